@@ -1,0 +1,33 @@
+# hearth_room(NAME [USES room|target ...] ): one folder under src/ is one static library `room_NAME` with every
+# *.cpp in it except *_test.cpp; those become one doctest program `NAME_test`. The main() of the tests is
+# tests/unit_main.cpp. An arrow between rooms is a USES here, and a test reads the includes to hold it true.
+add_library(hearth_flags INTERFACE)
+target_compile_features(hearth_flags INTERFACE cxx_std_23)
+target_include_directories(hearth_flags INTERFACE ${PROJECT_SOURCE_DIR}/src)
+target_compile_options(hearth_flags INTERFACE -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor -Wold-style-cast
+  $<$<BOOL:${HEARTH_WERROR}>:-Werror>)
+if(HEARTH_SANITIZE STREQUAL "address")
+  target_compile_options(hearth_flags INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(hearth_flags INTERFACE -fsanitize=address,undefined)
+elseif(HEARTH_SANITIZE STREQUAL "thread")
+  target_compile_options(hearth_flags INTERFACE -fsanitize=thread -fno-omit-frame-pointer)
+  target_link_options(hearth_flags INTERFACE -fsanitize=thread)
+endif()
+
+function(hearth_room NAME)
+  cmake_parse_arguments(ROOM "" "" "USES" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  set(tests ${sources})
+  list(FILTER sources EXCLUDE REGEX "_test\\.cpp$|/main\\.cpp$")
+  list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
+  if(NOT sources)
+    return()
+  endif()
+  add_library(room_${NAME} STATIC ${sources})
+  target_link_libraries(room_${NAME} PUBLIC hearth_flags ${ROOM_USES})
+  if(HEARTH_TESTS AND tests)
+    add_executable(${NAME}_test ${tests} ${PROJECT_SOURCE_DIR}/tests/unit_main.cpp)
+    target_link_libraries(${NAME}_test PRIVATE room_${NAME})
+    target_compile_options(${NAME}_test PRIVATE -Wno-conversion)
+  endif()
+endfunction()
