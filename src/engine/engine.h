@@ -1,0 +1,98 @@
+// Engine: tokens in, logits out, and the KV that makes a prefix cheap. Two implementations: LlamaEngine (the only code
+// that includes llama.h) and FakeEngine (deterministic, scriptable). One thread owns an Engine; Tokenizer alone may be
+// used by any thread at any time.
+//
+// A sequence is one line of tokens with its state, [0, length) without gaps. What may be done with a state depends on
+// the model's memory (MemoryKind): attention can be cut anywhere, recurrent state only extended, a sliding window cut
+// only while the cells before the cut are still there. usable_prefix() answers for all of them; nobody else asks.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+
+namespace hearth::engine {
+
+using Token = std::int32_t;
+using Sequence = std::int32_t;  // [0, EngineInfo::sequences_max)
+
+enum class MemoryKind { Attention, Recurrent, Hybrid, Window };
+[[nodiscard]] std::string_view memory_kind_name(MemoryKind kind);
+
+// The model's own sampling, general.sampling.* of its metadata; NaN / INT32_MIN where it says nothing.
+struct SamplingDefaults {
+  float temperature, top_p, min_p, repeat_penalty;
+  std::int32_t top_k, penalty_last_count;
+};
+
+struct EngineInfo {
+  std::string name, architecture, description, chat_template, backend, kv_types;
+  MemoryKind memory_kind = MemoryKind::Attention;
+  std::uint32_t context_tokens = 0;   // cells shared by all sequences; also one sequence's longest
+  std::uint32_t trained_context_tokens = 0;
+  std::uint32_t sequences_max = 0;
+  std::uint32_t batch_tokens_max = 0;  // rows of one decode()
+  std::uint32_t vocabulary_count = 0;
+  std::uint64_t parameter_count = 0, weights_bytes = 0;
+  SamplingDefaults sampling_defaults{};
+};
+
+// Thread-safe, immutable.
+class Tokenizer {
+ public:
+  virtual ~Tokenizer() = default;
+  // No BOS or EOS is added. parse_special: control tokens written in the text become those tokens.
+  [[nodiscard]] virtual std::vector<Token> tokenize(std::string_view text, bool parse_special) const = 0;
+  // The token's bytes; empty for control tokens.
+  [[nodiscard]] virtual std::string piece(Token token) const = 0;
+  [[nodiscard]] virtual bool is_end_of_generation(Token token) const = 0;
+  [[nodiscard]] virtual std::string bos_text() const = 0;
+  [[nodiscard]] virtual std::string eos_text() const = 0;
+  [[nodiscard]] virtual bool adds_bos() const = 0;
+  // Text of every control and user-defined token, longest first.
+  [[nodiscard]] virtual std::vector<std::string> special_texts() const = 0;
+};
+
+struct Row {
+  Token token = 0;
+  std::int32_t position = 0;  // must be the sequence's length at that moment, rows of one sequence in order
+  Sequence sequence = 0;
+  bool wants_logits = false;
+};
+
+enum class DecodeOutcome {
+  Done,
+  NoRoom,  // no cells for this batch; nothing changed: free some and try again
+};
+
+class Engine {
+ public:
+  virtual ~Engine() = default;
+  [[nodiscard]] virtual const EngineInfo& info() const = 0;
+  [[nodiscard]] virtual std::shared_ptr<const Tokenizer> tokenizer() const = 0;
+
+  // One forward pass. REQUIRES: 1..batch_tokens_max rows. An Error leaves the sequences of the batch undefined:
+  // clear them. InvalidInput/Internal as the library reports it.
+  [[nodiscard]] virtual Result<DecodeOutcome> decode(std::span<const Row> rows) = 0;
+  // Logits of row `row_index` of the last decode (it had wants_logits); valid until the next decode.
+  [[nodiscard]] virtual std::span<const float> logits(std::size_t row_index) const = 0;
+
+  // How many leading tokens of a sequence that holds `length` tokens can be kept when only the first `wanted` are
+  // right: `wanted` where the state can be cut, `length` when wanted == length, else 0. Never a guess.
+  [[nodiscard]] virtual std::uint32_t usable_prefix(Sequence sequence, std::uint32_t length,
+                                                    std::uint32_t wanted) const = 0;
+  // Drops [keep, end). REQUIRES: usable_prefix allowed `keep`. False when the state refused: clear and recompute.
+  [[nodiscard]] virtual bool truncate(Sequence sequence, std::uint32_t keep) = 0;
+  // `to` becomes a copy of the first `count` tokens of `from`, sharing cells. REQUIRES: `to` is empty and
+  // usable_prefix allowed `count`. False when refused (`to` is then empty).
+  [[nodiscard]] virtual bool fork(Sequence from, Sequence to, std::uint32_t count) = 0;
+  virtual void clear(Sequence sequence) = 0;
+};
+
+}  // namespace hearth::engine

@@ -1,0 +1,152 @@
+// Everything that front and engine say to each other: plain values, one struct per message.
+// How they become bytes: link/codec.h (field by field, little-endian, versioned). How bytes travel: link/channel.h.
+// The front speaks of words only outside this file; here there are tokens, ranges, settings and counts.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace hearth::link {
+
+// Raised by one with every change of a message; Hello with another version is refused.
+inline constexpr std::uint16_t kProtocolVersion = 1;
+// A 1M-token prompt is 4 MiB; text to tokenise is at most the front's body limit (64 MiB).
+inline constexpr std::uint32_t kFrameBytesMax = 96U << 20;
+
+using Token = std::int32_t;
+using JobId = std::uint64_t;  // chosen by the front, never reused while an engine lives
+
+// Sampling as the request gave it. What is absent comes from the model's own metadata
+// (general.sampling.*), then from the engine's built-in defaults.
+struct Sampling {
+  std::optional<float> temperature;        // 0 = greedy
+  std::optional<std::int32_t> top_k;       // 0 = off
+  std::optional<float> top_p;              // 1 = off
+  std::optional<float> min_p;              // 0 = off
+  std::optional<float> repeat_penalty;     // 1 = off
+  std::optional<float> frequency_penalty;  // 0 = off
+  std::optional<float> presence_penalty;   // 0 = off
+  std::optional<std::int32_t> penalty_last_count;  // tokens looked back at; 0 = off, -1 = all
+  std::optional<std::uint64_t> seed;       // absent: the engine draws one
+  std::vector<std::pair<Token, float>> logit_bias;  // added to the logit; -inf bans
+};
+
+// ---- front -> engine --------------------------------------------------------------------------------------
+
+// One stretch of text. `parse_special`: whether <|im_start|> and its like become their control tokens; text that came
+// from a conversation is never parsed so.
+struct Segment {
+  std::string text;
+  bool parse_special = false;
+};
+struct TokenizeRequest {
+  std::uint64_t id = 0;
+  std::vector<Segment> segments;  // tokenised one by one and joined; BOS is added by the template's text only
+  bool count_only = false;        // the answer then carries the count and no tokens
+};
+
+struct Job {
+  JobId id = 0;
+  std::vector<Token> prompt;               // never empty; includes `resumed_count` tokens sampled before a crash
+  std::uint32_t resumed_count = 0;         // the last so many of `prompt` were sampled by this same job earlier
+  std::vector<std::uint32_t> boundaries;   // ascending positions in (0, prompt.size()): where keeping state pays
+  std::uint32_t tokens_max = 0;            // tokens to sample in all, resumed ones included; 0 = to the context's end
+  Sampling sampling;                       // seed is always set by the front, so that a resumed job draws the same
+  std::vector<Token> stop_tokens;          // beside the vocabulary's own end-of-generation tokens
+};
+struct Cancel { JobId job = 0; };
+// How much of these tokens is in the live tier right now.
+struct Probe {
+  std::uint64_t id = 0;
+  std::vector<Token> tokens;
+};
+struct StatsRequest { std::uint64_t id = 0; };
+struct Shutdown {};  // finish nothing, keep nothing, exit 0
+
+// ---- engine -> front --------------------------------------------------------------------------------------
+
+struct LoadProgress { float fraction = 0; };  // of the weights, 0..1
+struct LoadFailed {
+  std::uint8_t kind = 0;  // ErrorKind as a number
+  std::string message;
+};
+// What the model is; the first message of an engine that can work.
+struct Hello {
+  std::uint16_t protocol_version = kProtocolVersion;
+  std::string name;           // general.name, or the file's name
+  std::string architecture;   // general.architecture
+  std::string description;    // for people: size and quantisation
+  std::string chat_template;  // tokenizer.chat_template, empty when the file has none
+  std::uint32_t context_tokens = 0;        // one job's prompt + answer at most
+  std::uint32_t trained_context_tokens = 0;
+  std::uint32_t parallel_jobs = 0;         // jobs that decode at once
+  std::uint64_t parameter_count = 0;
+  std::uint64_t weights_bytes = 0;
+  std::string bos_text, eos_text;          // for templates; empty when the vocabulary has none
+  bool adds_bos = false;                   // the vocabulary asks for a BOS before every prompt
+  std::vector<std::string> special_texts;  // text of every control and user-defined token, longest first
+  Sampling sampling_defaults;              // the model's own, from its metadata
+  std::string memory_kind;                 // "attention", "recurrent", "hybrid", "window": for people and logs
+  std::string backend;                     // for people: "CPU (icelake)", "CUDA0 NVIDIA ..."
+  std::string kv_types;                    // "f16/f16"
+};
+struct TokenizeReply {
+  std::uint64_t id = 0;
+  std::uint32_t count = 0;
+  std::vector<Token> tokens;   // empty when count_only was asked
+  // Where each segment ends: ends[i] tokens cover segments [0, i]. Boundaries are read off these.
+  std::vector<std::uint32_t> segment_ends;
+};
+
+struct JobStarted {  // left the queue; prefill begins
+  JobId job = 0;
+  std::uint32_t cached_tokens = 0;  // of the prompt, not computed again
+};
+struct JobProgress {
+  JobId job = 0;
+  std::uint32_t prefilled_tokens = 0;  // of the prompt, cached ones included
+};
+struct SampledToken {
+  Token token = 0;
+  std::string piece;  // its bytes; may be a part of a UTF-8 character; empty for control tokens that are not shown
+};
+struct TokenEvent {
+  JobId job = 0;
+  std::vector<SampledToken> tokens;  // one per step today; several when drafts are accepted
+};
+enum class EndReason : std::uint8_t {
+  EndOfTurn,    // an end-of-generation token (it is not among the TokenEvents)
+  StopToken,    // one of Job::stop_tokens (not among the TokenEvents either)
+  TokensMax,    // tokens_max sampled
+  ContextFull,  // the context window is used up
+  Cancelled,    // by Cancel
+  Failed,       // see message
+};
+struct JobEnd {
+  JobId job = 0;
+  EndReason reason = EndReason::Failed;
+  std::uint32_t prompt_tokens = 0;   // of the original prompt (resumed ones not counted)
+  std::uint32_t cached_tokens = 0;   // of prompt_tokens
+  std::uint32_t sampled_tokens = 0;  // resumed ones counted; the ending token too when there was one
+  std::uint8_t error_kind = 0;       // ErrorKind as a number, when Failed
+  std::string message;               // when Failed
+};
+struct ProbeReply {
+  std::uint64_t id = 0;
+  std::uint32_t cached_tokens = 0;
+};
+struct StatsReply {
+  std::uint64_t id = 0;
+  std::map<std::string, std::uint64_t> counters;  // name -> value; units are in the names
+};
+
+using FrontMessage = std::variant<TokenizeRequest, Job, Cancel, Probe, StatsRequest, Shutdown>;
+using EngineMessage = std::variant<LoadProgress, LoadFailed, Hello, TokenizeReply, JobStarted, JobProgress, TokenEvent,
+                                   JobEnd, ProbeReply, StatsReply>;
+
+}  // namespace hearth::link
