@@ -1,0 +1,66 @@
+// Conversation: what was said, free of any wire's shape and any model's dialect. Wires decode into it, the canonicalizer
+// steadies it, the renderer turns it into a prompt. Plain values.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/json.h"
+
+namespace hearth::chat {
+
+struct TextBlock {
+  std::string text;
+};
+struct ThinkingBlock {
+  std::string text;
+  std::string signature;  // as the client replayed it; ours or foreign, or empty
+};
+struct RedactedThinkingBlock {
+  std::string data;
+};
+struct ToolUseBlock {
+  std::string id;
+  std::string name;
+  Json input;             // an object
+  std::string raw_input;  // not empty: what the model wrote and no JSON reader could read; render this instead
+};
+struct ToolResultBlock {
+  std::string tool_use_id;
+  std::string text;                           // its text parts, joined by newlines
+  std::vector<std::string> tool_references;   // names of deferred tools this result makes known
+  bool is_error = false;
+};
+using Block = std::variant<TextBlock, ThinkingBlock, RedactedThinkingBlock, ToolUseBlock, ToolResultBlock>;
+
+enum class Role { System, User, Assistant };
+
+struct Message {
+  Role role = Role::User;
+  std::vector<Block> blocks;
+};
+
+struct Tool {
+  std::string name;
+  std::string description;
+  Json input_schema;
+  bool deferred = false;  // left out of the prompt's head until a tool_reference names it
+};
+
+enum class ToolChoice { Auto, Any, Named, None };
+enum class Thinking { ModelDefault, Enabled, Disabled };
+
+struct Conversation {
+  std::vector<TextBlock> system;
+  std::vector<Message> messages;  // Role::System may stand anywhere
+  std::vector<Tool> tools;
+  ToolChoice tool_choice = ToolChoice::Auto;
+  std::string tool_choice_name;   // with ToolChoice::Named
+  Thinking thinking = Thinking::ModelDefault;
+  std::uint32_t thinking_budget_tokens = 0;  // 0 = none given
+  std::string effort;             // "low", "medium", "high", ... or empty
+};
+
+}  // namespace hearth::chat

@@ -1,0 +1,51 @@
+// The renderer: a conversation into the exact text a model's own chat template gives, as segments to tokenise.
+// Text of the conversation can never become a control token: where it spells one, it is cut into segments that are
+// tokenised as plain text. Immutable after create(); render() may be called by any thread.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "chat/conversation.h"
+
+namespace hearth::chat {
+
+struct PromptSegment {
+  std::string text;
+  bool parse_special = false;  // true for template text (and the conversation text between its control tokens)
+};
+
+struct Prompt {
+  std::vector<PromptSegment> segments;
+  // Indices i: the end of segments[i] is a boundary where the next request may branch: end of tools + system, end of
+  // each turn, start of the generation suffix. Ascending.
+  std::vector<std::size_t> boundary_segments;
+  bool thinking_opened = false;  // the prompt ends inside an opened thought
+  std::string prefill;           // text of a trailing assistant message that the answer continues; part of segments
+
+  [[nodiscard]] std::string text() const;  // all segments joined: for debugging and tests
+};
+
+struct TemplateSource {
+  std::string text;        // tokenizer.chat_template; empty: a plain ChatML template is used
+  std::string bos_text;
+  std::string eos_text;
+  std::vector<std::string> special_texts;  // longest first
+};
+
+class Renderer {
+ public:
+  // A template that cannot be compiled: a warning is logged and the built-in ChatML template serves instead.
+  [[nodiscard]] static Result<std::shared_ptr<const Renderer>> create(TemplateSource source);
+  virtual ~Renderer() = default;
+  // InvalidInput quotes the template's own message (raise_exception).
+  [[nodiscard]] virtual Result<Prompt> render(const Conversation& conversation) const = 0;
+  // Whether this template knows a switch for thinking (enable_thinking) or opens thoughts itself.
+  [[nodiscard]] virtual bool supports_thinking() const = 0;
+};
+
+}  // namespace hearth::chat

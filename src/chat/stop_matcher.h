@@ -1,0 +1,28 @@
+// StopMatcher: finds the request's stop sequences in visible text, also across pieces. Holds back only a tail that may
+// still become one. One stream, one thread.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hearth::chat {
+
+class StopMatcher {
+ public:
+  explicit StopMatcher(std::vector<std::string> sequences) : sequences_(std::move(sequences)) {}
+  struct Step {
+    std::string text;                    // certain now; never contains a stop sequence
+    std::optional<std::string> matched;  // the stop sequence that ended the text; nothing may follow
+  };
+  [[nodiscard]] Step push(std::string_view text);
+  // What was held back, when text ended for another reason (or another block begins).
+  [[nodiscard]] std::string flush();
+
+ private:
+  std::vector<std::string> sequences_;
+  std::string held_;
+};
+
+}  // namespace hearth::chat

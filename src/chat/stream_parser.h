@@ -1,0 +1,52 @@
+// StreamParser: model text into thinking, text and tool calls, as it comes. Holds back only what is ambiguous, and how
+// the text is cut into pieces never changes the joined result. Owned by one stream, one thread.
+//
+// First dialect: Qwen style. <think>...</think>, then text, then any number of
+// <tool_call>\n{"name": ..., "arguments": {...}}\n</tool_call>. Arguments stream as they are generated.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace hearth::chat {
+
+struct ThinkingDelta {
+  std::string text;
+};
+struct TextDelta {
+  std::string text;
+};
+struct ToolCallBegin {
+  std::string name;  // always one of the declared tools
+};
+struct ToolCallDelta {
+  std::string json;  // a fragment; all fragments of a call joined are one JSON object when the call ended whole
+};
+struct ToolCallEnd {
+  bool whole = true;  // false: generation stopped inside the arguments; the fragments are the honest, broken rest
+};
+using StreamEvent = std::variant<ThinkingDelta, TextDelta, ToolCallBegin, ToolCallDelta, ToolCallEnd>;
+
+struct StreamParserOptions {
+  bool thinking_opened = false;         // the prompt already opened the thought
+  std::vector<std::string> tool_names;  // declared tools; an undeclared name is never called: its text stays text
+};
+
+class StreamParser {
+ public:
+  explicit StreamParser(StreamParserOptions options);
+  ~StreamParser();
+  // REQUIRES: valid UTF-8.
+  [[nodiscard]] std::vector<StreamEvent> push(std::string_view text);
+  // The model's turn is over (or was cut): what was held back comes out.
+  [[nodiscard]] std::vector<StreamEvent> finish();
+
+ private:
+  class State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace hearth::chat

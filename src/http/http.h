@@ -1,0 +1,106 @@
+// The HTTP room's whole face: requests in, responses and streams out, over HTTP/1.1 with keep-alive. The only room that
+// includes the HTTP library. It knows nothing of routes, keys or models.
+//
+// Threads: one I/O thread owns every socket and timer; a small pool of workers runs the handler, so that parsing or
+// rendering never delays another stream's ping. Exchange's methods may be called by any thread unless said otherwise.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+
+namespace hearth::http {
+
+using Headers = std::vector<std::pair<std::string, std::string>>;
+
+struct Request {
+  std::string method;
+  std::string path;   // percent-decoding is not applied; without the query
+  std::string query;  // without '?'
+  Headers headers;
+  std::string body;
+  std::string peer;               // "127.0.0.1:50312"
+  std::int64_t received_us = 0;   // steady clock, when the last byte was read
+
+  // The first header of that name (any case), or nullptr.
+  [[nodiscard]] const std::string* header(std::string_view name) const;
+};
+
+struct Response {
+  int status = 200;
+  Headers headers;
+  std::string body;
+};
+
+// One request and its answer. Kept alive by whoever still has something to say.
+class Exchange {
+ public:
+  virtual ~Exchange() = default;
+  [[nodiscard]] virtual const Request& request() const = 0;
+
+  // A whole response, once, instead of a stream. Content-Length is set here; HEAD sends no body.
+  virtual void respond(Response response) = 0;
+
+  // Headers go out at once; then any number of write(), then finish(). After the client is gone all are no-ops.
+  virtual void begin_stream(int status, Headers headers) = 0;
+  virtual void write(std::string bytes) = 0;
+  virtual void finish() = 0;
+  // Ends the connection without the closing chunk: the client sees a cut.
+  virtual void abort() = 0;
+
+  // Bytes handed to write() and not yet taken by the kernel. Over Limits::unsent_bytes_max the connection is dropped.
+  [[nodiscard]] virtual std::size_t unsent_bytes() const = 0;
+
+  // Runs on the I/O thread, in order of posting.
+  virtual void post(std::function<void()> task) = 0;
+  // Runs once on the I/O thread after that time, unless the exchange is over by then.
+  virtual void after_ms(std::int64_t delay_ms, std::function<void()> task) = 0;
+  // Called once, on the I/O thread, when the client goes away before the answer is complete (at once, if it is gone).
+  virtual void on_disconnect(std::function<void()> task) = 0;
+};
+
+struct Limits {
+  std::size_t header_bytes_max = 64 * 1024;
+  std::size_t body_bytes_max = 64ULL * 1024 * 1024;
+  std::size_t connections_max = 2048;
+  std::size_t unsent_bytes_max = 8ULL * 1024 * 1024;    // a reader this slow is dropped
+  std::int64_t header_timeout_ms = 30'000;              // from the first byte (or connect) to the last header byte
+  std::int64_t body_stall_timeout_ms = 60'000;          // between two reads of a body
+  std::int64_t body_timeout_ms = 600'000;               // a whole body
+  std::int64_t idle_timeout_ms = 620'000;               // keep-alive between requests; clients reuse for minutes
+  std::int64_t write_stall_timeout_ms = 300'000;        // the kernel takes nothing for so long
+};
+
+struct ServerOptions {
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 0;  // 0 = any free one
+  std::size_t workers = 2;
+  Limits limits;
+};
+
+class Server {
+ public:
+  using Handler = std::function<void(std::shared_ptr<Exchange>)>;
+  // Words for errors that never reach a handler: 400 (not HTTP), 408, 413 (body), 431 (headers), 503 (connections).
+  using ErrorResponder = std::function<Response(int status, std::string_view message)>;
+
+  // Io when the address cannot be bound; the message says by whom it is taken where that can be known.
+  [[nodiscard]] static Result<std::unique_ptr<Server>> start(ServerOptions options, Handler handler,
+                                                             ErrorResponder error_responder);
+  virtual ~Server() = default;  // stops
+  [[nodiscard]] virtual std::uint16_t port() const = 0;
+  [[nodiscard]] virtual std::size_t connection_count() const = 0;
+  // No new connections; open exchanges go on. Returns at once.
+  virtual void stop_accepting() = 0;
+  // Closes everything and joins the threads.
+  virtual void stop() = 0;
+};
+
+}  // namespace hearth::http

@@ -1,0 +1,60 @@
+// EngineProcess: one loaded model, as a process of its own that may die at any moment without a stream noticing more
+// than a pause. Starts it, speaks the link with it, restarts it, and resubmits every live job as
+// prompt + tokens already delivered.
+//
+// Threads: any thread may call; listeners and callbacks are called on the link thread, in order, and must not block.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "link/messages.h"
+
+namespace hearth::models {
+
+struct EngineSpec {
+  std::string engine_program;          // path of hearth-engine
+  std::vector<std::string> arguments;  // as on its command line: --model FILE --ctx N ...
+  std::string model_path;              // for messages to people
+};
+
+// What a stream hears of its job. on_end is called exactly once for every accepted job, whatever happens.
+class JobListener {
+ public:
+  virtual ~JobListener() = default;
+  virtual void on_started(const link::JobStarted&) {}    // again after a restart; only the first one counts for usage
+  virtual void on_progress(const link::JobProgress&) {}
+  virtual void on_tokens(const std::vector<link::SampledToken>& tokens) = 0;
+  virtual void on_end(const link::JobEnd& end) = 0;
+};
+
+enum class EngineState { Loading, Ready, Restarting, Failed, Stopped };
+
+class EngineProcess {
+ public:
+  using Progress = std::function<void(float fraction)>;
+  // Blocks until the engine said Hello, or LoadFailed / death (its error is then returned; no retry on first load).
+  [[nodiscard]] static Result<std::unique_ptr<EngineProcess>> start(EngineSpec spec, Progress progress);
+  virtual ~EngineProcess() = default;  // stops
+
+  [[nodiscard]] virtual EngineState state() const = 0;
+  [[nodiscard]] virtual std::shared_ptr<const link::Hello> hello() const = 0;
+  [[nodiscard]] virtual int process_id() const = 0;  // of the present engine; for status and tests
+  [[nodiscard]] virtual std::uint64_t restart_count() const = 0;
+
+  // A request in flight when the engine dies is asked again of the next one.
+  virtual void tokenize(std::vector<link::Segment> segments, bool count_only,
+                        std::function<void(Result<link::TokenizeReply>)> done) = 0;
+  // Overloaded when too many jobs wait (jobs_max). job.id is chosen here; job.sampling.seed is set when absent.
+  // Three engine deaths in a row without a token for this job: on_end with Failed.
+  [[nodiscard]] virtual Result<link::JobId> submit(link::Job job, std::shared_ptr<JobListener> listener) = 0;
+  virtual void cancel(link::JobId job) = 0;
+  virtual void stats(std::function<void(Result<link::StatsReply>)> done) = 0;
+  virtual void stop() = 0;
+};
+
+}  // namespace hearth::models

@@ -1,0 +1,36 @@
+// The Anthropic Messages wire, inward: a request body into a conversation and its settings.
+// Source: docs/anthropic-wire.md (what real clients send, measured). Unknown keys are ignored, unknown block and tool
+// types tolerated where the document says so; what is wrong gives InvalidInput whose message begins with the JSON path
+// ("messages.2.content.0.text: ..."). Pure functions, any thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "base/result.h"
+#include "chat/conversation.h"
+
+namespace hearth::wire {
+
+struct MessagesRequest {
+  std::string model;  // any name; the server maps unknown ones to what is loaded
+  chat::Conversation conversation;
+  std::uint32_t max_tokens = 0;
+  bool stream = false;
+  std::optional<float> temperature;
+  std::optional<float> top_p;
+  std::optional<std::int32_t> top_k;
+  std::optional<std::uint64_t> seed;  // our extension
+  std::vector<std::string> stop_sequences;
+  Json output_format;  // output_config.format, null when absent
+};
+
+[[nodiscard]] Result<MessagesRequest> decode_messages(std::string_view body);
+// max_tokens is not required here.
+[[nodiscard]] Result<MessagesRequest> decode_count_tokens(std::string_view body);
+
+}  // namespace hearth::wire
