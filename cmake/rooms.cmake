@@ -2,6 +2,7 @@
 # *.cpp in it except *_test.cpp; those become one doctest program `NAME_test`. The main() of the tests is
 # tests/unit_main.cpp. An arrow between rooms is a USES here, and a test reads the includes to hold it true.
 add_library(hearth_flags INTERFACE)
+target_compile_definitions(hearth_flags INTERFACE $<$<BOOL:${HEARTH_DCHECK}>:HEARTH_DCHECK=1>)
 target_compile_features(hearth_flags INTERFACE cxx_std_23)
 target_include_directories(hearth_flags INTERFACE ${PROJECT_SOURCE_DIR}/src)
 target_compile_options(hearth_flags INTERFACE -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor -Wold-style-cast
@@ -12,6 +13,12 @@ if(HEARTH_SANITIZE STREQUAL "address")
 elseif(HEARTH_SANITIZE STREQUAL "thread")
   target_compile_options(hearth_flags INTERFACE -fsanitize=thread -fno-omit-frame-pointer)
   target_link_options(hearth_flags INTERFACE -fsanitize=thread)
+endif()
+
+if(HEARTH_TESTS)
+  # The one main() of all unit tests, compiled once.
+  add_library(unit_main OBJECT ${PROJECT_SOURCE_DIR}/tests/unit_main.cpp)
+  target_link_libraries(unit_main PUBLIC hearth_flags)
 endif()
 
 function(hearth_room NAME)
@@ -26,8 +33,10 @@ function(hearth_room NAME)
   add_library(room_${NAME} STATIC ${sources})
   target_link_libraries(room_${NAME} PUBLIC hearth_flags ${ROOM_USES})
   if(HEARTH_TESTS AND tests)
-    add_executable(${NAME}_test ${tests} ${PROJECT_SOURCE_DIR}/tests/unit_main.cpp)
-    target_link_libraries(${NAME}_test PRIVATE room_${NAME})
-    target_compile_options(${NAME}_test PRIVATE -Wno-conversion)
+    add_executable(${NAME}_test ${tests})
+    target_link_libraries(${NAME}_test PRIVATE unit_main room_${NAME})
+    # Test bodies run once: compiling them fast is worth more than running them fast.
+    target_compile_options(${NAME}_test PRIVATE -Wno-conversion $<$<CONFIG:Release>:-O0>)
+    set_property(GLOBAL APPEND PROPERTY HEARTH_TEST_PROGRAMS ${NAME}_test)
   endif()
 endfunction()

@@ -14,7 +14,7 @@ namespace hearth {
 
 #define CHECK(condition) \
   ((condition) ? static_cast<void>(0) : ::hearth::check_failed(__FILE__, __LINE__, #condition))
-#ifdef NDEBUG
+#if defined(NDEBUG) && !defined(HEARTH_DCHECK)
 #define DCHECK(condition) static_cast<void>(0)
 #else
 #define DCHECK(condition) CHECK(condition)

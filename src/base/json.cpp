@@ -171,13 +171,14 @@ std::string Json::string_at(std::string_view key, std::string_view otherwise) co
 
 Json& Json::set(std::string_view key, Json value) {
   if (is_null()) value_ = Object{};
-  for (Member& member : as_object()) {
-    if (member.first == key) {
-      member.second = std::move(value);
-      return *this;
-    }
+  Object& object = as_object();
+  // Of doubled keys the last, because that is the one find() gives.
+  const auto found = std::find_if(object.rbegin(), object.rend(), [&](const Member& m) { return m.first == key; });
+  if (found != object.rend()) {
+    found->second = std::move(value);
+  } else {
+    object.emplace_back(std::string(key), std::move(value));
   }
-  as_object().emplace_back(std::string(key), std::move(value));
   return *this;
 }
 

@@ -1,0 +1,37 @@
+# Where programs find their libraries when they run. Built with the system's own libraries: nothing to do. Built inside the
+# private Debian root (scripts/toolchain), a program names that root as its loader and first library folder, and so runs
+# outside it, on a system whose libc is older, with no wrapper.
+set(HEARTH_ROOT_DIR "$ENV{HEARTH_ROOT}" CACHE STRING "the private toolchain root this build runs in; empty: the system's own")
+set(HEARTH_GGML_BACKEND_DIR "")  # empty: ggml's own default
+
+if(HEARTH_ROOT_DIR)
+  set(multiarch ${CMAKE_LIBRARY_ARCHITECTURE})  # as x86_64-linux-gnu
+  file(GLOB loaders ${HEARTH_ROOT_DIR}/lib64/ld-linux-*.so.* ${HEARTH_ROOT_DIR}/lib/ld-linux-*.so.*)
+  if(NOT loaders OR NOT multiarch)
+    message(FATAL_ERROR "no program loader in ${HEARTH_ROOT_DIR}; remove that folder and run `make build` again")
+  endif()
+  list(GET loaders 0 loader)
+  # RPATH, not RUNPATH: it also holds for what libraries and dlopened ggml back ends need in turn.
+  add_link_options("SHELL:-Xlinker \"--dynamic-linker=${loader}\"" "LINKER:--disable-new-dtags"
+    "SHELL:-Xlinker \"-rpath=${HEARTH_ROOT_DIR}/usr/lib/${multiarch}\"")
+  file(GLOB backends LIST_DIRECTORIES true ${HEARTH_ROOT_DIR}/usr/lib/${multiarch}/ggml/backends*)
+  if(backends)
+    list(GET backends -1 HEARTH_GGML_BACKEND_DIR)
+  endif()
+endif()
+
+if(APPLE AND NOT HEARTH_ROOT_DIR)
+  # Homebrew's prefix is not among the compiler's own folders.
+  execute_process(COMMAND brew --prefix OUTPUT_VARIABLE brew_prefix OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+  if(brew_prefix)
+    include_directories(SYSTEM ${brew_prefix}/include)
+    list(APPEND CMAKE_PREFIX_PATH ${brew_prefix})
+  endif()
+endif()
+
+if(NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  find_program(HEARTH_CCACHE ccache)
+  if(HEARTH_CCACHE)
+    set(CMAKE_CXX_COMPILER_LAUNCHER ${HEARTH_CCACHE})
+  endif()
+endif()
