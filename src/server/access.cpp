@@ -1,0 +1,110 @@
+// See access.h.
+#include "server/access.h"
+
+#include <algorithm>
+#include <cctype>
+#include <format>
+
+namespace hearth::server {
+namespace {
+
+char lower(char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); }
+
+bool equal_ignoring_case(std::string_view a, std::string_view b) {
+  return std::ranges::equal(a, b, [](char x, char y) { return lower(x) == lower(y); });
+}
+
+bool ends_with_ignoring_case(std::string_view text, std::string_view end) {
+  return text.size() >= end.size() && equal_ignoring_case(text.substr(text.size() - end.size()), end);
+}
+
+bool is_ip4(std::string_view host) {
+  return !host.empty() && std::ranges::count(host, '.') == 3 &&
+         std::ranges::all_of(host, [](char c) { return c == '.' || (c >= '0' && c <= '9'); });
+}
+
+// A name can be rebound to any address by its owner; an address written out cannot.
+bool is_address(std::string_view host) { return is_ip4(host) || host.contains(':'); }
+
+bool host_allowed(const AccessRules& rules, std::string_view host) {
+  if (is_loopback_host(host) || equal_ignoring_case(host, rules.bind_host)) return true;
+  // Bound to all addresses, this machine is spoken to by whichever it has.
+  if (!is_loopback_host(rules.bind_host) && is_address(host)) return true;
+  return std::ranges::any_of(rules.allowed_hosts, [&](const auto& allowed) { return equal_ignoring_case(host, allowed); });
+}
+
+// The key as the request gives it: x-api-key, or Authorization: Bearer. Claude Code may send both; either may be right.
+bool has_key(const http::Request& request, std::string_view key) {
+  if (const auto* header = request.header("x-api-key"); header && equal_in_constant_time(*header, key)) return true;
+  const auto* header = request.header("authorization");
+  if (!header) return false;
+  constexpr std::string_view kBearer = "bearer ";
+  const std::string_view text = *header;
+  if (text.size() < kBearer.size() || !equal_ignoring_case(text.substr(0, kBearer.size()), kBearer)) return false;
+  return equal_in_constant_time(text.substr(kBearer.size()), key);
+}
+
+}  // namespace
+
+std::string_view host_without_port(std::string_view host) {
+  if (host.starts_with('[')) {
+    const auto end = host.find(']');
+    return end == std::string_view::npos ? host : host.substr(1, end - 1);
+  }
+  // More than one colon without brackets is an IPv6 address, not a port.
+  if (std::ranges::count(host, ':') > 1) return host;
+  return host.substr(0, host.find(':'));
+}
+
+bool is_loopback_host(std::string_view host) {
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  if (equal_ignoring_case(host, "localhost") || ends_with_ignoring_case(host, ".localhost")) return true;
+  return host == "::1" || (is_ip4(host) && host.starts_with("127."));
+}
+
+bool equal_in_constant_time(std::string_view given, std::string_view secret) {
+  unsigned difference = given.size() == secret.size() ? 0U : 1U;
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    const char other = secret.empty() ? '\0' : secret[i % secret.size()];
+    difference |= static_cast<unsigned char>(given[i] ^ other);
+  }
+  return difference == 0;
+}
+
+bool origin_allowed(const AccessRules& rules, std::string_view origin) {
+  for (const auto& allowed : rules.allowed_origins) {
+    if (allowed == "*" || equal_ignoring_case(origin, allowed)) return true;
+  }
+  const auto scheme_end = origin.find("://");
+  if (scheme_end == std::string_view::npos) return false;  // "null": a sandboxed page or a file
+  return is_loopback_host(host_without_port(origin.substr(scheme_end + 3)));
+}
+
+Result<void> check_access(const AccessRules& rules, const http::Request& request, KeyNeeded key_needed) {
+  // Without a Host header it is no browser: nothing to protect against.
+  if (const auto* host = request.header("host"); host && !host_allowed(rules, host_without_port(*host))) {
+    return fail(ErrorKind::Forbidden,
+                std::format("the Host header '{}' is not one of this server's names; start it with --allow-host {}",
+                            *host, host_without_port(*host)));
+  }
+  if (const auto* origin = request.header("origin"); origin && !origin_allowed(rules, *origin)) {
+    return fail(ErrorKind::Forbidden,
+                std::format("pages of the origin '{}' may not use this server; start it with --allow-origin {}", *origin,
+                            *origin));
+  }
+  if (key_needed == KeyNeeded::No || rules.api_key.empty() || has_key(request, rules.api_key)) return {};
+  const bool gave_one = request.header("x-api-key") || request.header("authorization");
+  return fail(ErrorKind::Unauthorized,
+              gave_one ? "invalid API key: it is not the one this server was started with"
+                       : "this server needs its API key: send it as x-api-key or as Authorization: Bearer KEY");
+}
+
+Result<void> check_bind(const AccessRules& rules) {
+  if (is_loopback_host(rules.bind_host) || !rules.api_key.empty()) return {};
+  return fail(ErrorKind::InvalidInput,
+              std::format("--host {} lets other machines use this server, and there is no API key: give one with "
+                          "--api-key KEY, --api-key-file FILE or HEARTH_API_KEY, or leave --host at 127.0.0.1",
+                          rules.bind_host));
+}
+
+}  // namespace hearth::server

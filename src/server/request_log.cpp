@@ -1,0 +1,102 @@
+// See request_log.h.
+#include "server/request_log.h"
+
+#include "base/check.h"
+#include "base/log.h"
+
+namespace hearth::server {
+namespace {
+
+Json times_json(const StepTimes& times) {
+  return Json::object({{"wait_us", times.wait_us},
+                       {"parse_us", times.parse_us},
+                       {"render_us", times.render_us},
+                       {"tokenize_us", times.tokenize_us},
+                       {"submit_us", times.submit_us},
+                       {"headers_us", times.headers_us},
+                       {"first_token_us", times.first_token_us},
+                       {"first_event_us", times.first_event_us},
+                       {"total_us", times.total_us}});
+}
+
+Json record_json(const RequestRecord& record) {
+  return Json::object({{"request_id", record.request_id},
+                       {"path", record.path},
+                       {"model", record.model},
+                       {"status", record.status},
+                       {"body_bytes", record.body_bytes},
+                       {"message_count", record.message_count},
+                       {"prompt_tokens", record.prompt_tokens},
+                       {"cached_tokens", record.cached_tokens},
+                       {"output_tokens", record.output_tokens},
+                       {"times", times_json(record.times)}});
+}
+
+void log_record(const RequestRecord& record) {
+  const std::int64_t total_ms = record.times.total_us / 1000;
+  if (record.prompt_tokens == 0) {
+    log_at(record.status >= 400 ? LogLevel::Info : LogLevel::Debug, "server", "{} {} {} in {} ms, {}", record.method,
+           record.path, record.status, total_ms, record.request_id);
+    return;
+  }
+  log_info("server", "{} {} {} in {} ms: prompt {} tokens ({} cached), answer {} tokens, {}", record.method, record.path,
+           record.status, total_ms, record.prompt_tokens, record.cached_tokens, record.output_tokens, record.request_id);
+  const StepTimes& times = record.times;
+  log_debug("server", "{}: wait {} parse {} render {} tokenize {} submit {} headers {} first token {} first event {} us",
+            record.request_id, times.wait_us, times.parse_us, times.render_us, times.tokenize_us, times.submit_us,
+            times.headers_us, times.first_token_us, times.first_event_us);
+}
+
+}  // namespace
+
+void RequestLog::begin() {
+  const std::lock_guard lock(mutex_);
+  ++active_count_;
+  ++request_count_;
+}
+
+void RequestLog::finish(const RequestRecord& record) {
+  log_record(record);
+  const std::lock_guard lock(mutex_);
+  DCHECK(active_count_ > 0);
+  --active_count_;
+  if (record.status == kStatusClientGone) {
+    ++client_gone_count_;
+  } else if (record.status >= 500) {
+    ++failed_count_;
+  } else if (record.status >= 400) {
+    ++refused_count_;
+  }
+  prompt_token_count_ += record.prompt_tokens;
+  cached_token_count_ += record.cached_tokens;
+  output_token_count_ += record.output_tokens;
+  if (record.prompt_tokens == 0) return;
+  if (recent_.size() == kRecentMax) recent_.pop_front();
+  recent_.push_back(record);
+}
+
+std::uint64_t RequestLog::active_count() const {
+  const std::lock_guard lock(mutex_);
+  return active_count_;
+}
+
+Json RequestLog::counters_json() const {
+  const std::lock_guard lock(mutex_);
+  return Json::object({{"requests", request_count_},
+                       {"active", active_count_},
+                       {"refused", refused_count_},
+                       {"failed", failed_count_},
+                       {"client_gone", client_gone_count_},
+                       {"prompt_tokens", prompt_token_count_},
+                       {"cached_tokens", cached_token_count_},
+                       {"output_tokens", output_token_count_}});
+}
+
+Json RequestLog::recent_json() const {
+  const std::lock_guard lock(mutex_);
+  Json list = Json::array();
+  for (const auto& record : recent_) list.push(record_json(record));
+  return list;
+}
+
+}  // namespace hearth::server

@@ -1,0 +1,67 @@
+// What became of each request: counts, sizes and times, never words of it. One line of log per request, and the last few
+// kept for /v1/hearth/status (the benchmark of the front reads its steps there). Thread-safe.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <string>
+
+#include "base/json.h"
+
+namespace hearth::server {
+
+// Microseconds; -1 where the request never came to that step.
+struct StepTimes {
+  std::int64_t wait_us = -1;         // last byte read -> handler begins
+  std::int64_t parse_us = -1;        // body -> conversation
+  std::int64_t render_us = -1;       // conversation -> segments
+  std::int64_t tokenize_us = -1;     // segments -> tokens, the way to the engine and back included
+  std::int64_t submit_us = -1;       // tokens -> the job is on its way
+  std::int64_t headers_us = -1;      // last byte read -> response headers handed to the socket
+  std::int64_t first_token_us = -1;  // last byte read -> first token here
+  std::int64_t first_event_us = -1;  // first token here -> its event handed to the socket
+  std::int64_t total_us = -1;        // last byte read -> answer complete
+};
+
+struct RequestRecord {
+  std::string request_id;
+  std::string method;
+  std::string path;
+  std::string model;  // as it was asked for
+  int status = 0;     // 499: the client went away
+  std::uint64_t body_bytes = 0;
+  std::uint64_t message_count = 0;
+  std::uint64_t prompt_tokens = 0;
+  std::uint64_t cached_tokens = 0;
+  std::uint64_t output_tokens = 0;
+  StepTimes times;
+};
+
+inline constexpr int kStatusClientGone = 499;
+
+class RequestLog {
+ public:
+  void begin();
+  void finish(const RequestRecord& record);  // once for every begin()
+  [[nodiscard]] std::uint64_t active_count() const;
+  [[nodiscard]] Json counters_json() const;
+  [[nodiscard]] Json recent_json() const;
+
+ private:
+  // 64: a benchmark's repetitions fit; some 20 KB.
+  static constexpr std::size_t kRecentMax = 64;
+  mutable std::mutex mutex_;
+  std::deque<RequestRecord> recent_;      // guarded by mutex_; model requests only
+  std::uint64_t active_count_ = 0;        // guarded by mutex_, as all below
+  std::uint64_t request_count_ = 0;
+  std::uint64_t refused_count_ = 0;       // 4xx
+  std::uint64_t failed_count_ = 0;        // 5xx, and errors inside a stream
+  std::uint64_t client_gone_count_ = 0;
+  std::uint64_t prompt_token_count_ = 0;
+  std::uint64_t cached_token_count_ = 0;
+  std::uint64_t output_token_count_ = 0;
+};
+
+}  // namespace hearth::server
