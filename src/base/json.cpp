@@ -148,6 +148,10 @@ const Json::Object& Json::as_object() const {
   CHECK(is_object());
   return std::get<Object>(value_);
 }
+std::string& Json::as_string() {
+  CHECK(is_string());
+  return std::get<std::string>(value_);
+}
 Json::Array& Json::as_array() {
   CHECK(is_array());
   return std::get<Array>(value_);

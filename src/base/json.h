@@ -58,6 +58,7 @@ class Json {
   [[nodiscard]] const std::string& as_string() const;
   [[nodiscard]] const Array& as_array() const;
   [[nodiscard]] const Object& as_object() const;
+  [[nodiscard]] std::string& as_string();
   [[nodiscard]] Array& as_array();
   [[nodiscard]] Object& as_object();
 
