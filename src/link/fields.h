@@ -1,0 +1,51 @@
+// The list of fields of every message, in the order in which they lie in a frame (docs/link-format.md).
+// An edit here is an edit of that document and raises kProtocolVersion. Only codec.cpp needs this.
+#pragma once
+
+#include <concepts>
+#include <tuple>
+#include <type_traits>
+
+#include "link/messages.h"
+
+namespace hearth::link {
+
+template <class T, class Struct>
+concept Either = std::same_as<std::remove_const_t<T>, Struct>;  // const for writing, mutable for reading
+
+auto fields(Either<Sampling> auto& m) {
+  return std::tie(m.temperature, m.top_k, m.top_p, m.min_p, m.repeat_penalty, m.frequency_penalty, m.presence_penalty,
+                  m.penalty_last_count, m.seed, m.logit_bias);
+}
+auto fields(Either<Segment> auto& m) { return std::tie(m.text, m.parse_special); }
+auto fields(Either<SampledToken> auto& m) { return std::tie(m.token, m.piece); }
+
+auto fields(Either<TokenizeRequest> auto& m) { return std::tie(m.id, m.segments, m.count_only); }
+auto fields(Either<Job> auto& m) {
+  return std::tie(m.id, m.prompt, m.resumed_count, m.boundaries, m.tokens_max, m.sampling, m.stop_tokens);
+}
+auto fields(Either<Cancel> auto& m) { return std::tie(m.job); }
+auto fields(Either<Probe> auto& m) { return std::tie(m.id, m.tokens); }
+auto fields(Either<StatsRequest> auto& m) { return std::tie(m.id); }
+auto fields(Either<Shutdown> auto&) { return std::tie(); }
+
+auto fields(Either<LoadProgress> auto& m) { return std::tie(m.fraction); }
+auto fields(Either<LoadFailed> auto& m) { return std::tie(m.kind, m.message); }
+auto fields(Either<Hello> auto& m) {
+  return std::tie(m.protocol_version, m.name, m.architecture, m.description, m.chat_template, m.context_tokens,
+                  m.trained_context_tokens, m.parallel_jobs, m.parameter_count, m.weights_bytes, m.bos_text, m.eos_text,
+                  m.adds_bos, m.special_texts, m.sampling_defaults, m.memory_kind, m.backend, m.kv_types);
+}
+auto fields(Either<TokenizeReply> auto& m) { return std::tie(m.id, m.count, m.tokens, m.segment_ends); }
+auto fields(Either<JobStarted> auto& m) { return std::tie(m.job, m.cached_tokens); }
+auto fields(Either<JobProgress> auto& m) { return std::tie(m.job, m.prefilled_tokens); }
+auto fields(Either<TokenEvent> auto& m) { return std::tie(m.job, m.tokens); }
+auto fields(Either<JobEnd> auto& m) {
+  return std::tie(m.job, m.reason, m.prompt_tokens, m.cached_tokens, m.sampled_tokens, m.error_kind, m.message);
+}
+auto fields(Either<ProbeReply> auto& m) { return std::tie(m.id, m.cached_tokens); }
+auto fields(Either<StatsReply> auto& m) { return std::tie(m.id, m.counters); }
+
+constexpr EndReason last_value(EndReason) { return EndReason::Failed; }
+
+}  // namespace hearth::link

@@ -1,0 +1,76 @@
+// One of every message with edge values, for the tests of the codec and of the channel.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "link/messages.h"
+
+namespace hearth::link {
+
+inline Sampling full_sampling() {
+  Sampling sampling;
+  sampling.temperature = 0.0F;
+  sampling.top_k = -1;
+  sampling.top_p = 1.0F;
+  sampling.min_p = std::numeric_limits<float>::denorm_min();
+  sampling.repeat_penalty = std::numeric_limits<float>::max();
+  sampling.frequency_penalty = -2.0F;
+  sampling.presence_penalty = 2.0F;
+  sampling.penalty_last_count = std::numeric_limits<std::int32_t>::min();
+  sampling.seed = std::numeric_limits<std::uint64_t>::max();
+  sampling.logit_bias = {{7, -std::numeric_limits<float>::infinity()}, {-1, 0.5F}};
+  return sampling;
+}
+
+inline std::vector<FrontMessage> every_front_message() {
+  const Token last = std::numeric_limits<Token>::max();
+  const std::string odd_text("a\0b\xff\xfe", 5);  // bytes are bytes: NUL and invalid UTF-8 pass
+  return {TokenizeRequest{},
+          TokenizeRequest{.id = 1ULL << 63, .segments = {{odd_text, true}, {"", false}}, .count_only = true},
+          Job{},
+          Job{.id = 9, .prompt = {0, -1, last}, .resumed_count = 2, .boundaries = {1, 2}, .tokens_max = 4096,
+              .sampling = full_sampling(), .stop_tokens = {5}},
+          Cancel{.job = 9},
+          Probe{.id = 3, .tokens = {1, 2, 3}},
+          StatsRequest{.id = 4},
+          Shutdown{}};
+}
+
+inline std::vector<EngineMessage> every_engine_message() {
+  const std::uint32_t most = std::numeric_limits<std::uint32_t>::max();
+  Hello hello;
+  hello.name = "tiny";
+  hello.architecture = "qwen3";
+  hello.description = "0.6B Q8_0";
+  hello.chat_template = "{{ messages }}\n";
+  hello.context_tokens = most;
+  hello.trained_context_tokens = 40960;
+  hello.parallel_jobs = 4;
+  hello.parameter_count = 1ULL << 40;
+  hello.weights_bytes = 1ULL << 41;
+  hello.bos_text = "<s>";
+  hello.eos_text = "</s>";
+  hello.adds_bos = true;
+  hello.special_texts = {"<|im_start|>", "<|im_end|>", ""};
+  hello.sampling_defaults = full_sampling();
+  hello.memory_kind = "hybrid";
+  hello.backend = "CPU";
+  hello.kv_types = "f16/f16";
+  return {LoadProgress{.fraction = 0.5F},
+          LoadFailed{.kind = 9, .message = "no memory"},
+          Hello{},
+          hello,
+          TokenizeReply{.id = 1, .count = 3, .tokens = {1, 2, 3}, .segment_ends = {1, 3}},
+          JobStarted{.job = 9, .cached_tokens = most},
+          JobProgress{.job = 9, .prefilled_tokens = 100},
+          TokenEvent{.job = 9, .tokens = {{1, "\xf0\x9f"}, {2, ""}, {-1, std::string(1, '\0')}}},
+          JobEnd{.job = 9, .reason = EndReason::Failed, .prompt_tokens = 1, .cached_tokens = 2, .sampled_tokens = 3,
+                 .error_kind = 11, .message = "why"},
+          ProbeReply{.id = 3, .cached_tokens = 2},
+          StatsReply{.id = 4, .counters = {{"", 0}, {"tokens_total", std::numeric_limits<std::uint64_t>::max()}}}};
+}
+
+}  // namespace hearth::link
