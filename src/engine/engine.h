@@ -69,6 +69,7 @@ struct Row {
 enum class DecodeOutcome {
   Done,
   NoRoom,  // no cells for this batch; nothing changed: free some and try again
+  Later,   // the engine wants to be asked again (it gave way after a while); nothing changed
 };
 
 class Engine {
