@@ -1,3 +1,4 @@
+// Files through the system calls, since a stream can neither sync nor say why it failed. Any thread.
 #include "base/file.h"
 
 #include <fcntl.h>

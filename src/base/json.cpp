@@ -1,3 +1,4 @@
+// Json on yyjson: the reader is theirs, the value and the writer are ours, because order and round trips are our contract.
 #include "base/json.h"
 
 #include <yyjson.h>

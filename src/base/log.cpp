@@ -1,3 +1,4 @@
+// The log: a level and one write. Any thread.
 #include "base/log.h"
 
 #include <unistd.h>

@@ -1,3 +1,4 @@
+// Randomness from the operating system, one device per thread.
 #include "base/random.h"
 
 #include <array>

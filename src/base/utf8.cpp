@@ -1,3 +1,4 @@
+// UTF-8 by Unicode's own table; every function here is a walk over read_character. Pure.
 #include "base/utf8.h"
 
 #include <algorithm>

@@ -38,9 +38,9 @@ TEST_CASE("the first and last character of each length are valid") {
 }
 
 TEST_CASE("overlong, surrogate, too large, lone and cut characters are invalid") {
-  for (const char* text : {"\xC0\x80", "\xC1\xBF", "\xE0\x9F\xBF", "\xED\xA0\x80", "\xED\xBF\xBF", "\xF0\x8F\xBF\xBF",
-                           "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\x80", "\xBF", "\xFE", "\xFF", "\xC2", "\xE2\x82", "\xF0\x9F\x98",
-                           "\xC2" "a", "a\x80"}) {
+  for (const char* text :
+       {"\xC0\x80", "\xC1\xBF", "\xE0\x9F\xBF", "\xED\xA0\x80", "\xED\xBF\xBF", "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80",
+        "\xF5\x80\x80\x80", "\x80", "\xBF", "\xFE", "\xFF", "\xC2", "\xE2\x82", "\xF0\x9F\x98", "\xC2" "a", "a\x80"}) {
     CHECK_FALSE(is_valid_utf8(text));
   }
 }
