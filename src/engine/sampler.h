@@ -35,12 +35,22 @@ class Sampler {
   [[nodiscard]] Token sample(std::span<const float> logits, std::span<const Token> history, std::uint64_t draw_index);
 
  private:
-  SamplingSettings settings_;
   struct Candidate {
     Token token;
     float logit;
   };
-  std::vector<Candidate> candidates_;  // scratch, kept to avoid an allocation per token
+  std::span<const float> adjusted(std::span<const float> logits, std::span<const Token> history);
+  void take_top(std::span<const float> row, std::size_t count);
+  void take_nucleus(std::span<const float> row);
+  void cut();
+  [[nodiscard]] Token draw(std::uint64_t draw_index) const;
+
+  const SamplingSettings settings_;
+  // Scratch, kept to avoid allocations per token.
+  std::vector<Candidate> candidates_;
+  std::vector<float> row_;
+  std::vector<Token> recent_;
+  double full_mass_ = 0;  // of the whole row, where take_nucleus counted it
 };
 
 }  // namespace hearth::engine

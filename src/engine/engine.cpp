@@ -1,0 +1,16 @@
+// The few words of engine.h that both engines share.
+#include "engine/engine.h"
+
+namespace hearth::engine {
+
+std::string_view memory_kind_name(MemoryKind kind) {
+  switch (kind) {
+    case MemoryKind::Attention: return "attention";
+    case MemoryKind::Recurrent: return "recurrent";
+    case MemoryKind::Hybrid: return "hybrid";
+    case MemoryKind::Window: return "window";
+  }
+  return "unknown";
+}
+
+}  // namespace hearth::engine

@@ -1,0 +1,82 @@
+// FakeEngine: an Engine without a model, for tests and simulation. Deterministic: logits are a pure function of the
+// tokens that a sequence really holds, so that wrong KV bookkeeping anywhere shows as a wrong answer. It is as strict as
+// the real one: positions are CHECKed, what a memory kind cannot do is refused, cells run out.
+//
+// After the last "<|im_start|>assistant\n" of a sequence the script's answer follows. Where no rule fits, and in
+// sequences without that mark, words follow that come from a hash of everything before.
+// One thread. State per sequence: a list of shared cells; a fork shares them, as the real unified KV does.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "base/result.h"
+#include "engine/engine.h"
+#include "engine/fake_script.h"
+#include "engine/options.h"
+
+namespace hearth::engine {
+
+struct FakeOptions {
+  FakeScript script;
+  std::uint32_t cells = 0;             // 0 = script.context_tokens
+  std::uint32_t batch_tokens_max = 2048;
+  float certainty = 50.0F;             // added to the right token's logit; the others lie in [0, 4)
+  std::string state_path;              // counts crashes over restarts; empty: not counted
+};
+
+class FakeEngine final : public Engine {
+ public:
+  explicit FakeEngine(FakeOptions options);
+  ~FakeEngine() override;
+
+  [[nodiscard]] const EngineInfo& info() const override { return info_; }
+  [[nodiscard]] std::shared_ptr<const Tokenizer> tokenizer() const override { return tokenizer_; }
+  [[nodiscard]] Result<DecodeOutcome> decode(std::span<const Row> rows) override;
+  [[nodiscard]] std::span<const float> logits(std::size_t row_index) const override;
+  [[nodiscard]] std::uint32_t usable_prefix(Sequence sequence, std::uint32_t length,
+                                            std::uint32_t wanted) const override;
+  [[nodiscard]] bool truncate(Sequence sequence, std::uint32_t keep) override;
+  [[nodiscard]] bool fork(Sequence from, Sequence to, std::uint32_t count) override;
+  void clear(Sequence sequence) override;
+
+  // For tests: what a sequence holds, and faults to come.
+  [[nodiscard]] std::vector<Token> tokens_of(Sequence sequence) const;
+  [[nodiscard]] std::uint32_t cells_used() const { return cells_used_; }
+  void fail_next_decode() { decode_fails_ = true; }
+  void refuse_state_changes(bool refuse) { refuses_ = refuse; }  // fork and truncate answer false
+  // The token that follows `tokens`, nullopt for an end of generation, as the logits would have it.
+  [[nodiscard]] std::optional<Token> expected_next(std::span<const Token> tokens) const;
+
+ private:
+  struct Cell;
+  struct Line;
+
+  void append(Line& line, Token token);
+  void pop(Line& line, std::size_t keep);
+  [[nodiscard]] Token next_token(Line& line, const FakeRule*& rule) const;
+  void update_answer(Line& line) const;
+  void write_logits(std::size_t row_index, std::uint64_t hash, Token next);
+  [[nodiscard]] bool wait_for(Line& line, std::uint64_t hash, std::int64_t delay_ms);
+  void crash_if_due(const FakeRule& rule);
+
+  const FakeOptions options_;
+  EngineInfo info_;
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  std::vector<Cell> cells_;
+  std::vector<std::uint32_t> free_cells_;
+  std::uint32_t cells_used_ = 0;
+  std::vector<Line> lines_;
+  std::vector<float> logits_;                          // one row after the other
+  std::vector<std::int64_t> logits_offset_of_row_;     // -1: the row wanted none
+  bool decode_fails_ = false;
+  bool refuses_ = false;
+};
+
+// "fake:SCRIPT.json" as an engine; "fake:" alone has no rules.
+[[nodiscard]] Result<std::unique_ptr<Engine>> load_fake_engine(const EngineOptions& options);
+
+}  // namespace hearth::engine
