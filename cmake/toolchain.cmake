@@ -5,7 +5,7 @@ set(HEARTH_ROOT_DIR "" CACHE STRING "the private toolchain root this build runs 
 if(DEFINED ENV{HEARTH_ROOT})
   set(HEARTH_ROOT_DIR "$ENV{HEARTH_ROOT}" CACHE STRING "" FORCE)  # scripts/in-root says where it is, also after a new one was made
 endif()
-set(HEARTH_GGML_BACKEND_DIR "")  # empty: ggml's own default
+set(HEARTH_GGML_BACKEND_DIR "" CACHE INTERNAL "the folder of ggml's back ends; empty: ggml's own default")
 
 if(HEARTH_ROOT_DIR)
   set(multiarch ${CMAKE_LIBRARY_ARCHITECTURE})  # as x86_64-linux-gnu
@@ -20,7 +20,8 @@ if(HEARTH_ROOT_DIR)
     "SHELL:-Xlinker \"-rpath=${HEARTH_ROOT_DIR}/usr/lib/${multiarch}\"")
   file(GLOB backends LIST_DIRECTORIES true ${HEARTH_ROOT_DIR}/usr/lib/${multiarch}/ggml/backends*)
   if(backends)
-    list(GET backends -1 HEARTH_GGML_BACKEND_DIR)
+    list(GET backends -1 newest)
+    set(HEARTH_GGML_BACKEND_DIR ${newest} CACHE INTERNAL "")
   endif()
 endif()
 
