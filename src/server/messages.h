@@ -1,0 +1,23 @@
+// POST /v1/messages and POST /v1/messages/count_tokens: the path of a request, told in one function each. Runs on a
+// worker until the prompt is rendered; from the tokens on it lives on the exchange's I/O thread.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+
+#include "server/call.h"
+#include "server/keep_alive.h"
+#include "server/served_models.h"
+#include "wire/anthropic_request.h"
+
+namespace hearth::server {
+
+void answer_message(const std::shared_ptr<Call>& call, const ServedModels& models, const KeepAliveRules& keep_alive);
+
+void answer_count_tokens(const std::shared_ptr<Call>& call, const ServedModels& models);
+
+// No prompt that comes of this request can have more tokens: a token is at least one byte, and templates and
+// re-serialised tool schemas grow the body by less than this allows for.
+[[nodiscard]] std::size_t prompt_tokens_bound(const wire::MessagesRequest& request, std::size_t body_bytes);
+
+}  // namespace hearth::server

@@ -1,0 +1,86 @@
+// See prepared_prompt.h.
+#include "server/prepared_prompt.h"
+
+#include <format>
+#include <string_view>
+#include <utility>
+
+#include "chat/canonicalizer.h"
+#include "chat/renderer.h"
+
+namespace hearth::server {
+namespace {
+
+bool begins_with(const std::vector<chat::PromptSegment>& segments, std::string_view text) {
+  for (const auto& segment : segments) {
+    const std::string_view part = std::string_view(segment.text).substr(0, text.size());
+    if (!text.starts_with(part)) return false;
+    text.remove_prefix(part.size());
+    if (text.empty()) return true;
+  }
+  return text.empty();
+}
+
+bool forces_tool(const chat::Conversation& conversation) {
+  return conversation.tool_choice == chat::ToolChoice::Any || conversation.tool_choice == chat::ToolChoice::Named;
+}
+
+// A forced tool call is opened for the model, which then can only fill it in. With Named the name is written too.
+constexpr std::string_view kToolCallOpening = "<tool_call>\n";
+std::string opened_tool_call(const chat::Conversation& conversation) {
+  if (conversation.tool_choice == chat::ToolChoice::Any) return "{\"name\": \"";
+  std::string name;
+  append_json_string(name, conversation.tool_choice_name);
+  return std::format("{{\"name\": {}, \"arguments\": ", name);
+}
+
+}  // namespace
+
+Result<PreparedPrompt> prepare_prompt(const ServedModel& model, chat::Conversation conversation) {
+  PreparedPrompt prepared;
+  // tool_choice none keeps the tools in the prompt, for the cached prefix's sake; a call is then only text. Deferred
+  // tools may be called without being loaded: the client runs them all the same.
+  if (conversation.tool_choice != chat::ToolChoice::None) {
+    for (const auto& tool : conversation.tools) prepared.parser.tool_names.push_back(tool.name);
+  }
+  conversation = chat::canonicalize(std::move(conversation));
+  // On this wire a request without `thinking` is one without thoughts; a forced call leaves no room for them either.
+  const bool asked_for_no_thinking = conversation.thinking == chat::Thinking::ModelDefault || forces_tool(conversation);
+  if (asked_for_no_thinking && model.renderer->supports_thinking()) conversation.thinking = chat::Thinking::Disabled;
+
+  TRY_ASSIGN(auto prompt, model.renderer->render(conversation));
+  const std::string& bos_text = model.hello->bos_text;
+  const bool add_bos = model.hello->adds_bos && !bos_text.empty() && !begins_with(prompt.segments, bos_text);
+  if (add_bos) prepared.segments.push_back({.text = bos_text, .parse_special = true});
+  for (auto& segment : prompt.segments) {
+    prepared.segments.push_back({.text = std::move(segment.text), .parse_special = segment.parse_special});
+  }
+  prepared.boundary_segments = std::move(prompt.boundary_segments);
+  if (add_bos) {
+    for (auto& index : prepared.boundary_segments) ++index;
+  }
+  prepared.parser.thinking_opened = prompt.thinking_opened;
+  if (forces_tool(conversation) && !prepared.parser.tool_names.empty()) {
+    const std::string call = opened_tool_call(conversation);
+    const std::string_view thought_end = prompt.thinking_opened ? "</think>\n\n" : "";
+    prepared.segments.push_back({.text = std::format("{}{}", thought_end, kToolCallOpening), .parse_special = true});
+    prepared.segments.push_back({.text = call, .parse_special = false});
+    prepared.opened_text = std::format("{}{}", kToolCallOpening, call);
+    prepared.parser.thinking_opened = false;
+  }
+  return prepared;
+}
+
+std::vector<std::uint32_t> boundary_positions(const std::vector<std::size_t>& boundary_segments,
+                                              const std::vector<std::uint32_t>& segment_ends, std::size_t token_count) {
+  std::vector<std::uint32_t> positions;
+  for (const std::size_t index : boundary_segments) {
+    if (index >= segment_ends.size()) continue;
+    const std::uint32_t end = segment_ends[index];
+    if (end == 0 || end >= token_count || (!positions.empty() && end <= positions.back())) continue;
+    positions.push_back(end);
+  }
+  return positions;
+}
+
+}  // namespace hearth::server

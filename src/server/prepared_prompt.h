@@ -1,0 +1,33 @@
+// From a conversation to the segments of its prompt: the steps that /v1/messages and /v1/messages/count_tokens share, so
+// that what is counted is what is charged. Pure, any thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "chat/conversation.h"
+#include "chat/stream_parser.h"
+#include "link/messages.h"
+#include "server/served_models.h"
+
+namespace hearth::server {
+
+struct PreparedPrompt {
+  std::vector<link::Segment> segments;
+  std::vector<std::size_t> boundary_segments;  // as chat::Prompt names them
+  chat::StreamParserOptions parser;
+  // The part of the model's own turn that the prompt already holds (an opened tool call): the parser reads it first.
+  std::string opened_text;
+};
+
+[[nodiscard]] Result<PreparedPrompt> prepare_prompt(const ServedModel& model, chat::Conversation conversation);
+
+// Ascending positions in (0, token_count), read off where the segments end.
+[[nodiscard]] std::vector<std::uint32_t> boundary_positions(const std::vector<std::size_t>& boundary_segments,
+                                                            const std::vector<std::uint32_t>& segment_ends,
+                                                            std::size_t token_count);
+
+}  // namespace hearth::server

@@ -1,0 +1,63 @@
+// See served_models.h.
+#include "server/served_models.h"
+
+#include <format>
+#include <utility>
+
+#include "base/check.h"
+
+namespace hearth::server {
+
+Result<ServedModel> serve_model(std::string id, std::int64_t created_unix_s, models::EngineProcess& engine) {
+  const auto hello = engine.hello();
+  CHECK(hello != nullptr);
+  TRY_ASSIGN(auto renderer, chat::Renderer::create({.text = hello->chat_template,
+                                                    .bos_text = hello->bos_text,
+                                                    .eos_text = hello->eos_text,
+                                                    .special_texts = hello->special_texts}));
+  wire::ModelCard card{.id = std::move(id),
+                       .display_name = hello->name,
+                       .created_unix_s = created_unix_s,
+                       .context_tokens = hello->context_tokens};
+  if (card.display_name.empty()) card.display_name = card.id;
+  return ServedModel{.card = std::move(card), .hello = hello, .renderer = std::move(renderer), .engine = &engine};
+}
+
+void ServedModels::add(ServedModel model) {
+  CHECK(model.engine != nullptr && model.renderer != nullptr && model.hello != nullptr);
+  const std::lock_guard lock(mutex_);
+  models_.push_back(std::make_shared<const ServedModel>(std::move(model)));
+}
+
+void ServedModels::set_loading(LoadingState state) {
+  const std::lock_guard lock(mutex_);
+  loading_ = std::move(state);
+}
+
+Result<std::shared_ptr<const ServedModel>> ServedModels::choose(std::string_view name) const {
+  if (auto exact = find(name)) return exact;
+  const std::lock_guard lock(mutex_);
+  if (!models_.empty()) return models_.front();
+  return fail(ErrorKind::Unavailable, std::format("the model is still loading ({} %); try again in a moment",
+                                                  static_cast<int>(loading_.fraction * 100)));
+}
+
+std::shared_ptr<const ServedModel> ServedModels::find(std::string_view id) const {
+  const std::lock_guard lock(mutex_);
+  for (const auto& model : models_) {
+    if (model->card.id == id) return model;
+  }
+  return nullptr;
+}
+
+std::vector<std::shared_ptr<const ServedModel>> ServedModels::all() const {
+  const std::lock_guard lock(mutex_);
+  return models_;
+}
+
+LoadingState ServedModels::loading() const {
+  const std::lock_guard lock(mutex_);
+  return loading_;
+}
+
+}  // namespace hearth::server

@@ -1,0 +1,54 @@
+// The models this server answers for, in the order they were named; the first is the default. Filled while loading, read
+// by every request. Thread-safe; a ServedModel never changes once added and is never removed while requests run.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "chat/renderer.h"
+#include "link/messages.h"
+#include "models/engine_process.h"
+#include "wire/anthropic_events.h"
+
+namespace hearth::server {
+
+struct ServedModel {
+  wire::ModelCard card;
+  std::shared_ptr<const link::Hello> hello;
+  std::shared_ptr<const chat::Renderer> renderer;
+  // Not owned: outlives the HTTP server's threads, and with them every request.
+  models::EngineProcess* engine = nullptr;
+};
+
+// What the engine said of itself, made ready to serve under this id.
+[[nodiscard]] Result<ServedModel> serve_model(std::string id, std::int64_t created_unix_s, models::EngineProcess& engine);
+
+struct LoadingState {
+  bool loading = true;
+  std::string name;     // what is being loaded now
+  float fraction = 0;
+};
+
+class ServedModels {
+ public:
+  void add(ServedModel model);
+  void set_loading(LoadingState state);
+
+  // The model of that id; any other name means the default one. Unavailable while nothing is loaded.
+  [[nodiscard]] Result<std::shared_ptr<const ServedModel>> choose(std::string_view name) const;
+  // Exactly that id, or nullptr.
+  [[nodiscard]] std::shared_ptr<const ServedModel> find(std::string_view id) const;
+  [[nodiscard]] std::vector<std::shared_ptr<const ServedModel>> all() const;
+  [[nodiscard]] LoadingState loading() const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<std::shared_ptr<const ServedModel>> models_;  // guarded by mutex_
+  LoadingState loading_;                                    // guarded by mutex_
+};
+
+}  // namespace hearth::server

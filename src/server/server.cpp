@@ -1,0 +1,149 @@
+// See server.h.
+#include "server/server.h"
+
+#include <array>
+#include <format>
+#include <string>
+#include <utility>
+
+#include "base/utf8.h"
+#include "server/call.h"
+#include "server/messages.h"
+#include "server/status.h"
+
+namespace hearth::server {
+namespace {
+
+enum class Action { Root, Hello, Health, Messages, CountTokens, ModelList, Model, Status };
+
+// A base URL given with /v1 makes clients ask for /v1/v1/...; both mean the same. A slash at the end means nothing.
+std::string_view plain_path(std::string_view path) {
+  if (path.starts_with("/v1/v1/")) path.remove_prefix(3);
+  if (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
+  return path;
+}
+
+constexpr std::string_view kModelPrefix = "/v1/models/";
+
+}  // namespace
+
+struct Hall::Route {
+  std::string_view path;  // ends with '/': whatever follows belongs to it
+  std::string_view method;
+  Action action;
+  KeyNeeded key_needed;
+};
+
+namespace {
+
+// The whole face of the server. GET routes answer HEAD too.
+constexpr std::array kRoutes = {
+    Hall::Route{"/v1/messages", "POST", Action::Messages, KeyNeeded::Yes},
+    Hall::Route{"/v1/messages/count_tokens", "POST", Action::CountTokens, KeyNeeded::Yes},
+    Hall::Route{"/v1/models", "GET", Action::ModelList, KeyNeeded::Yes},
+    Hall::Route{kModelPrefix, "GET", Action::Model, KeyNeeded::Yes},
+    Hall::Route{"/v1/hearth/status", "GET", Action::Status, KeyNeeded::Yes},
+    Hall::Route{"/", "GET", Action::Root, KeyNeeded::No},
+    Hall::Route{"/api/hello", "GET", Action::Hello, KeyNeeded::No},
+    Hall::Route{"/health", "GET", Action::Health, KeyNeeded::No},
+    Hall::Route{"/v1/health", "GET", Action::Health, KeyNeeded::No},
+};
+
+const Hall::Route* find_route(std::string_view path) {
+  for (const auto& route : kRoutes) {
+    const bool prefix = route.path.size() > 1 && route.path.ends_with('/');
+    if (prefix ? path.starts_with(route.path) && path.size() > route.path.size() : path == route.path) return &route;
+  }
+  return nullptr;
+}
+
+bool method_fits(const Hall::Route& route, std::string_view method) {
+  return method == route.method || (method == "HEAD" && route.method == "GET");
+}
+
+// A browser asks first whether a page of its origin may call. The origin was checked before this.
+void answer_preflight(const std::shared_ptr<Call>& call) {
+  const auto* headers = call->request().header("access-control-request-headers");
+  call->respond({.status = 204,
+                 .headers = {{"access-control-allow-methods", "GET, HEAD, POST, OPTIONS"},
+                             {"access-control-allow-headers", headers ? *headers : "*"},
+                             {"access-control-max-age", "600"}},
+                 .body = ""});
+}
+
+}  // namespace
+
+Hall::Hall(AccessRules access, KeepAliveRules keep_alive, const Clock& clock)
+    : access_(std::move(access)), keep_alive_(keep_alive), clock_(clock) {}
+
+void Hall::handle(std::shared_ptr<http::Exchange> exchange) {
+  const auto call = std::make_shared<Call>(std::move(exchange), log_, clock_);
+  const http::Request& request = call->request();
+  const std::string_view path = plain_path(request.path);
+  const Route* route = find_route(path);
+  const bool preflight = request.method == "OPTIONS";
+
+  // Authorise. A preflight carries no key, by design of the browsers.
+  const auto key_needed = preflight ? KeyNeeded::No : route ? route->key_needed : KeyNeeded::Yes;
+  if (auto allowed = check_access(access_, request, key_needed); !allowed) return call->respond_error(allowed.error());
+  if (const auto* origin = request.header("origin")) {
+    call->add_header("access-control-allow-origin", *origin);
+    call->add_header("access-control-expose-headers", "request-id, retry-after");
+    call->add_header("vary", "origin");
+  }
+  if (preflight) return answer_preflight(call);
+  if (!route) {
+    return call->respond_error({ErrorKind::NotFound, std::format("there is no {} {} here; the Anthropic Messages API is "
+                                                                 "at POST /v1/messages",
+                                                                 request.method, replace_invalid_utf8(request.path))});
+  }
+  if (!method_fits(*route, request.method)) {
+    const std::string methods = route->method == "GET" ? "GET, HEAD, OPTIONS" : "POST, OPTIONS";
+    call->add_header("allow", methods);
+    return call->respond_error(405, {ErrorKind::InvalidInput, std::format("{} takes {}, not {}", path, methods,
+                                                                          request.method)});
+  }
+  dispatch(call, *route, path);
+}
+
+void Hall::dispatch(const std::shared_ptr<Call>& call, const Route& route, std::string_view path) {
+  if (refusing_ && route.method == "POST") {
+    return call->respond_error({ErrorKind::Unavailable, "the server is shutting down; ask again when it is back"});
+  }
+  switch (route.action) {
+    case Action::Messages: return answer_message(call, models_, keep_alive_);
+    case Action::CountTokens: return answer_count_tokens(call, models_);
+    case Action::ModelList: return answer_model_list(call, models_);
+    case Action::Model: return answer_model(call, models_, path.substr(kModelPrefix.size()));
+    case Action::Status: return answer_status(call, models_, log_);
+    case Action::Health: return answer_health(call, models_);
+    case Action::Hello: return call->respond_json(200, Json::object({{"hello", "hearth"}}));
+    case Action::Root: return answer_root(call, models_);
+  }
+}
+
+Result<std::unique_ptr<Server>> Server::start(ServerOptions options, const Clock& clock) {
+  TRY(check_bind(options.access));
+  auto server = std::unique_ptr<Server>(new Server(options, clock));
+  Hall& hall = server->hall_;
+  TRY_ASSIGN(server->http_, http::Server::start(
+                                std::move(options.http),
+                                [&hall](std::shared_ptr<http::Exchange> exchange) { hall.handle(std::move(exchange)); },
+                                plain_error_response));
+  return server;
+}
+
+Server::Server(const ServerOptions& options, const Clock& clock) : hall_(options.access, options.keep_alive, clock) {}
+
+Server::~Server() { stop(); }
+
+void Server::begin_drain() {
+  hall_.refuse_new_work();
+  http_->stop_accepting();
+}
+
+void Server::stop() {
+  if (http_) http_->stop();
+}
+
+}  // namespace hearth::server

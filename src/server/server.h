@@ -1,0 +1,75 @@
+// The hall: every route of the front, and the one place where the rooms meet. Bound to its port before any model is
+// loaded, so that a port in use is known at once and /health can tell how loading goes.
+//
+// Threads: start, add_model, drain and stop are called by the owner's thread; requests come on the http room's workers.
+// Order of ending: Server::stop() (joins the http threads), then the engines, then ~Server.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "http/http.h"
+#include "server/access.h"
+#include "server/call.h"
+#include "server/keep_alive.h"
+#include "server/request_log.h"
+#include "server/served_models.h"
+
+namespace hearth::server {
+
+struct ServerOptions {
+  http::ServerOptions http;
+  AccessRules access;
+  KeepAliveRules keep_alive;
+};
+
+// All of the front's answers, apart from the sockets: given an exchange, it is answered.
+class Hall {
+ public:
+  // `clock` outlives the hall; the hall outlives every exchange it was given.
+  Hall(AccessRules access, KeepAliveRules keep_alive, const Clock& clock);
+
+  void handle(std::shared_ptr<http::Exchange> exchange);
+  [[nodiscard]] ServedModels& models() { return models_; }
+  [[nodiscard]] const RequestLog& log() const { return log_; }
+  // From now on new model requests get 503; those that run go on.
+  void refuse_new_work() { refusing_ = true; }
+
+  struct Route;  // a line of the table in server.cpp
+
+ private:
+  void dispatch(const std::shared_ptr<Call>& call, const Route& route, std::string_view path);
+
+  const AccessRules access_;
+  const KeepAliveRules keep_alive_;
+  const Clock& clock_;
+  ServedModels models_;
+  RequestLog log_;
+  std::atomic<bool> refusing_{false};
+};
+
+class Server {
+ public:
+  // InvalidInput for a bind without a key, Io for a port that cannot be had.
+  [[nodiscard]] static Result<std::unique_ptr<Server>> start(ServerOptions options, const Clock& clock);
+  ~Server();
+
+  [[nodiscard]] Hall& hall() { return hall_; }
+  [[nodiscard]] std::uint16_t port() const { return http_->port(); }
+  // No new connections, no new model requests.
+  void begin_drain();
+  [[nodiscard]] bool drained() const { return hall_.log().active_count() == 0; }
+  void stop();
+
+ private:
+  Server(const ServerOptions& options, const Clock& clock);
+  Hall hall_;
+  std::unique_ptr<http::Server> http_;
+};
+
+}  // namespace hearth::server
