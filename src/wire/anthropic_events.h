@@ -34,12 +34,16 @@ struct WireEvent {
 [[nodiscard]] std::string to_sse(const WireEvent& event);
 [[nodiscard]] std::string ping_sse();
 
+// Whether the answer stands alone or goes on from an assistant message the client began. An empty continuation is an
+// answer ("nothing to add"); an empty answer is not.
+enum class AnswerKind { Fresh, Continuation };
+
 class MessageEncoder {
  public:
-  MessageEncoder(std::string message_id, std::string model);
+  MessageEncoder(std::string message_id, std::string model, AnswerKind kind = AnswerKind::Fresh);
 
   [[nodiscard]] bool started() const { return started_; }
-  // message_start, once; may be sent early (before usage is known) to carry heartbeats: usage then comes at the end.
+  // message_start, once and first; may be sent early (before usage is known) to carry heartbeats: usage then comes at the end.
   [[nodiscard]] std::vector<WireEvent> start(const Usage& usage);
   // A real event that shows nothing: opens a thinking block when none is open and sends an empty thinking_delta.
   // With a text or tool block open it is an empty delta of that kind. REQUIRES: started().
@@ -50,21 +54,33 @@ class MessageEncoder {
   // thinking, or nothing, is never sent: see the implementation for the text block that completes it.
   [[nodiscard]] std::vector<WireEvent> end(StopReason reason, std::optional<std::string> stop_sequence,
                                            const Usage& usage);
-  [[nodiscard]] bool has_tool_call() const { return tool_call_count_ > 0; }
+  [[nodiscard]] bool has_tool_call() const { return !tool_call_ids_.empty(); }
+  // In the order of the calls: what was sampled is remembered under these.
+  [[nodiscard]] const std::vector<std::string>& tool_call_ids() const { return tool_call_ids_; }
 
  private:
-  enum class Open { None, Text, Thinking, Tool };
-  std::vector<WireEvent> open_block(Open kind, Json content_block);
-  std::vector<WireEvent> close_block();
+  enum class Block { None, Text, Thinking, Tool };
+  using Events = std::vector<WireEvent>;
+  void open(Events& out, Block kind, Json content_block);
+  void close(Events& out);
+  void delta(Events& out, std::string_view delta_type, std::string_view key, std::string text);
+  // Of Text and Thinking: opens the block at the first visible character, and not before.
+  void prose(Events& out, Block kind, std::string_view text);
+  void open_prose(Events& out, Block kind);
+  void end_tool(Events& out, const chat::ToolCallEnd& end);
 
   const std::string message_id_;
   const std::string model_;
+  const AnswerKind kind_;
   bool started_ = false;
-  Open open_ = Open::None;
-  std::uint32_t next_index_ = 0;
-  std::uint32_t tool_call_count_ = 0;
-  std::uint32_t text_block_count_ = 0;
-  std::string held_blank_text_;  // white space before the first visible character: a blank text block is never opened
+  bool ended_ = false;
+  bool has_text_ = false;              // a text block was opened
+  bool tool_has_fragment_ = false;     // of the open call
+  Block open_ = Block::None;
+  std::uint32_t next_index_ = 0;       // of the next block; the open one is next_index_ - 1
+  std::vector<std::string> tool_call_ids_;
+  Block held_kind_ = Block::None;      // what held_blank_ would belong to
+  std::string held_blank_;             // white space before the first visible character of a block
 };
 
 // The JSON message of stream:false, built from exactly the events a stream would carry.
@@ -75,8 +91,14 @@ class MessageFold {
   [[nodiscard]] Json message() const;
 
  private:
+  void add_delta(const Json& delta);
+  void close_block();
+
   Json message_;
-  std::string partial_json_;
+  Json block_;             // the open one, as it was started
+  std::string joined_;     // its deltas: text, thinking or the JSON of a tool's input
+  Json::Array content_;
+  bool stopped_ = false;
 };
 
 // {"type":"error","error":{"type","message"},"request_id"}
@@ -90,9 +112,10 @@ class MessageFold {
 struct ModelCard {
   std::string id;
   std::string display_name;
-  std::int64_t created_unix_s = 0;
+  std::int64_t created_unix_s = 0;  // seconds since 1970, UTC
   std::uint32_t context_tokens = 0;
 };
+// Both dialects' keys in one object ("type" and "object", "created_at" and "created"): the path is the same for both.
 [[nodiscard]] Json model_json(const ModelCard& card);
 [[nodiscard]] Json model_list_json(const std::vector<ModelCard>& cards);
 
