@@ -2,7 +2,9 @@
 // the text is cut into pieces never changes the joined result. Owned by one stream, one thread.
 //
 // First dialect: Qwen style. <think>...</think>, then text, then any number of
-// <tool_call>\n{"name": ..., "arguments": {...}}\n</tool_call>. Arguments stream as they are generated.
+// <tool_call>\n{"name": ..., "arguments": {...}}\n</tool_call>. Arguments stream as they are generated. The younger Qwen
+// models write <tool_call>\n<function=NAME>\n<parameter=KEY>\nvalue\n</parameter>\n</function>\n</tool_call>: read too.
+// A call inside a thought, inside a code fence, or of an undeclared tool is text. No blank text comes out.
 #pragma once
 
 #include <memory>
@@ -10,6 +12,8 @@
 #include <string_view>
 #include <variant>
 #include <vector>
+
+#include "base/json.h"
 
 namespace hearth::chat {
 
@@ -33,6 +37,9 @@ using StreamEvent = std::variant<ThinkingDelta, TextDelta, ToolCallBegin, ToolCa
 struct StreamParserOptions {
   bool thinking_opened = false;         // the prompt already opened the thought
   std::vector<std::string> tool_names;  // declared tools; an undeclared name is never called: its text stays text
+  // The input schema of each, in the same order; may be shorter. Only the <parameter=...> way needs them, to tell the
+  // text "1" from the number.
+  std::vector<Json> tool_schemas;
 };
 
 class StreamParser {

@@ -1,0 +1,33 @@
+// See fence_tracker.h.
+#include "chat/fence_tracker.h"
+
+namespace hearth::chat {
+
+void FenceTracker::feed(char c) {
+  if (c == '\n') {
+    if (fence_length_ != 0) {
+      if (run_char_ == fence_char_ && run_length_ >= fence_length_ && !text_after_run_) fence_length_ = 0;
+    } else if (line_opens_fence()) {
+      fence_length_ = run_length_;
+      fence_char_ = run_char_;
+    }
+    run_length_ = 0;
+    run_char_ = 0;
+    run_over_ = text_after_run_ = backtick_after_run_ = false;
+    return;
+  }
+  const bool blank = c == ' ' || c == '\t' || c == '\r';
+  if (!run_over_) {
+    if ((c == '`' || c == '~') && (run_length_ == 0 || run_char_ == c)) {
+      run_char_ = c;
+      ++run_length_;
+      return;
+    }
+    if (run_length_ == 0 && blank) return;  // indentation: fences stand in lists too
+    run_over_ = true;
+  }
+  if (!blank) text_after_run_ = true;
+  if (c == '`' && run_char_ == '`') backtick_after_run_ = true;
+}
+
+}  // namespace hearth::chat
