@@ -12,8 +12,7 @@ namespace hearth {
 }
 }  // namespace hearth
 
-#define CHECK(condition) \
-  ((condition) ? static_cast<void>(0) : ::hearth::check_failed(__FILE__, __LINE__, #condition))
+#define CHECK(condition) ((condition) ? static_cast<void>(0) : ::hearth::check_failed(__FILE__, __LINE__, #condition))
 #if defined(NDEBUG) && !defined(HEARTH_DCHECK)
 #define DCHECK(condition) static_cast<void>(0)
 #else

@@ -18,8 +18,7 @@ class Clock {
 class SteadyClock final : public Clock {
  public:
   [[nodiscard]] std::int64_t now_us() const override {
-    return std::chrono::duration_cast<std::chrono::microseconds>(
-               std::chrono::steady_clock::now().time_since_epoch())
+    return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now().time_since_epoch())
         .count();
   }
 };

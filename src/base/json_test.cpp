@@ -71,7 +71,8 @@ TEST_CASE("string_at gives the text, or the other word when it is absent or no s
 }
 
 TEST_CASE("integers keep every digit over the whole 64-bit range") {
-  CHECK_EQ(round_trip("[9223372036854775807,-9223372036854775808,0,-1]"), "[9223372036854775807,-9223372036854775808,0,-1]");
+  CHECK_EQ(round_trip("[9223372036854775807,-9223372036854775808,0,-1]"),
+           "[9223372036854775807,-9223372036854775808,0,-1]");
   CHECK_EQ(round_trip("18446744073709551615"), "18446744073709551615");
 }
 
@@ -109,8 +110,8 @@ TEST_CASE("numbers JSON does not know are refused") {
 }
 
 TEST_CASE("broken text is refused with the byte it broke at") {
-  for (const char* text : {"", " ", "{", "[1,", "[1,]", "{\"a\":1,}", "{\"a\"}", "{a:1}", "'a'", "tru", "nul", "[1 2]", "{}{}",
-                           "\"unended", "\"\\x\"", "\"\\u12\"", "//c\n1", "\xEF\xBB\xBF{}"}) {
+  for (const char* text : {"", " ", "{", "[1,", "[1,]", "{\"a\":1,}", "{\"a\"}", "{a:1}", "'a'", "tru", "nul", "[1 2]",
+                           "{}{}", "\"unended", "\"\\x\"", "\"\\u12\"", "//c\n1", "\xEF\xBB\xBF{}"}) {
     CHECK_EQ(refused(text), ErrorKind::InvalidInput);
   }
   CHECK(Json::parse("[1,x]").error().message.contains("byte 3"));
@@ -130,7 +131,8 @@ TEST_CASE("bytes after the value are refused, a NUL too") {
 }
 
 TEST_CASE("invalid UTF-8 is refused") {
-  for (const char* text : {"\"\xFF\"", "\"\xC3\"", "\"\xC0\xAF\"", "\"\xED\xA0\x80\"", "\"\xF5\x80\x80\x80\"", "\"\xE2\x82\""}) {
+  for (const char* text :
+       {"\"\xFF\"", "\"\xC3\"", "\"\xC0\xAF\"", "\"\xED\xA0\x80\"", "\"\xF5\x80\x80\x80\"", "\"\xE2\x82\""}) {
     CHECK_EQ(refused(text), ErrorKind::InvalidInput);
   }
 }

@@ -25,8 +25,10 @@ TEST_CASE("a full queue says so and leaves the value with its owner") {
   REQUIRE(queue.try_push(std::make_unique<int>(1)));
   auto second = std::make_unique<int>(2);
   CHECK_FALSE(queue.try_push(std::move(second)));
+  // NOLINTBEGIN(bugprone-use-after-move): that it was not moved is the point
   REQUIRE(second != nullptr);
   CHECK_EQ(*second, 2);
+  // NOLINTEND(bugprone-use-after-move)
   REQUIRE(queue.try_pop());
   CHECK(queue.try_push(std::move(second)));
 }
@@ -78,7 +80,7 @@ TEST_CASE("between many writers and readers every value arrives exactly once and
   constexpr int kWriters = 4;
   constexpr int kEach = 2'000;
   BoundedQueue<int> queue(8);
-  std::vector<std::atomic<int>> seen(kWriters * kEach);
+  std::vector<std::atomic<int>> seen(static_cast<std::size_t>(kWriters) * kEach);
   std::atomic<bool> over_bound{false};
   {
     std::vector<std::jthread> readers;

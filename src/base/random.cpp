@@ -12,8 +12,7 @@ std::uint64_t random_u64() {
 }
 
 std::string random_id(std::string_view prefix, std::size_t length) {
-  constexpr std::string_view kAlphabet =
-      "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+  constexpr std::string_view kAlphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
   std::string id(prefix);
   id.reserve(prefix.size() + length);
   // Rejection of 62 and 63 keeps the letters equally likely.

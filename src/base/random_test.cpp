@@ -34,7 +34,6 @@ TEST_CASE("every letter of the alphabet appears") {
 TEST_CASE("the same seed and counter give the same number, written down here for every machine") {
   CHECK_EQ(mix_u64(0, 0), 0xE220A8397B1DCDAFULL);
   CHECK_EQ(mix_u64(0, 1), 0x6E789E6AA1B965F4ULL);
-  static_assert(mix_u64(7, 3) == mix_u64(7, 3));
 }
 
 TEST_CASE("another seed or counter changes about half of the bits") {

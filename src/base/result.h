@@ -42,13 +42,12 @@ using Result = std::expected<T, Error>;
 // The two-step macro keeps the temporary's name unique per line.
 #define HEARTH_CONCAT_INNER(a, b) a##b
 #define HEARTH_CONCAT(a, b) HEARTH_CONCAT_INNER(a, b)
-#define TRY_ASSIGN(declaration, expression)                                                  \
-  auto HEARTH_CONCAT(result_, __LINE__) = (expression);                                      \
-  if (!HEARTH_CONCAT(result_, __LINE__))                                                     \
-    return std::unexpected(std::move(HEARTH_CONCAT(result_, __LINE__)).error());             \
+#define TRY_ASSIGN(declaration, expression)                                                                           \
+  auto HEARTH_CONCAT(result_, __LINE__) = (expression);                                                               \
+  if (!HEARTH_CONCAT(result_, __LINE__)) return std::unexpected(std::move(HEARTH_CONCAT(result_, __LINE__)).error()); \
   declaration = std::move(*HEARTH_CONCAT(result_, __LINE__))
-#define TRY(expression)                                                                      \
-  do {                                                                                       \
-    auto result_of_try = (expression);                                                       \
-    if (!result_of_try) return std::unexpected(std::move(result_of_try).error());            \
+#define TRY(expression)                                                           \
+  do {                                                                            \
+    auto result_of_try = (expression);                                            \
+    if (!result_of_try) return std::unexpected(std::move(result_of_try).error()); \
   } while (false)

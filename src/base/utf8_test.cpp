@@ -21,16 +21,30 @@ std::string joined(std::string_view bytes, std::size_t first, std::size_t second
 }
 
 const std::vector<std::string> kHostile = {
-    "plain", "h\xC3\xA9llo", "\xF0\x9F\x98\x80\xF0\x9F\x98\x81", "a\xE2\x82", "\xE2\x82z", "\xF0\x9F\x98", "\x80\x80\x80",
-    "\xC0\xAF", "\xE0\x80\xAF", "\xED\xA0\x80\xED\xBF\xBF", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xFF\xFE", "\xF0\xF0\xF0",
-    "\xE2\x82\xE2\x82\xAC", "\xF1\x80\x80\xC3", std::string("a\0b", 3),
+    "plain",
+    "h\xC3\xA9llo",
+    "\xF0\x9F\x98\x80\xF0\x9F\x98\x81",
+    "a\xE2\x82",
+    "\xE2\x82z",
+    "\xF0\x9F\x98",
+    "\x80\x80\x80",
+    "\xC0\xAF",
+    "\xE0\x80\xAF",
+    "\xED\xA0\x80\xED\xBF\xBF",
+    "\xF4\x90\x80\x80",
+    "\xF5\x80\x80\x80",
+    "\xFF\xFE",
+    "\xF0\xF0\xF0",
+    "\xE2\x82\xE2\x82\xAC",
+    "\xF1\x80\x80\xC3",
+    std::string("a\0b", 3),
 };
 
 }  // namespace
 
 TEST_CASE("the first and last character of each length are valid") {
-  for (const char* text : {"\x01", "\x7F", "\xC2\x80", "\xDF\xBF", "\xE0\xA0\x80", "\xED\x9F\xBF", "\xEE\x80\x80", "\xEF\xBF\xBF",
-                           "\xF0\x90\x80\x80", "\xF4\x8F\xBF\xBF"}) {
+  for (const char* text : {"\x01", "\x7F", "\xC2\x80", "\xDF\xBF", "\xE0\xA0\x80", "\xED\x9F\xBF", "\xEE\x80\x80",
+                           "\xEF\xBF\xBF", "\xF0\x90\x80\x80", "\xF4\x8F\xBF\xBF"}) {
     CHECK(is_valid_utf8(text));
   }
   CHECK(is_valid_utf8(""));
@@ -38,11 +52,11 @@ TEST_CASE("the first and last character of each length are valid") {
 }
 
 TEST_CASE("overlong, surrogate, too large, lone and cut characters are invalid") {
-  for (const char* text :
-       {"\xC0\x80", "\xC1\xBF", "\xE0\x9F\xBF", "\xED\xA0\x80", "\xED\xBF\xBF", "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80",
-        "\xF5\x80\x80\x80", "\x80", "\xBF", "\xFE", "\xFF", "\xC2", "\xE2\x82", "\xF0\x9F\x98", "\xC2" "a", "a\x80"}) {
+  for (const char* text : {"\xC0\x80", "\xC1\xBF", "\xE0\x9F\xBF", "\xED\xA0\x80", "\xED\xBF\xBF", "\xF0\x8F\xBF\xBF",
+                           "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\x80", "\xBF", "\xFE", "\xFF"}) {
     CHECK_FALSE(is_valid_utf8(text));
   }
+  for (const char* text : {"\xC2", "\xE2\x82", "\xF0\x9F\x98", "\xC2z", "a\x80"}) CHECK_FALSE(is_valid_utf8(text));
 }
 
 TEST_CASE("the complete prefix leaves exactly the beginning of a character") {
@@ -62,8 +76,12 @@ TEST_CASE("bytes that can never become valid count as whole") {
 }
 
 TEST_CASE("each maximal invalid part becomes one replacement character") {
-  CHECK_EQ(replace_invalid_utf8("a\xFF" "b"), "a" + kReplaced + "b");
-  CHECK_EQ(replace_invalid_utf8("\xE2\x82" "b"), kReplaced + "b");
+  CHECK_EQ(replace_invalid_utf8("a\xFF"
+                                "b"),
+           "a" + kReplaced + "b");
+  CHECK_EQ(replace_invalid_utf8("\xE2\x82"
+                                "b"),
+           kReplaced + "b");
   CHECK_EQ(replace_invalid_utf8("\xF0\x9F\x98"), kReplaced);
   CHECK_EQ(replace_invalid_utf8("\xC0\xAF"), kReplaced + kReplaced);
   CHECK_EQ(replace_invalid_utf8("\xED\xA0\x80"), kReplaced + kReplaced + kReplaced);
