@@ -1,0 +1,53 @@
+// One job inside the loop: its tokens, where it stands, and what was told to the front. Plain data; the loop's thread.
+//
+//   tokens = [0, prompt_tokens)                   the original prompt
+//          + [prompt_tokens, tokens.size())       sampled: before a crash (resumed), and since
+//   computed = how many of them the sequence holds; the rest are `pending`
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "engine/sampler.h"
+#include "link/messages.h"
+
+namespace hearth::sched {
+
+struct JobState {
+  explicit JobState(engine::SamplingSettings settings) : sampler(std::move(settings)) {}
+
+  link::JobId id = 0;
+  std::uint64_t arrival = 0;
+  std::vector<engine::Token> tokens;
+  std::vector<engine::Token> stop_tokens;
+  std::vector<std::uint32_t> boundaries;  // ascending, in (0, prompt size)
+  std::uint32_t prompt_tokens = 0;
+  std::uint32_t tokens_max = 0;           // 0 = to the context's end
+  engine::Sampler sampler;
+
+  std::optional<engine::Sequence> sequence;  // while running
+  std::uint32_t computed = 0;
+  std::uint32_t cached_tokens = 0;           // of the first placement; what usage says
+  bool started = false;                      // JobStarted was sent
+  bool ended = false;                        // JobEnd was sent
+  std::vector<std::uint32_t> stops;          // ascending: a copy of the state is kept there
+  std::int64_t progress_told_ms = 0;
+
+  // Why a waiting job waits: for a room that a running one has, or for a prefix that a running one computes.
+  std::optional<std::uint64_t> preempted_at_end_count;
+  std::optional<link::JobId> joined_job;
+  std::uint32_t joined_tokens = 0;
+
+  [[nodiscard]] std::uint32_t token_count() const { return static_cast<std::uint32_t>(tokens.size()); }
+  [[nodiscard]] std::uint32_t pending() const { return token_count() - computed; }
+  [[nodiscard]] std::uint32_t sampled() const { return token_count() - prompt_tokens; }
+  // How many tokens until the next stop, 0 when there is none.
+  [[nodiscard]] std::uint32_t until_stop() const {
+    const auto next = std::ranges::upper_bound(stops, computed);
+    return next == stops.end() ? 0 : *next - computed;
+  }
+};
+
+}  // namespace hearth::sched

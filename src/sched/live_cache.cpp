@@ -1,0 +1,201 @@
+// See live_cache.h. Common prefixes are looked for when a job is placed, never per token.
+#include "sched/live_cache.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace hearth::sched {
+namespace {
+
+std::uint32_t common_prefix(std::span<const Token> a, std::span<const Token> b) {
+  const auto [end, other] = std::mismatch(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(std::min(a.size(), b.size())),
+                                          b.begin());
+  return static_cast<std::uint32_t>(end - a.begin());
+}
+
+}  // namespace
+
+LiveCache::LiveCache(engine::Engine& engine)
+    : engine_(engine),
+      keeps_copies_(engine.info().memory_kind != engine::MemoryKind::Attention),
+      lines_(engine.info().sequences_max) {
+  CHECK(!lines_.empty());
+}
+
+LiveCache::Match LiveCache::best_match(std::span<const Token> prompt) const {
+  Match match;
+  if (prompt.empty()) return match;
+  const auto wanted_max = static_cast<std::uint32_t>(prompt.size() - 1);  // the last token is computed for its logits
+  std::uint64_t best_used = 0;
+  for (std::size_t i = 0; i < lines_.size(); ++i) {
+    const Line& candidate = lines_[i];
+    if (candidate.state == State::Free || candidate.tokens.empty()) continue;
+    const std::uint32_t common = std::min(common_prefix(candidate.tokens, prompt), wanted_max);
+    if (common == 0) continue;
+    match.longest = std::max(match.longest, common);
+    const auto sequence = static_cast<Sequence>(i);
+    const std::uint32_t usable =
+        engine_.usable_prefix(sequence, static_cast<std::uint32_t>(candidate.tokens.size()), common);
+    if (usable == 0 || usable < match.usable) continue;
+    // Of equals, the one whose whole content is used (nothing has to be copied), then the one used last.
+    const auto rank = [&](const Line& one) {
+      return one.state == State::Idle && !one.is_copy && one.tokens.size() == usable;
+    };
+    if (usable == match.usable) {
+      const bool was = rank(line(*match.sequence));
+      if (rank(candidate) < was || (rank(candidate) == was && candidate.last_used < best_used)) continue;
+    }
+    match.sequence = sequence;
+    match.usable = usable;
+    best_used = candidate.last_used;
+  }
+  return match;
+}
+
+std::uint32_t LiveCache::usable_tokens(std::span<const Token> prompt) const { return best_match(prompt).usable; }
+
+std::optional<Sequence> LiveCache::oldest_idle(std::optional<Sequence> spare) const {
+  std::optional<Sequence> oldest;
+  for (std::size_t i = 0; i < lines_.size(); ++i) {
+    const auto sequence = static_cast<Sequence>(i);
+    if (lines_[i].state != State::Idle || sequence == spare) continue;
+    if (!oldest || lines_[i].last_used < line(*oldest).last_used) oldest = sequence;
+  }
+  return oldest;
+}
+
+// A free sequence, by eviction when there is none; `spare` is not evicted.
+std::optional<Sequence> LiveCache::take_free(std::optional<Sequence> spare) {
+  for (std::size_t i = 0; i < lines_.size(); ++i)
+    if (lines_[i].state == State::Free) return static_cast<Sequence>(i);
+  const std::optional<Sequence> oldest = oldest_idle(spare);
+  if (!oldest) return std::nullopt;
+  drop(*oldest);
+  ++evicted_total_;
+  return oldest;
+}
+
+// An idle sequence goes on as a job's, cut to `keep`. False: the state refused and the sequence is free now.
+bool LiveCache::take_over(Sequence sequence, std::uint32_t keep) {
+  Line& taken = line(sequence);
+  CHECK(taken.state == State::Idle);
+  if (keep < taken.tokens.size()) {
+    if (!engine_.truncate(sequence, keep)) {
+      drop(sequence);
+      return false;
+    }
+    taken.tokens.resize(keep);
+  }
+  return true;
+}
+
+std::optional<LiveCache::Placement> LiveCache::place(std::span<const Token> prompt) {
+  CHECK(!prompt.empty());
+  ++tick_;
+  const Match match = best_match(prompt);
+  Placement placement;
+  std::optional<Sequence> target;
+  if (match.sequence) {
+    Line& source = line(*match.sequence);
+    source.last_used = tick_;
+    const bool continues = source.state == State::Idle && !source.is_copy && source.tokens.size() == match.usable;
+    if (continues) {
+      target = match.sequence;
+      placement.cached_tokens = match.usable;
+    } else if ((target = take_free(match.sequence))) {
+      if (engine_.fork(*match.sequence, *target, match.usable)) {
+        line(*target).tokens.assign(source.tokens.begin(), source.tokens.begin() + match.usable);
+        placement.cached_tokens = match.usable;
+        ++forks_total_;
+      } else {
+        engine_.clear(*target);
+      }
+    } else if (source.state == State::Idle) {  // the only one that is not running
+      target = match.sequence;
+      if (take_over(*target, match.usable)) placement.cached_tokens = match.usable;
+    }
+  } else {
+    target = take_free(std::nullopt);
+  }
+  if (!target) return std::nullopt;
+  Line& placed = line(*target);
+  placed.state = State::Running;
+  placed.is_copy = false;
+  placed.last_used = tick_;
+  placement.sequence = *target;
+  if (keeps_copies_ && match.longest > placement.cached_tokens) placement.branch_point = match.longest;
+  return placement;
+}
+
+void LiveCache::append(Sequence sequence, std::span<const Token> tokens) {
+  Line& grown = line(sequence);
+  DCHECK(grown.state == State::Running);
+  grown.tokens.insert(grown.tokens.end(), tokens.begin(), tokens.end());
+}
+
+void LiveCache::release(Sequence sequence) {
+  Line& released = line(sequence);
+  CHECK(released.state == State::Running);
+  released.last_used = ++tick_;
+  released.state = State::Idle;
+  if (released.tokens.empty()) drop(sequence);
+}
+
+void LiveCache::drop(Sequence sequence) {
+  engine_.clear(sequence);
+  line(sequence) = Line{};
+}
+
+void LiveCache::keep_copy(Sequence sequence) {
+  const Line& source = line(sequence);
+  CHECK(source.state == State::Running);
+  for (Line& other : lines_) {
+    if (other.state != State::Idle || other.tokens != source.tokens) continue;
+    other.last_used = ++tick_;
+    other.is_copy = true;
+    return;
+  }
+  const std::optional<Sequence> target = take_free(std::nullopt);
+  if (!target) return;
+  const auto count = static_cast<std::uint32_t>(source.tokens.size());
+  if (!engine_.fork(sequence, *target, count)) {
+    engine_.clear(*target);
+    return;
+  }
+  line(*target) = Line{.state = State::Idle, .is_copy = true, .last_used = ++tick_, .tokens = source.tokens};
+  ++copies_total_;
+}
+
+bool LiveCache::evict_one() {
+  const std::optional<Sequence> oldest = oldest_idle(std::nullopt);
+  if (!oldest) return false;
+  drop(*oldest);
+  ++evicted_total_;
+  return true;
+}
+
+std::uint32_t LiveCache::length(Sequence sequence) const {
+  return static_cast<std::uint32_t>(line(sequence).tokens.size());
+}
+
+LiveCache::Counts LiveCache::counts() const {
+  Counts counts{.evicted_total = evicted_total_, .copies_total = copies_total_, .forks_total = forks_total_};
+  for (const Line& one : lines_) {
+    (one.state == State::Free ? counts.free : one.state == State::Idle ? counts.idle : counts.running) += 1;
+    counts.tokens += one.tokens.size();
+  }
+  return counts;
+}
+
+void LiveCache::check_invariants() const {
+  for (const Line& one : lines_) {
+    CHECK(one.state != State::Free || (one.tokens.empty() && !one.is_copy));
+    CHECK(one.state != State::Idle || !one.tokens.empty());
+    CHECK(one.state != State::Running || !one.is_copy);
+    CHECK(one.last_used <= tick_);
+    CHECK(one.tokens.size() <= engine_.info().context_tokens);
+  }
+}
+
+}  // namespace hearth::sched

@@ -1,0 +1,182 @@
+// From a link::Job to a running JobState: what is refused, what waits, and with which prefix a job begins.
+#include <algorithm>
+#include <cmath>
+#include <format>
+#include <limits>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "sched/loop.h"
+
+namespace hearth::sched {
+namespace {
+
+// A prefix that another job computes right now is waited for when it saves at least so many tokens; less is computed
+// again, that costs no more than a step.
+constexpr std::uint32_t kJoinTokensMin = 256;
+// A branch point nearer to what is cached already saves less than a copy of the state costs.
+constexpr std::uint32_t kBranchTokensMin = 64;
+
+template <class T>
+T chosen(const std::optional<T>& asked, T model_default, T built_in) {
+  if (asked) return *asked;
+  if constexpr (std::is_floating_point_v<T>) return std::isnan(model_default) ? built_in : model_default;
+  else return model_default == std::numeric_limits<T>::min() ? built_in : model_default;
+}
+
+std::uint32_t common_prefix(std::span<const engine::Token> a, std::span<const engine::Token> b) {
+  const std::size_t shorter = std::min(a.size(), b.size());
+  return static_cast<std::uint32_t>(std::mismatch(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(shorter), b.begin()).first -
+                                    a.begin());
+}
+
+}  // namespace
+
+engine::SamplingSettings Loop::settings_for(const link::Sampling& asked) const {
+  const engine::SamplingSettings built_in;
+  const engine::SamplingDefaults& model = info_.sampling_defaults;
+  engine::SamplingSettings settings;
+  settings.temperature = chosen(asked.temperature, model.temperature, built_in.temperature);
+  settings.top_k = chosen(asked.top_k, model.top_k, built_in.top_k);
+  settings.top_p = chosen(asked.top_p, model.top_p, built_in.top_p);
+  settings.min_p = chosen(asked.min_p, model.min_p, built_in.min_p);
+  settings.repeat_penalty = chosen(asked.repeat_penalty, model.repeat_penalty, built_in.repeat_penalty);
+  settings.frequency_penalty = asked.frequency_penalty.value_or(built_in.frequency_penalty);
+  settings.presence_penalty = asked.presence_penalty.value_or(built_in.presence_penalty);
+  settings.penalty_last_count = chosen(asked.penalty_last_count, model.penalty_last_count, built_in.penalty_last_count);
+  settings.seed = asked.seed ? *asked.seed : random_u64();
+  settings.logit_bias = asked.logit_bias;
+  return settings;
+}
+
+Result<Loop::JobPointer> Loop::accept(link::Job&& job) {
+  const auto vocabulary = static_cast<engine::Token>(info_.vocabulary_count);
+  if (job.prompt.empty() || job.resumed_count >= job.prompt.size())
+    return fail(ErrorKind::InvalidInput, "the prompt is empty");
+  if (std::ranges::any_of(job.prompt, [&](engine::Token token) { return token < 0 || token >= vocabulary; }))
+    return fail(ErrorKind::InvalidInput, "the prompt holds a token that the model's vocabulary does not have");
+  const auto prompt_tokens = static_cast<std::uint32_t>(job.prompt.size() - job.resumed_count);
+  if (prompt_tokens >= info_.context_tokens)
+    return fail(ErrorKind::PromptTooLong, std::format("the prompt has {} tokens, the context window {}", prompt_tokens,
+                                                      info_.context_tokens));
+  if (waiting_.size() >= options_.waiting_jobs_max)
+    return fail(ErrorKind::Overloaded, std::format("{} requests are waiting already; try again later", waiting_.size()));
+
+  auto state = std::make_unique<JobState>(settings_for(job.sampling));
+  state->id = job.id;
+  state->arrival = ++arrivals_;
+  state->prompt_tokens = prompt_tokens;
+  state->tokens = std::move(job.prompt);
+  state->stop_tokens = std::move(job.stop_tokens);
+  state->tokens_max = job.tokens_max;
+  for (const std::uint32_t boundary : job.boundaries) {
+    const std::uint32_t last = state->boundaries.empty() ? 0 : state->boundaries.back();
+    if (boundary > last && boundary < state->prompt_tokens) state->boundaries.push_back(boundary);
+  }
+  return state;
+}
+
+void Loop::submit(link::Job job) {
+  const auto same = [&](const JobPointer& other) { return other != nullptr && other->id == job.id; };
+  if (std::ranges::any_of(waiting_, same) || std::ranges::any_of(running_, same)) {
+    log_error("sched", "job {} was submitted twice; the second one is ignored", job.id);
+    return;
+  }
+  const link::JobId id = job.id;
+  const auto prompt_tokens = static_cast<std::uint32_t>(job.prompt.size() - std::min<std::size_t>(job.resumed_count, job.prompt.size()));
+  auto state = accept(std::move(job));
+  if (!state) {
+    ++totals_.jobs_refused;
+    publish_(link::JobEnd{.job = id, .reason = link::EndReason::Failed, .prompt_tokens = prompt_tokens,
+                          .error_kind = static_cast<std::uint8_t>(state.error().kind), .message = state.error().message});
+    return;
+  }
+  ++totals_.jobs_accepted;
+  JobState& accepted = **state;
+  // A resumed job may have been at its end already when the engine died.
+  if (accepted.tokens_max != 0 && accepted.sampled() >= accepted.tokens_max) return end(accepted, link::EndReason::TokensMax);
+  if (accepted.token_count() >= info_.context_tokens) return end(accepted, link::EndReason::ContextFull);
+  waiting_.push_back(std::move(*state));
+}
+
+void Loop::admit() {
+  for (std::size_t i = 0; i < waiting_.size() && running_.size() < options_.parallel_jobs;) {
+    JobState& job = *waiting_[i];
+    if (job.preempted_at_end_count) {
+      // Its room was taken; nobody overtakes it, or it would starve.
+      if (!running_.empty() && *job.preempted_at_end_count == totals_.jobs_ended) return;
+      job.preempted_at_end_count.reset();
+    }
+    if (waits_for_prefix(job)) {
+      ++i;
+      continue;
+    }
+    if (!start(job)) return;  // every sequence runs
+    running_.push_back(std::move(waiting_[i]));
+    waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+}
+
+// Several agents that begin with the same instructions at the same moment: the first one computes them, the others wait
+// and begin from its state. Prompts are compared when a job could start and again when the one it waited for is there; not per step.
+bool Loop::waits_for_prefix(JobState& job) {
+  const auto find = [&](link::JobId id) {
+    return std::ranges::find_if(running_, [&](const JobPointer& other) { return other->id == id; });
+  };
+  if (job.joined_job) {
+    const auto other = find(*job.joined_job);
+    if (other != running_.end() && (*other)->computed < job.joined_tokens) return true;
+    job.joined_job.reset();
+  }
+  std::uint32_t usable = 0;
+  bool usable_known = false;
+  for (const JobPointer& other : running_) {
+    if (other->pending() <= 1) continue;
+    std::uint32_t common = std::min(common_prefix(other->tokens, job.tokens), job.token_count() - 1);
+    if (cache_.keeps_copies()) {
+      // Only what is kept at a stop can be begun from.
+      const auto after = std::ranges::upper_bound(other->stops, common);
+      common = after == other->stops.begin() ? 0 : *std::prev(after);
+    }
+    if (common <= other->computed) continue;
+    if (!usable_known) usable = cache_.usable_tokens(job.tokens);
+    usable_known = true;
+    if (common < usable + kJoinTokensMin) continue;
+    job.joined_job = other->id;
+    job.joined_tokens = common;
+    ++totals_.jobs_joined;
+    return true;
+  }
+  return false;
+}
+
+bool Loop::start(JobState& job) {
+  const auto placement = cache_.place(job.tokens);
+  if (!placement) return false;
+  job.sequence = placement->sequence;
+  job.computed = placement->cached_tokens;
+  choose_stops(job, placement->branch_point);
+  job.progress_told_ms = clock_.now_ms();
+  if (job.started) return true;
+  job.started = true;
+  job.cached_tokens = std::min(placement->cached_tokens, job.prompt_tokens);
+  totals_.tokens_cached += job.cached_tokens;
+  publish_(link::JobStarted{.job = job.id, .cached_tokens = job.cached_tokens});
+  return true;
+}
+
+// Where state that cannot be cut is kept: the end of the instructions (every conversation of this agent begins there),
+// the point where earlier prompts branched off, and the start of the answer (the next turn, when it renders this answer
+// differently from how it was sampled).
+void Loop::choose_stops(JobState& job, std::uint32_t branch_point) const {
+  job.stops.clear();
+  if (!cache_.keeps_copies()) return;
+  if (!job.boundaries.empty()) job.stops = {job.boundaries.front(), job.boundaries.back()};
+  if (branch_point >= job.computed + kBranchTokensMin) job.stops.push_back(branch_point);
+  std::ranges::sort(job.stops);
+  job.stops.erase(std::ranges::unique(job.stops).begin(), job.stops.end());
+  std::erase_if(job.stops, [&](std::uint32_t stop) { return stop <= job.computed || stop >= job.token_count(); });
+}
+
+}  // namespace hearth::sched
