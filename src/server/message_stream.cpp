@@ -12,8 +12,8 @@
 namespace hearth::server {
 namespace {
 
-std::unique_ptr<Answer> make_answer(AnswerKind kind, std::shared_ptr<Call> call) {
-  return kind == AnswerKind::Events ? make_event_answer(std::move(call)) : make_folded_answer(std::move(call));
+std::unique_ptr<Answer> make_answer(Delivery delivery, std::shared_ptr<Call> call) {
+  return delivery == Delivery::Events ? make_event_answer(std::move(call)) : make_folded_answer(std::move(call));
 }
 
 void append(std::vector<wire::WireEvent>& to, std::vector<wire::WireEvent> events) {
@@ -30,12 +30,13 @@ Error error_of(const link::JobEnd& end) {
 
 }  // namespace
 
-MessageStream::MessageStream(std::shared_ptr<Call> call, models::EngineProcess& engine, MessageStreamOptions options)
+MessageStream::MessageStream(std::shared_ptr<Call> call, std::shared_ptr<const ServedModel> model,
+                             MessageStreamOptions options)
     : call_(std::move(call)),
-      engine_(engine),
+      model_(std::move(model)),
       options_(std::move(options)),
-      answer_(make_answer(options_.kind, call_)),
-      encoder_(random_id("msg_"), options_.model),
+      answer_(make_answer(options_.delivery, call_)),
+      encoder_(random_id("msg_"), options_.model, options_.kind),
       stops_(options_.stop_sequences) {}
 
 void MessageStream::begin(HeadersGo headers_go) {
@@ -59,9 +60,10 @@ void MessageStream::run(AdmittedJob admitted) {
   call_->record.prompt_tokens = prompt_tokens_;
   parser_ = std::make_unique<chat::StreamParser>(std::move(admitted.parser));
 
-  auto job = engine_.submit(std::move(admitted.job), shared_from_this());
+  auto job = model_->engine->submit(std::move(admitted.job), shared_from_this());
   if (!job) return fail(job.error());
   job_ = *job;
+  ++*model_->live_jobs;
   call_->record.times.submit_us = call_->clock().now_us() - submit_from_us;
   opened_text_ = std::move(admitted.opened_text);
   answer_->open();
@@ -96,6 +98,7 @@ void MessageStream::on_tokens(const std::vector<link::SampledToken>& tokens) {
 }
 
 void MessageStream::on_end(const link::JobEnd& end) {
+  --*model_->live_jobs;
   call_->exchange()->post([self = shared_from_this(), end] { self->take_end(end); });
 }
 
@@ -128,6 +131,10 @@ void MessageStream::take_event(const chat::StreamEvent& event) {
   if (!text) {
     if (auto held = stops_.flush(); !held.empty()) append(pending_, encoder_.add(chat::TextDelta{std::move(held)}));
     append(pending_, encoder_.add(event));
+    const bool call_ended = std::holds_alternative<chat::ToolCallEnd>(event);
+    if (call_ended && options_.parallel_tools == wire::ParallelTools::Disabled && job_) {
+      end_message(wire::StopReason::ToolUse, std::nullopt);  // one call was asked for, and here it is
+    }
     return;
   }
   auto step = stops_.push(text->text);
@@ -203,7 +210,7 @@ void MessageStream::client_gone() {
 }
 
 void MessageStream::cancel_job() {
-  if (auto job = std::exchange(job_, std::nullopt)) engine_.cancel(*job);
+  if (auto job = std::exchange(job_, std::nullopt)) model_->engine->cancel(*job);
 }
 
 void MessageStream::end_record() {

@@ -19,21 +19,25 @@
 #include "server/answer.h"
 #include "server/call.h"
 #include "server/keep_alive.h"
+#include "server/served_models.h"
 #include "wire/anthropic_events.h"
+#include "wire/anthropic_request.h"
 
 namespace hearth::server {
 
-enum class AnswerKind { Events, Folded };
+enum class Delivery { Events, Folded };
 enum class HeadersGo { AtOnce, WhenAdmitted };
 // Whether the request marked anything with cache_control: only then does usage speak of tokens kept.
 enum class CacheMarks { None, Some };
 
 struct MessageStreamOptions {
-  AnswerKind kind = AnswerKind::Events;
+  Delivery delivery = Delivery::Events;
+  wire::AnswerKind kind = wire::AnswerKind::Fresh;
   std::string model;  // as the client named it
   std::vector<std::string> stop_sequences;
   std::uint32_t max_tokens = 0;
   CacheMarks cache_marks = CacheMarks::None;
+  wire::ParallelTools parallel_tools = wire::ParallelTools::Allowed;
   KeepAliveRules keep_alive;
 };
 
@@ -46,8 +50,7 @@ struct AdmittedJob {
 
 class MessageStream final : public models::JobListener, public std::enable_shared_from_this<MessageStream> {
  public:
-  // `engine` outlives the exchange.
-  MessageStream(std::shared_ptr<Call> call, models::EngineProcess& engine, MessageStreamOptions options);
+  MessageStream(std::shared_ptr<Call> call, std::shared_ptr<const ServedModel> model, MessageStreamOptions options);
 
   // I/O thread:
   void begin(HeadersGo headers_go);
@@ -79,7 +82,7 @@ class MessageStream final : public models::JobListener, public std::enable_share
   [[nodiscard]] std::int64_t now_ms() const { return call_->clock().now_ms(); }
 
   const std::shared_ptr<Call> call_;
-  models::EngineProcess& engine_;
+  const std::shared_ptr<const ServedModel> model_;
   const MessageStreamOptions options_;
   const std::unique_ptr<Answer> answer_;
 

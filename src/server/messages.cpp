@@ -31,11 +31,15 @@ JobSettings job_settings(const wire::MessagesRequest& request) {
 
 MessageStreamOptions stream_options(const wire::MessagesRequest& request, std::string_view body,
                                     const KeepAliveRules& keep_alive) {
-  return {.kind = request.stream ? AnswerKind::Events : AnswerKind::Folded,
+  const auto& messages = request.conversation.messages;
+  const bool continues = !messages.empty() && messages.back().role == chat::Role::Assistant;
+  return {.delivery = request.stream ? Delivery::Events : Delivery::Folded,
+          .kind = continues ? wire::AnswerKind::Continuation : wire::AnswerKind::Fresh,
           .model = request.model,
           .stop_sequences = request.stop_sequences,
           .max_tokens = request.max_tokens,
           .cache_marks = wire::has_cache_marks(body) ? CacheMarks::Some : CacheMarks::None,
+          .parallel_tools = request.parallel_tools,
           .keep_alive = keep_alive};
 }
 
@@ -87,7 +91,7 @@ void answer_message(const std::shared_ptr<Call>& call, const ServedModels& model
 
   // Open the stream. Beyond this point `stream` alone answers, on the I/O thread; when the prompt is certain to fit, its
   // headers go out now, and otherwise once its tokens are counted (too long must be a 400).
-  auto stream = std::make_shared<MessageStream>(call, *model->engine, stream_options(*request, call->request().body, keep_alive));
+  auto stream = std::make_shared<MessageStream>(call, model, stream_options(*request, call->request().body, keep_alive));
   const bool fits = prompt_tokens_bound(*request, call->request().body.size()) < context_tokens;
   const auto& exchange = call->exchange();
   exchange->post([stream, fits] { stream->begin(fits ? HeadersGo::AtOnce : HeadersGo::WhenAdmitted); });

@@ -41,7 +41,10 @@ Result<PreparedPrompt> prepare_prompt(const ServedModel& model, chat::Conversati
   // tool_choice none keeps the tools in the prompt, for the cached prefix's sake; a call is then only text. Deferred
   // tools may be called without being loaded: the client runs them all the same.
   if (conversation.tool_choice != chat::ToolChoice::None) {
-    for (const auto& tool : conversation.tools) prepared.parser.tool_names.push_back(tool.name);
+    for (const auto& tool : conversation.tools) {
+      prepared.parser.tool_names.push_back(tool.name);
+      prepared.parser.tool_schemas.push_back(tool.input_schema);
+    }
   }
   conversation = chat::canonicalize(std::move(conversation));
   // On this wire a request without `thinking` is one without thoughts; a forced call leaves no room for them either.

@@ -2,6 +2,8 @@
 // by every request. Thread-safe; a ServedModel never changes once added and is never removed while requests run.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -22,6 +24,8 @@ struct ServedModel {
   std::shared_ptr<const chat::Renderer> renderer;
   // Not owned: outlives the HTTP server's threads, and with them every request.
   models::EngineProcess* engine = nullptr;
+  // Jobs the engine has accepted and not ended.
+  std::shared_ptr<std::atomic<std::int64_t>> live_jobs = std::make_shared<std::atomic<std::int64_t>>(0);
 };
 
 // What the engine said of itself, made ready to serve under this id.

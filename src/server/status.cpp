@@ -41,8 +41,9 @@ Json model_status(const ServedModel& model) {
                        {"kv_types", hello.kv_types},
                        {"thinking", model.renderer->supports_thinking()},
                        {"state", state_name(model.engine->state())},
-                       {"process_id", model.engine->process_id()},
-                       {"restarts", model.engine->restart_count()}});
+                       {"engine_pid", model.engine->process_id()},
+                       {"restart_count", model.engine->restart_count()},
+                       {"live_jobs", model.live_jobs->load()}});
 }
 
 Json counters_json(const link::StatsReply& reply) {
