@@ -1,0 +1,175 @@
+// See service.h.
+#include "sched/service.h"
+
+#include <chrono>
+#include <cmath>
+#include <limits>
+#include <utility>
+#include <variant>
+
+#include "base/log.h"
+
+namespace hearth::sched {
+namespace {
+
+// Jobs are refused by the loop long before; this bounds a front that floods the link.
+constexpr std::size_t kQueueCountMax = 4096;
+// Text and tokens of the segments of some hundred long conversations.
+constexpr std::size_t kSegmentBytesMax = 64U << 20;
+// A bar on a terminal moves by this much.
+constexpr float kProgressStep = 0.01F;
+
+template <class T>
+std::optional<T> given(T value) {
+  if constexpr (std::is_floating_point_v<T>) {
+    if (std::isnan(value)) return std::nullopt;
+  } else if (value == std::numeric_limits<T>::min()) {
+    return std::nullopt;
+  }
+  return value;
+}
+
+}  // namespace
+
+link::Hello hello_of(const engine::Engine& engine, std::uint32_t parallel_jobs) {
+  const engine::EngineInfo& info = engine.info();
+  const auto tokenizer = engine.tokenizer();
+  link::Hello hello;
+  hello.name = info.name;
+  hello.architecture = info.architecture;
+  hello.description = info.description;
+  hello.chat_template = info.chat_template;
+  hello.context_tokens = info.context_tokens;
+  hello.trained_context_tokens = info.trained_context_tokens;
+  hello.parallel_jobs = std::min(parallel_jobs, info.sequences_max);
+  hello.parameter_count = info.parameter_count;
+  hello.weights_bytes = info.weights_bytes;
+  hello.bos_text = tokenizer->bos_text();
+  hello.eos_text = tokenizer->eos_text();
+  hello.adds_bos = tokenizer->adds_bos();
+  hello.special_texts = tokenizer->special_texts();
+  hello.sampling_defaults.temperature = given(info.sampling_defaults.temperature);
+  hello.sampling_defaults.top_k = given(info.sampling_defaults.top_k);
+  hello.sampling_defaults.top_p = given(info.sampling_defaults.top_p);
+  hello.sampling_defaults.min_p = given(info.sampling_defaults.min_p);
+  hello.sampling_defaults.repeat_penalty = given(info.sampling_defaults.repeat_penalty);
+  hello.sampling_defaults.penalty_last_count = given(info.sampling_defaults.penalty_last_count);
+  hello.memory_kind = std::string(engine::memory_kind_name(info.memory_kind));
+  hello.backend = info.backend;
+  hello.kv_types = info.kv_types;
+  return hello;
+}
+
+Service::Service(link::Channel& channel, LoopOptions options, std::function<void()> on_link_end)
+    : channel_(channel),
+      options_(options),
+      on_link_end_(std::move(on_link_end)),
+      queue_(kQueueCountMax),
+      segment_tokens_(kSegmentBytesMax) {}
+
+Service::~Service() {
+  channel_.shut_down();
+  if (reader_.joinable()) reader_.join();
+}
+
+// A send fails only when the front is gone, and the I/O thread finds that out by itself.
+void Service::send(const link::EngineMessage& message) { static_cast<void>(channel_.send(message)); }
+
+int Service::run(const LoadEngine& load) {
+  // The link is read from the start, so that an engine whose front dies does not go on loading for minutes.
+  reader_ = std::thread([this, tokenizer = tokenizer_promise_.get_future().share()] { read_link(tokenizer); });
+  float told = 0;
+  auto engine = load([&](float fraction) {
+    if (fraction < told + kProgressStep && fraction < 1) return;
+    told = fraction;
+    send(link::LoadProgress{fraction});
+  });
+  if (!engine) {
+    tokenizer_promise_.set_value(nullptr);
+    send(link::LoadFailed{.kind = static_cast<std::uint8_t>(engine.error().kind), .message = engine.error().message});
+    return 1;
+  }
+  send(hello_of(**engine, options_.parallel_jobs));
+  tokenizer_promise_.set_value((*engine)->tokenizer());
+  serve(**engine);
+  return 0;
+}
+
+void Service::serve(engine::Engine& engine) {
+  const SteadyClock clock;
+  Loop loop(engine, clock, options_, [this](const link::EngineMessage& message) { send(message); });
+  bool works = false;
+  while (true) {
+    // Without jobs nothing happens before the next message: the wait has no deadline but the queue's closing.
+    auto message = works ? queue_.try_pop() : queue_.pop_for(std::chrono::hours(1));
+    for (; message; message = queue_.try_pop())
+      if (!handle(loop, std::move(*message))) return;
+    if (queue_.closed()) return;
+    works = loop.step();
+  }
+}
+
+// False: the end.
+bool Service::handle(Loop& loop, link::FrontMessage&& message) {
+  if (auto* job = std::get_if<link::Job>(&message)) {
+    loop.submit(std::move(*job));
+  } else if (const auto* cancel = std::get_if<link::Cancel>(&message)) {
+    loop.cancel(cancel->job);
+  } else if (const auto* probe = std::get_if<link::Probe>(&message)) {
+    send(link::ProbeReply{.id = probe->id, .cached_tokens = loop.usable_tokens(probe->tokens)});
+  } else if (const auto* request = std::get_if<link::StatsRequest>(&message)) {
+    send(link::StatsReply{.id = request->id, .counters = loop.counters()});
+  } else {
+    return !std::holds_alternative<link::Shutdown>(message);
+  }
+  return true;
+}
+
+void Service::read_link(std::shared_future<TokenizerPointer> tokenizer) {
+  while (true) {
+    auto message = channel_.receive_front_message();
+    if (!message) {
+      if (message.error().kind != ErrorKind::Unavailable) log_error("sched", "{}", message.error().message);
+      break;
+    }
+    if (std::holds_alternative<link::Shutdown>(*message)) break;
+    if (tokenizer.get() == nullptr) return;  // waits for the load to end; it failed, and run() has said so
+    if (const auto* request = std::get_if<link::TokenizeRequest>(&*message)) {
+      tokenize(*tokenizer.get(), *request);
+    } else {
+      hand_over(std::move(*message));
+    }
+  }
+  on_link_end_();
+  queue_.close();
+}
+
+// "Full" is an answer for what asks something; a cancel is never lost: it waits, and with it this thread.
+void Service::hand_over(link::FrontMessage&& message) {
+  if (queue_.try_push(std::move(message))) return;
+  if (const auto* job = std::get_if<link::Job>(&message)) {
+    send(link::JobEnd{.job = job->id, .reason = link::EndReason::Failed,
+                      .error_kind = static_cast<std::uint8_t>(ErrorKind::Overloaded),
+                      .message = "the engine's queue is full; try again later"});
+  } else if (const auto* probe = std::get_if<link::Probe>(&message)) {
+    send(link::ProbeReply{.id = probe->id});
+  } else if (const auto* request = std::get_if<link::StatsRequest>(&message)) {
+    send(link::StatsReply{.id = request->id});
+  } else {
+    while (!queue_.closed() && !queue_.try_push(std::move(message)))
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
+void Service::tokenize(const engine::Tokenizer& tokenizer, const link::TokenizeRequest& request) {
+  link::TokenizeReply reply{.id = request.id};
+  for (const link::Segment& segment : request.segments) {
+    const auto& tokens = segment_tokens_.tokens(tokenizer, segment.text, segment.parse_special);
+    if (!request.count_only) reply.tokens.insert(reply.tokens.end(), tokens.begin(), tokens.end());
+    reply.count += static_cast<std::uint32_t>(tokens.size());
+    reply.segment_ends.push_back(reply.count);
+  }
+  send(reply);
+}
+
+}  // namespace hearth::sched

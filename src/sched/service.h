@@ -1,0 +1,59 @@
+// Service: the engine process between its link and its loop.
+//
+//   I/O thread    reads frames; tokenises; hands everything else to the loop through a bounded queue
+//   loop thread   (the caller of run) loads the engine, owns it and the Loop, and sends what happens
+//
+// While jobs run the queue is looked at between two steps; without jobs the loop thread sleeps in it.
+#pragma once
+
+#include <functional>
+#include <future>
+#include <memory>
+#include <thread>
+
+#include "base/queue.h"
+#include "engine/engine.h"
+#include "link/channel.h"
+#include "sched/loop.h"
+#include "sched/segment_tokens.h"
+
+namespace hearth::sched {
+
+class Service {
+ public:
+  using LoadEngine = std::function<Result<std::unique_ptr<engine::Engine>>(std::function<void(float)> progress)>;
+
+  // `on_link_end` is called on the I/O thread when the front is gone or said Shutdown: the engine process ends itself
+  // there, in the middle of whatever it does, because nobody is left to hear of it. Where it returns, run() returns too.
+  Service(link::Channel& channel, LoopOptions options, std::function<void()> on_link_end);
+  ~Service();
+  Service(const Service&) = delete;
+  Service& operator=(const Service&) = delete;
+
+  // Loads, says Hello (or LoadFailed) and serves. Returns the process's exit status.
+  [[nodiscard]] int run(const LoadEngine& load);
+
+ private:
+  using TokenizerPointer = std::shared_ptr<const engine::Tokenizer>;
+
+  void read_link(std::shared_future<TokenizerPointer> tokenizer);
+  void hand_over(link::FrontMessage&& message);
+  void tokenize(const engine::Tokenizer& tokenizer, const link::TokenizeRequest& request);
+  [[nodiscard]] bool handle(Loop& loop, link::FrontMessage&& message);
+  void serve(engine::Engine& engine);
+  void send(const link::EngineMessage& message);
+
+  link::Channel& channel_;
+  const LoopOptions options_;
+  const std::function<void()> on_link_end_;
+
+  BoundedQueue<link::FrontMessage> queue_;
+  std::promise<TokenizerPointer> tokenizer_promise_;  // fulfilled once: by the loaded engine, or null
+  SegmentTokens segment_tokens_;                      // I/O thread
+  std::thread reader_;
+};
+
+// What the front hears first of an engine that can work.
+[[nodiscard]] link::Hello hello_of(const engine::Engine& engine, std::uint32_t parallel_jobs);
+
+}  // namespace hearth::sched
