@@ -1,4 +1,4 @@
-# hearth_room(NAME [USES room|target ...] ): one folder under src/ is one static library `room_NAME` with every
+# hearth_room(NAME [USES room|target ...] [TESTS_USE target ...]): one folder under src/ is one static library `room_NAME` with every
 # *.cpp in it except *_test.cpp; those become one doctest program `NAME_test`. The main() of the tests is
 # tests/unit_main.cpp. An arrow between rooms is a USES here, and a test reads the includes to hold it true.
 add_library(hearth_flags INTERFACE)
@@ -23,7 +23,7 @@ if(HEARTH_TESTS)
 endif()
 
 function(hearth_room NAME)
-  cmake_parse_arguments(ROOM "" "" "USES" ${ARGN})
+  cmake_parse_arguments(ROOM "" "" "USES;TESTS_USE" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cpp$|/main\\.cpp$")
@@ -35,7 +35,7 @@ function(hearth_room NAME)
   target_link_libraries(room_${NAME} PUBLIC hearth_flags ${ROOM_USES})
   if(HEARTH_TESTS AND tests)
     add_executable(${NAME}_test ${tests})
-    target_link_libraries(${NAME}_test PRIVATE unit_main room_${NAME})
+    target_link_libraries(${NAME}_test PRIVATE unit_main room_${NAME} ${ROOM_TESTS_USE})
     # Test bodies run once: compiling them fast is worth more than running them fast.
     target_compile_options(${NAME}_test PRIVATE -Wno-conversion $<$<CONFIG:Release>:-O0>)
     set_property(GLOBAL APPEND PROPERTY HEARTH_TEST_PROGRAMS ${NAME}_test)

@@ -1,0 +1,177 @@
+#include "engine/llama_engine.h"
+
+#include <algorithm>
+#include <exception>
+#include <format>
+#include <string>
+#include <string_view>
+#include <typeinfo>
+#include <utility>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "engine/llama_log.h"
+#include "engine/llama_tokenizer.h"
+
+namespace hearth::engine {
+namespace {
+
+// llama_memory_i is polymorphic but its header is not installed. Its dynamic type is all that tells the memories apart
+// (the public API has no question for it), and by the Itanium C++ ABI any polymorphic lvalue gives typeid its vtable.
+class AnyPolymorphic {
+ public:
+  virtual ~AnyPolymorphic() = default;
+};
+
+std::string_view memory_type_name(llama_memory_t memory) {
+  if (memory == nullptr) return "";
+  const AnyPolymorphic& object = *reinterpret_cast<const AnyPolymorphic*>(memory);
+  const char* name = typeid(object).name();
+  return name;
+}
+
+}  // namespace
+
+MemoryTraits memory_traits(const llama_model* model, llama_context* context) {
+  const std::string_view type = memory_type_name(llama_get_memory(context));
+  const auto window = static_cast<std::uint32_t>(std::max(0, llama_model_n_swa(model)));
+  // Names are mangled: their length, then the name.
+  if (type == "14llama_kv_cache") return {.kind = MemoryKind::Attention, .can_copy = true};
+  if (type == "19llama_kv_cache_iswa" && window > 0)
+    return {.kind = MemoryKind::Window, .can_copy = true, .window_tokens = window};
+  if (type == "22llama_memory_recurrent") return {.kind = MemoryKind::Recurrent, .can_copy = true};
+  if (type == "19llama_memory_hybrid" || type == "24llama_memory_hybrid_iswa")
+    return {.kind = MemoryKind::Hybrid, .can_copy = true};
+  log_info("engine", "this model's memory ({}) is one we do not know: prefixes are only extended, never cut or shared", type);
+  return {.kind = MemoryKind::Recurrent, .can_copy = false};
+}
+
+LlamaEngine::LlamaEngine(std::shared_ptr<llama_model> model, ContextPointer context, EngineInfo info, MemoryTraits traits,
+                         std::uint32_t outputs_max)
+    : model_(std::move(model)),
+      context_(std::move(context)),
+      memory_(llama_get_memory(context_.get())),
+      info_(std::move(info)),
+      traits_(traits),
+      outputs_max_(outputs_max),
+      tokenizer_(std::make_shared<LlamaTokenizer>(model_)) {
+  const std::size_t rows_max = info_.batch_tokens_max;
+  tokens_.resize(rows_max);
+  positions_.resize(rows_max);
+  sequence_counts_.assign(rows_max, 1);
+  sequences_.resize(rows_max);
+  wants_logits_.resize(rows_max);
+  for (llama_seq_id& sequence : sequences_) sequence_pointers_.push_back(&sequence);
+}
+
+bool LlamaEngine::in_range(Sequence sequence) const {
+  return sequence >= 0 && static_cast<std::uint32_t>(sequence) < info_.sequences_max;
+}
+
+// The library checks tokens and positions itself and says so; more logits than it made room for would end the process.
+Result<void> LlamaEngine::check_rows(std::span<const Row> rows) const {
+  CHECK(!rows.empty() && rows.size() <= info_.batch_tokens_max);
+  std::uint32_t outputs = 0;
+  for (const Row& row : rows) {
+    if (!in_range(row.sequence))
+      return fail(ErrorKind::InvalidInput, std::format("sequence {} is not below {}", row.sequence, info_.sequences_max));
+    outputs += row.wants_logits ? 1 : 0;
+  }
+  if (outputs > outputs_max_)
+    return fail(ErrorKind::InvalidInput, std::format("{} rows want logits, the engine has room for {}", outputs, outputs_max_));
+  return {};
+}
+
+void LlamaEngine::fill_batch(std::span<const Row> rows) {
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    tokens_[i] = rows[i].token;
+    positions_[i] = rows[i].position;
+    sequences_[i] = rows[i].sequence;
+    wants_logits_[i] = rows[i].wants_logits ? 1 : 0;
+  }
+}
+
+Result<DecodeOutcome> LlamaEngine::decode(std::span<const Row> rows) {
+  TRY(check_rows(rows));
+  fill_batch(rows);
+  const llama_batch batch{.n_tokens = static_cast<std::int32_t>(rows.size()),
+                          .token = tokens_.data(),
+                          .embd = nullptr,
+                          .pos = positions_.data(),
+                          .n_seq_id = sequence_counts_.data(),
+                          .seq_id = sequence_pointers_.data(),
+                          .logits = wants_logits_.data()};
+  forget_llama_errors();
+  std::int32_t code = 0;
+  try {
+    code = llama_decode(context_.get(), batch);
+  } catch (const std::exception& thrown) {
+    return fail(ErrorKind::Internal, std::format("libllama failed in the middle of a batch: {}", thrown.what()));
+  }
+  if (code == 0) return DecodeOutcome::Done;
+  if (code == 1) return DecodeOutcome::NoRoom;
+  const std::string said = last_llama_errors();
+  if (code == -1) return fail(ErrorKind::InvalidInput, std::format("libllama refused the batch: {}", said));
+  return fail(ErrorKind::Internal, std::format("libllama failed in the middle of a batch (code {}): {}", code, said));
+}
+
+std::span<const float> LlamaEngine::logits(std::size_t row_index) const {
+  const float* row = llama_get_logits_ith(context_.get(), static_cast<std::int32_t>(row_index));
+  CHECK(row != nullptr);
+  return {row, info_.vocabulary_count};
+}
+
+std::uint32_t LlamaEngine::held_length(Sequence sequence) const {
+  return static_cast<std::uint32_t>(llama_memory_seq_pos_max(memory_, sequence) + 1);
+}
+
+std::uint32_t LlamaEngine::usable_prefix(Sequence sequence, std::uint32_t length, std::uint32_t wanted) const {
+  CHECK(in_range(sequence));
+  // A sequence that does not hold what the caller believes (an error in between) is worth nothing.
+  if (wanted == 0 || wanted > length || held_length(sequence) != length) return 0;
+  if (wanted == length) return length;
+  switch (traits_.kind) {
+    case MemoryKind::Attention: return wanted;
+    case MemoryKind::Recurrent:
+    case MemoryKind::Hybrid: return 0;
+    case MemoryKind::Window: {
+      // The token at `wanted` looks back over [wanted - window, wanted). Cells leave the window's cache oldest first, and
+      // all of [pos_min, length) is there. One token more than needed is asked for, to be on the safe side of "<".
+      const std::int64_t first_held = llama_memory_seq_pos_min(memory_, sequence);
+      const bool whole = first_held == 0;
+      return whole || first_held + 1 < static_cast<std::int64_t>(wanted) - traits_.window_tokens ? wanted : 0;
+    }
+  }
+  return 0;
+}
+
+bool LlamaEngine::truncate(Sequence sequence, std::uint32_t keep) {
+  CHECK(in_range(sequence));
+  if (keep == 0) {
+    clear(sequence);
+    return true;
+  }
+  if (held_length(sequence) == keep) return true;
+  return llama_memory_seq_rm(memory_, sequence, static_cast<llama_pos>(keep), -1) && held_length(sequence) == keep;
+}
+
+bool LlamaEngine::fork(Sequence from, Sequence to, std::uint32_t count) {
+  CHECK(in_range(from) && in_range(to) && from != to);
+  DCHECK(held_length(to) == 0);
+  if (!traits_.can_copy || count == 0) return false;
+  // Recurrent state is copied whole or not at all.
+  const bool whole = held_length(from) == count;
+  const bool cuttable = traits_.kind == MemoryKind::Attention || traits_.kind == MemoryKind::Window;
+  if (!whole && !cuttable) return false;
+  llama_memory_seq_cp(memory_, from, to, whole ? -1 : 0, whole ? -1 : static_cast<llama_pos>(count));
+  if (held_length(to) == count) return true;
+  clear(to);
+  return false;
+}
+
+void LlamaEngine::clear(Sequence sequence) {
+  CHECK(in_range(sequence));
+  llama_memory_seq_rm(memory_, sequence, -1, -1);
+}
+
+}  // namespace hearth::engine

@@ -1,0 +1,76 @@
+// LlamaEngine: the Engine on libllama. One thread owns it; it must be destroyed on that thread too.
+// Loading is a list of steps (load_llama_engine in llama_load.cpp): back ends, the file's header, the memory plan, the
+// weights, the context. Each can refuse with a sentence that names the next step; none throws.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include <llama.h>
+
+#include "base/result.h"
+#include "engine/engine.h"
+#include "engine/options.h"
+
+namespace hearth::engine {
+
+// `progress` hears the loaded fraction of the weights, 0..1, on this thread.
+[[nodiscard]] Result<std::unique_ptr<Engine>> load_llama_engine(const EngineOptions& options,
+                                                                std::function<void(float)> progress);
+
+struct ContextDelete {
+  void operator()(llama_context* context) const { llama_free(context); }
+};
+using ContextPointer = std::unique_ptr<llama_context, ContextDelete>;
+
+// What the library's memory object is. Known kinds only are cut or copied: an unknown one is trusted with nothing but
+// appending and clearing (its answers stay right, it only computes more).
+struct MemoryTraits {
+  MemoryKind kind = MemoryKind::Recurrent;
+  bool can_copy = false;
+  std::uint32_t window_tokens = 0;  // Window only
+};
+[[nodiscard]] MemoryTraits memory_traits(const llama_model* model, llama_context* context);
+
+class LlamaEngine final : public Engine {
+ public:
+  // REQUIRES: `outputs_max` is what the context was made with. `info` is complete.
+  LlamaEngine(std::shared_ptr<llama_model> model, ContextPointer context, EngineInfo info, MemoryTraits traits,
+              std::uint32_t outputs_max);
+
+  [[nodiscard]] const EngineInfo& info() const override { return info_; }
+  [[nodiscard]] std::shared_ptr<const Tokenizer> tokenizer() const override { return tokenizer_; }
+  [[nodiscard]] Result<DecodeOutcome> decode(std::span<const Row> rows) override;
+  [[nodiscard]] std::span<const float> logits(std::size_t row_index) const override;
+  [[nodiscard]] std::uint32_t usable_prefix(Sequence sequence, std::uint32_t length, std::uint32_t wanted) const override;
+  [[nodiscard]] bool truncate(Sequence sequence, std::uint32_t keep) override;
+  [[nodiscard]] bool fork(Sequence from, Sequence to, std::uint32_t count) override;
+  void clear(Sequence sequence) override;
+
+ private:
+  [[nodiscard]] Result<void> check_rows(std::span<const Row> rows) const;
+  void fill_batch(std::span<const Row> rows);
+  [[nodiscard]] std::uint32_t held_length(Sequence sequence) const;
+  [[nodiscard]] bool in_range(Sequence sequence) const;
+
+  const std::shared_ptr<llama_model> model_;
+  const ContextPointer context_;
+  const llama_memory_t memory_;
+  const EngineInfo info_;
+  const MemoryTraits traits_;
+  const std::uint32_t outputs_max_;
+  const std::shared_ptr<const Tokenizer> tokenizer_;
+
+  // The batch handed to the library, kept to spare allocations: parallel arrays, one entry per row.
+  std::vector<llama_token> tokens_;
+  std::vector<llama_pos> positions_;
+  std::vector<std::int32_t> sequence_counts_;  // always 1
+  std::vector<llama_seq_id> sequences_;
+  std::vector<llama_seq_id*> sequence_pointers_;  // into sequences_
+  std::vector<std::int8_t> wants_logits_;
+};
+
+}  // namespace hearth::engine

@@ -1,0 +1,164 @@
+// Loading a model, step by step. Runs on the thread that will own the engine.
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdlib>
+#include <exception>
+#include <filesystem>
+#include <format>
+#include <limits>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "base/log.h"
+#include "engine/backends.h"
+#include "engine/gguf_probe.h"
+#include "engine/llama_engine.h"
+#include "engine/llama_log.h"
+#include "engine/llama_settings.h"
+#include "engine/memory_probe.h"
+
+namespace hearth::engine {
+namespace {
+
+std::string metadata(const llama_model* model, const char* key) {
+  std::array<char, 256> small{};
+  const std::int32_t size = llama_model_meta_val_str(model, key, small.data(), small.size());
+  if (size < 0) return "";
+  if (static_cast<std::size_t>(size) < small.size()) return {small.data(), static_cast<std::size_t>(size)};
+  std::string large(static_cast<std::size_t>(size) + 1, '\0');
+  llama_model_meta_val_str(model, key, large.data(), large.size());
+  large.pop_back();
+  return large;
+}
+
+std::optional<double> metadata_number(const llama_model* model, llama_model_meta_key key) {
+  const char* name = llama_model_meta_key_str(key);
+  if (name == nullptr) return std::nullopt;
+  const std::string text = metadata(model, name);
+  char* end = nullptr;
+  const double value = std::strtod(text.c_str(), &end);
+  if (text.empty() || *end != '\0' || !std::isfinite(value)) return std::nullopt;
+  return value;
+}
+
+SamplingDefaults sampling_defaults(const llama_model* model) {
+  const auto real = [model](llama_model_meta_key key) {
+    const auto value = metadata_number(model, key);
+    return value ? static_cast<float>(*value) : std::numeric_limits<float>::quiet_NaN();
+  };
+  const auto whole = [model](llama_model_meta_key key) {
+    const auto value = metadata_number(model, key);
+    return value && std::abs(*value) < 1e9 ? static_cast<std::int32_t>(*value) : std::numeric_limits<std::int32_t>::min();
+  };
+  return {.temperature = real(LLAMA_MODEL_META_KEY_SAMPLING_TEMP),
+          .top_p = real(LLAMA_MODEL_META_KEY_SAMPLING_TOP_P),
+          .min_p = real(LLAMA_MODEL_META_KEY_SAMPLING_MIN_P),
+          .repeat_penalty = real(LLAMA_MODEL_META_KEY_SAMPLING_PENALTY_REPEAT),
+          .top_k = whole(LLAMA_MODEL_META_KEY_SAMPLING_TOP_K),
+          .penalty_last_count = whole(LLAMA_MODEL_META_KEY_SAMPLING_PENALTY_LAST_N)};
+}
+
+bool report_progress(float fraction, void* data) {
+  const auto& progress = *static_cast<const std::function<void(float)>*>(data);
+  if (progress) progress(fraction);
+  return true;
+}
+
+Result<std::shared_ptr<llama_model>> load_weights(const EngineOptions& options, std::function<void(float)>& progress) {
+  llama_model_params settings = model_settings(options);
+  settings.progress_callback = report_progress;
+  settings.progress_callback_user_data = &progress;
+  forget_llama_errors();
+  std::shared_ptr<llama_model> model(llama_model_load_from_file(options.model_path.c_str(), settings), [](llama_model* loaded) {
+    if (loaded != nullptr) llama_model_free(loaded);
+  });
+  if (!model) return std::unexpected(explain_refused_model(options.model_path, last_llama_errors()));
+  return model;
+}
+
+// What can be loaded but cannot hold a conversation.
+Result<void> check_generates(const llama_model* model, const std::string& path) {
+  const auto refuse = [&path](std::string_view what) {
+    return fail(ErrorKind::InvalidInput,
+                std::format("{} is {}; Hearth serves models that write text: choose a chat or instruct model", path, what));
+  };
+  if (llama_model_has_encoder(model)) return refuse("a model with an encoder");
+  if (!llama_model_has_decoder(model)) return refuse("an embedding or encoder-only model");
+  if (llama_model_is_diffusion(model)) return refuse("a diffusion model");
+  const llama_vocab* vocabulary = llama_model_get_vocab(model);
+  if (llama_vocab_type(vocabulary) == LLAMA_VOCAB_TYPE_NONE || llama_vocab_n_tokens(vocabulary) <= 0)
+    return refuse("a model without a vocabulary");
+  return {};
+}
+
+Result<ContextPointer> make_context(llama_model* model, const EngineOptions& options, const ContextPlan& plan) {
+  const llama_context_params settings = context_settings(options, plan);
+  forget_llama_errors();
+  ContextPointer context(llama_init_from_model(model, settings));
+  if (!context && settings.flash_attn_type == LLAMA_FLASH_ATTN_TYPE_ENABLED) {
+    log_warning("engine", "flash attention was refused ({}); trying without", last_llama_errors());
+    llama_context_params without = settings;
+    without.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_AUTO;
+    context.reset(llama_init_from_model(model, without));
+  }
+  if (!context)
+    return fail(ErrorKind::NoMemory, std::format("libllama could not make a context of {} tokens ({}); try a smaller --ctx",
+                                                 plan.context_tokens, last_llama_errors()));
+  return context;
+}
+
+EngineInfo describe(const llama_model* model, llama_context* context, const EngineOptions& options, MemoryKind kind) {
+  EngineInfo info;
+  info.name = metadata(model, "general.name");
+  if (info.name.empty()) info.name = std::filesystem::path(options.model_path).stem().string();
+  info.architecture = metadata(model, "general.architecture");
+  std::array<char, 256> description{};
+  llama_model_desc(model, description.data(), description.size());
+  info.description = description.data();
+  if (const char* text = llama_model_chat_template(model, nullptr)) info.chat_template = text;
+  const KvTypes types = resolve_kv_types(options, options.gpu_layers != 0 && has_gpu());
+  info.kv_types = std::format("{}/{}", kv_type_name(types.k), kv_type_name(types.v));
+  info.backend = backend_name(options.gpu_layers);
+  info.memory_kind = kind;
+  info.context_tokens = llama_n_ctx(context);
+  info.trained_context_tokens = static_cast<std::uint32_t>(std::max(0, llama_model_n_ctx_train(model)));
+  info.sequences_max = llama_n_seq_max(context);
+  info.batch_tokens_max = llama_n_batch(context);
+  info.vocabulary_count = static_cast<std::uint32_t>(llama_vocab_n_tokens(llama_model_get_vocab(model)));
+  info.parameter_count = llama_model_n_params(model);
+  info.weights_bytes = llama_model_size(model);
+  info.sampling_defaults = sampling_defaults(model);
+  return info;
+}
+
+Result<std::unique_ptr<Engine>> load_steps(const EngineOptions& options, std::function<void(float)> progress) {
+  TRY(load_backends());
+  TRY_ASSIGN(const GgufHeader header, probe_gguf(options.model_path));
+  TRY_ASSIGN(const ContextPlan plan, plan_context(options, header));
+  TRY_ASSIGN(std::shared_ptr<llama_model> model, load_weights(options, progress));
+  TRY(check_generates(model.get(), options.model_path));
+  TRY_ASSIGN(ContextPointer context, make_context(model.get(), options, plan));
+  const MemoryTraits traits = memory_traits(model.get(), context.get());
+  EngineInfo info = describe(model.get(), context.get(), options, traits.kind);
+  if (info.trained_context_tokens > 0 && info.context_tokens > info.trained_context_tokens)
+    log_warning("engine", "a context of {} tokens is more than the {} the model was trained for: answers may get worse",
+                info.context_tokens, info.trained_context_tokens);
+  return std::make_unique<LlamaEngine>(std::move(model), std::move(context), std::move(info), traits, plan.outputs_max);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Engine>> load_llama_engine(const EngineOptions& options, std::function<void(float)> progress) {
+  // libllama catches its own exceptions at most doors, not at all; none may leave this room.
+  try {
+    return load_steps(options, std::move(progress));
+  } catch (const std::bad_alloc&) {
+    return fail(ErrorKind::NoMemory, "out of memory while loading the model; try a smaller --ctx or a smaller model");
+  } catch (const std::exception& thrown) {
+    return fail(ErrorKind::InvalidInput, std::format("{} could not be loaded: {}", options.model_path, thrown.what()));
+  }
+}
+
+}  // namespace hearth::engine
