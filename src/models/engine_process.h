@@ -5,6 +5,7 @@
 // Threads: any thread may call; listeners and callbacks are called on the link thread, in order, and must not block.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -16,10 +17,22 @@
 
 namespace hearth::models {
 
+// What one engine process may be asked for at once, and how it is started again.
+struct EngineLimits {
+  std::size_t jobs_max = 4096;      // live jobs, waiting ones included
+  std::size_t asks_max = 4096;      // tokenise and stats requests in flight
+  std::size_t ask_bytes_max = 512U << 20;  // of their text: several of the largest bodies (64 MiB) at once
+  std::uint32_t hello_failures_max = 3;    // restarts in a row that do not come to Hello; then the state is Failed
+  std::uint32_t retry_after_ms = 5000;     // when Failed, a request may cause one more attempt this often
+  std::uint32_t stop_limit_ms = 3000;      // after Shutdown, before SIGTERM
+  std::uint32_t term_limit_ms = 2000;      // after SIGTERM, before SIGKILL
+};
+
 struct EngineSpec {
   std::string engine_program;          // path of hearth-engine
   std::vector<std::string> arguments;  // as on its command line: --model FILE --ctx N ...
   std::string model_path;              // for messages to people
+  EngineLimits limits = {};
 };
 
 // What a stream hears of its job. on_end is called exactly once for every accepted job, whatever happens.
@@ -46,14 +59,17 @@ class EngineProcess {
   [[nodiscard]] virtual int process_id() const = 0;  // of the present engine; for status and tests
   [[nodiscard]] virtual std::uint64_t restart_count() const = 0;
 
-  // A request in flight when the engine dies is asked again of the next one.
+  // A request in flight when the engine dies is asked again of the next one. `done` is called exactly once, on the link
+  // thread (after stop(): at once, on the caller's).
   virtual void tokenize(std::vector<link::Segment> segments, bool count_only,
                         std::function<void(Result<link::TokenizeReply>)> done) = 0;
   // Overloaded when too many jobs wait (jobs_max). job.id is chosen here; job.sampling.seed is set when absent.
   // Three engine deaths in a row without a token for this job: on_end with Failed.
   [[nodiscard]] virtual Result<link::JobId> submit(link::Job job, std::shared_ptr<JobListener> listener) = 0;
+  // on_end(Cancelled) follows, from the engine or, while it restarts, at once. A job that has ended is ignored.
   virtual void cancel(link::JobId job) = 0;
   virtual void stats(std::function<void(Result<link::StatsReply>)> done) = 0;
+  // Ends the engine and every job (Failed, Unavailable), and waits for both. Never from a listener or callback.
   virtual void stop() = 0;
 };
 

@@ -1,0 +1,129 @@
+// Supervisor: the EngineProcess that has a real process behind it. engine_process.h says what it promises.
+//
+// Two threads beside the callers:
+//   link thread    starts engines, reads their frames, calls every listener and callback, buries and revives
+//   send thread    writes queued messages, so that no caller waits for an engine that is slow to read
+// Callers only change the guarded state and queue messages. A message is queued for the engine that is Ready; when it
+// dies the queue is emptied, and the next one gets everything that still lives from the tables. Frames of a dead
+// engine's link are never read again, so no token comes twice.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/clock.h"
+#include "link/channel.h"
+#include "models/ask_table.h"
+#include "models/engine_process.h"
+#include "models/job_table.h"
+#include "models/spawn.h"
+#include "models/wake_pipe.h"
+
+namespace hearth::models {
+
+class Supervisor final : public EngineProcess {
+ public:
+  Supervisor(EngineSpec spec, Progress progress, WakePipe wake);
+  ~Supervisor() override { stop(); }
+  // Starts the threads and waits for the first engine's Hello or its failure. Once.
+  [[nodiscard]] Result<void> launch();
+
+  [[nodiscard]] EngineState state() const override;
+  [[nodiscard]] std::shared_ptr<const link::Hello> hello() const override;
+  [[nodiscard]] int process_id() const override { return process_id_.load(); }
+  [[nodiscard]] std::uint64_t restart_count() const override { return restart_count_.load(); }
+  void tokenize(std::vector<link::Segment> segments, bool count_only,
+                std::function<void(Result<link::TokenizeReply>)> done) override;
+  [[nodiscard]] Result<link::JobId> submit(link::Job job, std::shared_ptr<JobListener> listener) override;
+  void cancel(link::JobId job) override;
+  void stats(std::function<void(Result<link::StatsReply>)> done) override;
+  void stop() override;
+
+ private:
+  using Message = std::shared_ptr<const link::FrontMessage>;
+  enum class Woken { Frame, Nothing, Stop };
+
+  // Link thread: one engine's life after the other (supervisor.cpp).
+  void run();
+  Result<link::Hello> load();
+  void become_ready(link::Hello hello);
+  void serve();
+  void bury();
+  bool revive();
+  void become_failed(const Error& why);
+  bool wait_for_retry();
+  bool pause(std::int64_t milliseconds);
+  void end_engine();
+  void end_everything();
+  ExitStatus discard_engine();
+  Woken wait_for_frame(std::int64_t limit_ms);
+  Woken run_posted();
+
+  // Link thread: what the engine says (supervisor_events.cpp).
+  void handle(link::EngineMessage message);
+  void on(const link::JobStarted& event);
+  void on(const link::JobProgress& event);
+  void on(const link::TokenEvent& event);
+  void on(link::JobEnd end);
+  void answer(std::uint64_t id, link::EngineMessage reply);
+
+  // Send thread.
+  void send_queued();
+
+  // Any thread (supervisor_calls.cpp).
+  void ask(link::FrontMessage question, std::uint64_t id, std::size_t bytes, AskDone done);
+  std::uint64_t take_id();
+  void post(std::function<void()> call);
+
+  // REQUIRES: mutex_ is held.
+  Result<void> may_accept_locked();
+  void board_waiting_locked();
+  void queue_locked(Message message);
+
+  // Constant.
+  const EngineSpec spec_;
+  const Progress progress_;
+  const WakePipe wake_;
+  const SteadyClock clock_;
+
+  // Link thread only.
+  std::unique_ptr<ChildProcess> child_;
+  unsigned troubles_ = 0;  // deaths and failed loads since the last token: how long to pause before the next try
+
+  std::atomic<int> process_id_ = 0;
+  std::atomic<std::uint64_t> restart_count_ = 0;
+
+  // Guarded by mutex_.
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;  // for launch(), stop() and the send thread
+  EngineState state_ = EngineState::Loading;
+  std::shared_ptr<const link::Hello> hello_;
+  std::shared_ptr<link::Channel> link_;  // changed by the link thread only, which therefore reads it without the mutex
+  JobTable jobs_;
+  AskTable asks_;
+  std::deque<Message> outgoing_;  // for the Ready engine; bounded by the tables
+  std::vector<std::function<void()>> posted_;  // calls that the link thread makes for others
+  std::optional<Result<void>> first_load_;
+  Error failure_;               // why the state is Failed
+  std::int64_t failed_at_ms_ = 0;
+  bool retry_wanted_ = false;
+  bool stopping_ = false;
+  bool stop_noticed_ = false;
+  bool sender_ends_ = false;
+  std::uint64_t next_id_ = 1;
+
+  std::once_flag stop_once_;
+  std::thread link_thread_;
+  std::thread send_thread_;
+};
+
+}  // namespace hearth::models

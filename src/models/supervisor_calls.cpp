@@ -1,0 +1,190 @@
+// Supervisor: what callers may do, from any thread. Nothing here waits for the engine, except launch() and stop().
+#include <format>
+#include <utility>
+
+#include "base/check.h"
+#include "base/random.h"
+#include "models/supervisor.h"
+
+namespace hearth::models {
+namespace {
+
+// Less than a frame by 4 M tokens, so that a job still fits when it comes again with all that it was given.
+constexpr std::size_t kMessageBytesMax = link::kFrameBytesMax - (16U << 20);
+constexpr std::size_t kSegmentOverheadBytes = 5;
+
+std::size_t bytes_of(const std::vector<link::Segment>& segments) {
+  std::size_t bytes = 0;
+  for (const link::Segment& segment : segments) bytes += segment.text.size() + kSegmentOverheadBytes;
+  return bytes;
+}
+
+std::size_t bytes_of(const link::Job& job) {
+  return sizeof(link::Token) * (job.prompt.size() + job.boundaries.size() + job.stop_tokens.size()) +
+         sizeof(job.sampling.logit_bias[0]) * job.sampling.logit_bias.size();
+}
+
+}  // namespace
+
+Supervisor::Supervisor(EngineSpec spec, Progress progress, WakePipe wake)
+    : spec_(std::move(spec)),
+      progress_(std::move(progress)),
+      wake_(std::move(wake)),
+      jobs_(spec_.limits.jobs_max),
+      asks_(spec_.limits.asks_max, spec_.limits.ask_bytes_max) {}
+
+Result<void> Supervisor::launch() {
+  CHECK(!link_thread_.joinable());
+  link_thread_ = std::thread([this] { run(); });
+  send_thread_ = std::thread([this] { send_queued(); });
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return first_load_.has_value(); });
+  return *first_load_;
+}
+
+EngineState Supervisor::state() const {
+  const std::lock_guard lock(mutex_);
+  return state_;
+}
+
+std::shared_ptr<const link::Hello> Supervisor::hello() const {
+  const std::lock_guard lock(mutex_);
+  return hello_;
+}
+
+Result<link::JobId> Supervisor::submit(link::Job job, std::shared_ptr<JobListener> listener) {
+  CHECK(listener != nullptr);
+  if (job.prompt.empty()) return fail(ErrorKind::InvalidInput, "the prompt is empty");
+  if (bytes_of(job) > kMessageBytesMax)
+    return fail(ErrorKind::TooLarge, std::format("the prompt has {} tokens, too many to pass on", job.prompt.size()));
+  if (!job.sampling.seed) job.sampling.seed = random_u64();
+
+  const std::lock_guard lock(mutex_);
+  TRY(may_accept_locked());
+  if (jobs_.full()) {
+    return fail(ErrorKind::Overloaded, std::format("{} requests are already waiting for this model; try again later",
+                                                   spec_.limits.jobs_max));
+  }
+  job.id = next_id_++;
+  const link::JobId id = job.id;
+  jobs_.add(std::move(job), std::move(listener));
+  board_waiting_locked();
+  return id;
+}
+
+void Supervisor::cancel(link::JobId job) {
+  const std::lock_guard lock(mutex_);
+  JobTable::CancelStep step = jobs_.cancel(job);
+  if (step.tell_engine) queue_locked(std::make_shared<link::FrontMessage>(link::Cancel{.job = job}));
+  if (!step.ended) return;
+  board_waiting_locked();
+  posted_.push_back([ended = std::move(*step.ended)] { ended.listener->on_end(ended.end); });
+  wake_.wake();
+}
+
+void Supervisor::tokenize(std::vector<link::Segment> segments, bool count_only,
+                          std::function<void(Result<link::TokenizeReply>)> done) {
+  const std::uint64_t id = take_id();
+  const std::size_t bytes = bytes_of(segments);
+  ask(link::TokenizeRequest{.id = id, .segments = std::move(segments), .count_only = count_only}, id, bytes,
+      [done = std::move(done)](Result<link::EngineMessage> reply) {
+        if (!reply) return done(std::unexpected(std::move(reply).error()));
+        done(std::get<link::TokenizeReply>(std::move(*reply)));
+      });
+}
+
+void Supervisor::stats(std::function<void(Result<link::StatsReply>)> done) {
+  const std::uint64_t id = take_id();
+  ask(link::StatsRequest{.id = id}, id, 0, [done = std::move(done)](Result<link::EngineMessage> reply) {
+    if (!reply) return done(std::unexpected(std::move(reply).error()));
+    done(std::get<link::StatsReply>(std::move(*reply)));
+  });
+}
+
+void Supervisor::ask(link::FrontMessage question, std::uint64_t id, std::size_t bytes, AskDone done) {
+  const auto message = std::make_shared<const link::FrontMessage>(std::move(question));
+  std::unique_lock lock(mutex_);
+  Result<void> accepted = may_accept_locked();
+  if (accepted && bytes > kMessageBytesMax)
+    accepted = fail(ErrorKind::TooLarge, std::format("a text of {} bytes is too large to tokenise", bytes));
+  if (accepted && !asks_.add(id, message, bytes, done))
+    accepted = fail(ErrorKind::Overloaded, "too many requests are being tokenised; try again later");
+  if (accepted) {
+    if (state_ == EngineState::Ready) queue_locked(message);
+    return;
+  }
+  if (state_ == EngineState::Stopped) {  // the link thread is no more
+    lock.unlock();
+    return done(std::unexpected(std::move(accepted).error()));
+  }
+  posted_.push_back([done = std::move(done), error = std::move(accepted).error()] { done(std::unexpected(error)); });
+  wake_.wake();
+}
+
+std::uint64_t Supervisor::take_id() {
+  const std::lock_guard lock(mutex_);
+  return next_id_++;
+}
+
+void Supervisor::stop() {
+  CHECK(std::this_thread::get_id() != link_thread_.get_id() || !link_thread_.joinable());
+  std::call_once(stop_once_, [this] {
+    if (!link_thread_.joinable()) return;
+    {
+      std::unique_lock lock(mutex_);
+      stopping_ = true;
+      wake_.wake();
+      const auto limit = std::chrono::milliseconds(spec_.limits.stop_limit_ms);
+      // Not noticed: the engine froze in the middle of a frame, and the link thread waits for the rest of it.
+      if (!changed_.wait_for(lock, limit, [this] { return stop_noticed_; }) && link_) link_->shut_down();
+    }
+    link_thread_.join();
+    {
+      const std::lock_guard lock(mutex_);
+      sender_ends_ = true;
+      changed_.notify_all();
+    }
+    send_thread_.join();
+  });
+}
+
+void Supervisor::send_queued() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [this] { return sender_ends_ || (state_ == EngineState::Ready && !outgoing_.empty()); });
+    if (sender_ends_) return;
+    Message message = std::move(outgoing_.front());
+    outgoing_.pop_front();
+    std::shared_ptr<link::Channel> link = link_;
+    lock.unlock();
+    // The link thread learns of a dead link by reading; a link that only cannot be written is made dead for it.
+    if (!link->send(*message)) link->shut_down();
+    message.reset();
+    link.reset();
+    lock.lock();
+  }
+}
+
+Result<void> Supervisor::may_accept_locked() {
+  if (stopping_ || state_ == EngineState::Stopped) return fail(ErrorKind::Unavailable, "the server is stopping");
+  if (state_ != EngineState::Failed) return {};
+  if (clock_.now_ms() - failed_at_ms_ < spec_.limits.retry_after_ms) return std::unexpected(failure_);
+  state_ = EngineState::Restarting;
+  retry_wanted_ = true;
+  wake_.wake();
+  return {};
+}
+
+void Supervisor::board_waiting_locked() {
+  if (state_ != EngineState::Ready) return;
+  for (link::Job& job : jobs_.admit()) queue_locked(std::make_shared<link::FrontMessage>(std::move(job)));
+}
+
+// An engine that is not Ready gets nothing: what must reach the next one is in the tables.
+void Supervisor::queue_locked(Message message) {
+  if (state_ != EngineState::Ready) return;
+  outgoing_.push_back(std::move(message));
+  changed_.notify_all();
+}
+
+}  // namespace hearth::models

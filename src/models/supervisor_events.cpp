@@ -1,0 +1,68 @@
+// Supervisor: what the engine says, on the link thread. The tables change under the mutex, listeners are called
+// outside of it.
+#include <utility>
+
+#include "base/log.h"
+#include "models/supervisor.h"
+
+namespace hearth::models {
+
+void Supervisor::handle(link::EngineMessage message) {
+  if (const auto* tokens = std::get_if<link::TokenEvent>(&message)) return on(*tokens);
+  if (const auto* progress = std::get_if<link::JobProgress>(&message)) return on(*progress);
+  if (const auto* started = std::get_if<link::JobStarted>(&message)) return on(*started);
+  if (auto* end = std::get_if<link::JobEnd>(&message)) return on(std::move(*end));
+  if (const auto* reply = std::get_if<link::TokenizeReply>(&message)) return answer(reply->id, std::move(message));
+  if (const auto* reply = std::get_if<link::StatsReply>(&message)) return answer(reply->id, std::move(message));
+  log_warning("models", "the engine sent message {} at a time it has no meaning", message.index());
+}
+
+void Supervisor::on(const link::JobStarted& event) {
+  std::shared_ptr<JobListener> listener;
+  {
+    const std::lock_guard lock(mutex_);
+    listener = jobs_.started(event);
+  }
+  if (listener) listener->on_started(event);
+}
+
+void Supervisor::on(const link::JobProgress& event) {
+  std::shared_ptr<JobListener> listener;
+  {
+    const std::lock_guard lock(mutex_);
+    listener = jobs_.progressed(event);
+  }
+  if (listener) listener->on_progress(event);
+}
+
+void Supervisor::on(const link::TokenEvent& event) {
+  troubles_ = 0;
+  std::shared_ptr<JobListener> listener;
+  {
+    const std::lock_guard lock(mutex_);
+    listener = jobs_.delivered(event);
+    board_waiting_locked();  // a job on trial may just have passed
+  }
+  if (listener) listener->on_tokens(event.tokens);
+}
+
+void Supervisor::on(link::JobEnd end) {
+  std::optional<EndedJob> ended;
+  {
+    const std::lock_guard lock(mutex_);
+    ended = jobs_.ended(std::move(end));
+    board_waiting_locked();
+  }
+  if (ended) ended->listener->on_end(ended->end);
+}
+
+void Supervisor::answer(std::uint64_t id, link::EngineMessage reply) {
+  std::optional<AnsweredAsk> answered;
+  {
+    const std::lock_guard lock(mutex_);
+    answered = asks_.answered(id, std::move(reply));
+  }
+  if (answered) answered->done(std::move(answered->reply));
+}
+
+}  // namespace hearth::models
