@@ -21,6 +21,11 @@ constexpr std::string_view kNoAnswer = "(no answer)";
 WireEvent event(std::string_view name, Json::Object data) { return {std::string(name), Json(std::move(data))}; }
 
 Json usage_json(const Usage& usage) {
+  if (usage.cache_counts == CacheCounts::Hidden) {
+    return object_of("input_tokens", usage.input_tokens + usage.cache_creation_tokens + usage.cache_read_tokens,
+                     "cache_creation_input_tokens", nullptr, "cache_read_input_tokens", nullptr,  //
+                     "output_tokens", usage.output_tokens);
+  }
   return object_of("input_tokens", usage.input_tokens,                           //
                    "cache_creation_input_tokens", usage.cache_creation_tokens,   //
                    "cache_read_input_tokens", usage.cache_read_tokens,           //

@@ -16,12 +16,17 @@
 
 namespace hearth::wire {
 
-// Three disjoint counts of prompt tokens, and the output. All sums are the whole prompt.
+// Shown: three disjoint counts of prompt tokens. Hidden, for a request without cache marks: input_tokens is the whole
+// prompt and the cache counts are null, because such clients take input_tokens for that.
+enum class CacheCounts { Shown, Hidden };
+
+// Three disjoint counts of prompt tokens, and the output. Their sum is the whole prompt.
 struct Usage {
   std::uint32_t input_tokens = 0;           // computed now and not kept for later
   std::uint32_t cache_creation_tokens = 0;  // computed now and kept
   std::uint32_t cache_read_tokens = 0;      // not computed
   std::uint32_t output_tokens = 0;
+  CacheCounts cache_counts = CacheCounts::Shown;
 };
 
 enum class StopReason { EndTurn, MaxTokens, StopSequence, ToolUse, ContextWindowExceeded };

@@ -125,6 +125,12 @@ TEST_CASE("message_start holds the whole message object and all four counts") {
         R"("stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":5,"cache_creation_input_tokens":6,)"
         R"("cache_read_input_tokens":7,"output_tokens":1}}})");
 }
+TEST_CASE("hidden cache counts are null, and the input is the whole prompt") {
+  MessageEncoder encoder("msg_1", "m");
+  const Events events = encoder.start({.input_tokens = 5, .cache_creation_tokens = 6, .cache_read_tokens = 7, .cache_counts = CacheCounts::Hidden});
+  CHECK(events[0].data.find("message")->find("usage")->dump() ==
+        R"({"input_tokens":18,"cache_creation_input_tokens":null,"cache_read_input_tokens":null,"output_tokens":0})");
+}
 TEST_CASE("a text answer is one block") {
   const Events events = whole({TextDelta{"Hel"}, TextDelta{"lo"}});
   REQUIRE(events.size() == 7);
