@@ -1,0 +1,23 @@
+// TemplateEngine: a compiled chat template, a pure function of its variables. The seam behind which the Jinja
+// implementation can be replaced. Immutable after compile(); render() may be called by any thread.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/json.h"
+#include "base/result.h"
+
+namespace hearth::chat {
+
+class TemplateEngine {
+ public:
+  // InvalidInput when the text is no template this engine understands.
+  [[nodiscard]] static Result<std::unique_ptr<const TemplateEngine>> compile(const std::string& text);
+  virtual ~TemplateEngine() = default;
+  // `variables` is an object. The functions raise_exception and strftime_now are always there.
+  // InvalidInput carries the template's own words (raise_exception), or what the engine could not evaluate.
+  [[nodiscard]] virtual Result<std::string> render(const Json& variables) const = 0;
+};
+
+}  // namespace hearth::chat

@@ -1,0 +1,265 @@
+// See template_messages.h.
+#include "chat/template_messages.h"
+
+#include <algorithm>
+#include <cctype>
+#include <cstddef>
+#include <format>
+#include <map>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "chat/tool_definition.h"
+
+namespace hearth::chat {
+namespace {
+
+// Blocks of one message stay apart by a line break: clients end their blocks with one where they want a blank line.
+void append_paragraph(std::string& text, std::string_view more) {
+  if (!text.empty()) text += '\n';
+  text += more;
+}
+
+std::string joined_text(const std::vector<Block>& blocks) {
+  std::string text;
+  for (const Block& block : blocks) {
+    if (const auto* part = std::get_if<TextBlock>(&block)) append_paragraph(text, part->text);
+  }
+  return text;
+}
+
+bool says_error(std::string_view text) {
+  constexpr std::string_view kError = "error";
+  const std::string_view start = text.substr(0, 64);
+  return std::ranges::search(start, kError, [](char a, char b) { return std::tolower(static_cast<unsigned char>(a)) == b; })
+             .begin() != start.end();
+}
+
+// A failed call must read as one.
+std::string result_text(const ToolResultBlock& result) {
+  if (!result.is_error || says_error(result.text)) return result.text;
+  return result.text.empty() ? "Error" : "Error: " + result.text;
+}
+
+std::string call_text(const ToolUseBlock& call) {
+  std::string name;
+  append_json_string(name, call.name);
+  const std::string arguments = call.raw_input.empty() ? call.input.dump() : call.raw_input;
+  return "<tool_call>\n{\"name\": " + name + ", \"arguments\": " + arguments + "}\n</tool_call>";
+}
+
+// For templates that list no tools.
+std::string generic_tools_text(const std::vector<Tool>& tools) {
+  std::string text =
+      "# Tools\n\nYou can call these tools. Each line is one tool as JSON:\n<tools>\n";
+  for (const Tool& tool : tools) {
+    if (!tool.deferred) text += tool_definition(tool).dump() + "\n";
+  }
+  text +=
+      "</tools>\n\nTo call a tool, write a JSON object with its name and arguments inside <tool_call> tags:\n"
+      "<tool_call>\n{\"name\": \"the tool's name\", \"arguments\": {\"argument\": \"value\"}}\n</tool_call>\n"
+      "The result comes in the next message inside <tool_response> tags.";
+  return text;
+}
+
+class Builder {
+ public:
+  Builder(const Conversation& conversation, const TemplateShape& shape, const SpecialGuard& guard, Folding folding)
+      : conversation_(conversation), shape_(shape), guard_(guard), folding_(folding) {}
+
+  TemplateInput build() {
+    const std::size_t first = build_head();
+    for (std::size_t i = first; i < conversation_.messages.size(); ++i) {
+      const Message& message = conversation_.messages[i];
+      switch (message.role) {
+        case Role::System: add_system(joined_text(message.blocks)); break;
+        case Role::User: add_user(message); break;
+        case Role::Assistant: add_assistant(message, i + 1 == conversation_.messages.size()); break;
+      }
+    }
+    if (!user_lead_.empty()) add_user_text("");
+    TemplateInput input;
+    input.is_prefill = is_prefill_;
+    input.prefill = prefill_;
+    input.messages = Json::array();
+    for (Turn& turn : turns_) input.messages.push(to_json(turn));
+    input.tools = Json::array();
+    if (shape_.tools) {
+      for (const Tool& tool : conversation_.tools) {
+        if (!tool.deferred) input.tools.push(guard_.mask_json(tool_definition(tool)));
+      }
+    }
+    return input;
+  }
+
+ private:
+  enum class Origin { Spoken, SystemText };
+  struct Turn {
+    const char* role;
+    std::string text;            // not yet masked
+    Json fields = Json::object();  // masked
+    Origin origin = Origin::Spoken;
+  };
+
+  // System text, leading system messages and, where the template lists none itself, the tools. Returns the index of the
+  // first message that is not part of it.
+  std::size_t build_head() {
+    std::string head;
+    for (const TextBlock& block : conversation_.system) append_paragraph(head, block.text);
+    std::size_t first = 0;
+    while (first < conversation_.messages.size() && conversation_.messages[first].role == Role::System) {
+      append_paragraph(head, joined_text(conversation_.messages[first].blocks));
+      ++first;
+    }
+    const bool any_tool = std::ranges::any_of(conversation_.tools, [](const Tool& tool) { return !tool.deferred; });
+    if (any_tool && !shape_.tools) {
+      head = generic_tools_text(conversation_.tools) + (head.empty() ? "" : "\n\n") + head;
+    }
+    if (head.empty()) return first;
+    if (shape_.system_role) {
+      turns_.push_back({.role = "system", .text = std::move(head)});
+    } else {
+      user_lead_ = std::move(head) + "\n\n";
+    }
+    return first;
+  }
+
+  void add_system(const std::string& text) {
+    if (shape_.system_anywhere) {
+      turns_.push_back({.role = "system", .text = text});
+      return;
+    }
+    const std::string wrapped = "<system>\n" + text + "\n</system>";
+    if (!turns_.empty() && is_user(turns_.back())) {
+      append_paragraph(turns_.back().text, wrapped);
+    } else {
+      add_user_text(wrapped);
+      turns_.back().origin = Origin::SystemText;
+    }
+  }
+
+  static bool is_user(const Turn& turn) { return std::string_view(turn.role) == "user"; }
+  static bool is_tool(const Turn& turn) { return std::string_view(turn.role) == "tool"; }
+
+  void add_user(const Message& message) {
+    bool any_text = false;
+    for (const Block& block : message.blocks) {
+      if (const auto* result = std::get_if<ToolResultBlock>(&block)) add_result(*result);
+      any_text = any_text || std::holds_alternative<TextBlock>(block);
+    }
+    if (any_text) add_user_text(joined_text(message.blocks));
+  }
+
+  void add_user_text(const std::string& text) {
+    const std::string whole = std::exchange(user_lead_, "") + text;
+    const bool has_last = !turns_.empty();
+    const bool join = has_last && is_user(turns_.back()) &&
+                      (folding_ == Folding::Folded || turns_.back().origin == Origin::SystemText);
+    if (join || (has_last && is_tool(turns_.back()) && folding_ == Folding::Folded)) {
+      append_paragraph(turns_.back().text, whole);
+      turns_.back().origin = Origin::Spoken;
+      return;
+    }
+    turns_.push_back({.role = "user", .text = whole});
+  }
+
+  void add_result(const ToolResultBlock& result) {
+    const auto call = calls_.find(result.tool_use_id);
+    const std::string text = result_text(result);
+    if (!shape_.tool_role) {
+      add_user_text("<tool_response>\n" + text + "\n</tool_response>");
+      turns_.back().origin = Origin::SystemText;  // several results are one user turn
+      return;
+    }
+    Turn turn{.role = "tool", .text = text};
+    turn.fields.set("tool_call_id", call == calls_.end() ? short_id(calls_.size()) : call->second.id);
+    turn.fields.set("name", call == calls_.end() ? "tool" : guard_.mask(call->second.name));
+    turns_.push_back(std::move(turn));
+  }
+
+  // Clients' ids are long and random; some templates print them and some insist on nine letters and digits.
+  static std::string short_id(std::size_t number) { return std::format("call{:05}", number % 100000); }
+
+  void add_assistant(const Message& message, bool is_last) {
+    Turn turn{.role = "assistant", .text = joined_text(message.blocks)};
+    std::string thinking;
+    Json::Array calls;
+    for (const Block& block : message.blocks) {
+      if (const auto* thought = std::get_if<ThinkingBlock>(&block)) append_paragraph(thinking, thought->text);
+      if (const auto* call = std::get_if<ToolUseBlock>(&block)) {
+        calls_.insert_or_assign(call->id, Call{short_id(call_count_++), call->name});
+        if (shape_.tool_calls) {
+          calls.push_back(call_json(*call, calls_.at(call->id).id));
+        } else {
+          append_paragraph(turn.text, call_text(*call));
+        }
+      }
+    }
+    if (!thinking.empty()) turn.fields.set("reasoning_content", guard_.mask(thinking));
+    const bool calls_tools = std::ranges::any_of(message.blocks, [](const Block& b) { return std::holds_alternative<ToolUseBlock>(b); });
+    if (is_last && !calls_tools) {
+      is_prefill_ = true;
+      prefill_ = turn.text;
+    }
+    if (!calls.empty()) turn.fields.set("tool_calls", std::move(calls));
+    turns_.push_back(std::move(turn));
+  }
+
+  [[nodiscard]] Json call_json(const ToolUseBlock& call, const std::string& id) const {
+    Json arguments;
+    if (!call.raw_input.empty()) {
+      arguments = shape_.text_arguments_accepted ? Json(guard_.mask(call.raw_input))
+                                                 : Json::object({{"raw_input", guard_.mask(call.raw_input)}});
+    } else if (shape_.arguments == ArgumentsForm::Text) {
+      arguments = guard_.mask_json(call.input).dump();
+    } else {
+      arguments = call.input.is_object() ? guard_.mask_json(call.input) : Json::object();
+    }
+    return Json::object(
+        {{"id", id},
+         {"type", "function"},
+         {"function", Json::object({{"name", guard_.mask(call.name)}, {"arguments", std::move(arguments)}})}});
+  }
+
+  Json to_json(const Turn& turn) const {
+    const bool ends_prompt = is_prefill_ && &turn == &turns_.back();
+    std::string text = guard_.mask(turn.text);
+    if (ends_prompt) text += guard_.end_mark();
+    Json content = text;
+    if (shape_.content == ContentForm::Parts) {
+      content = Json::Array{Json::object({{"type", "text"}, {"text", std::move(text)}})};
+    } else if (text.empty() && turn.fields.find("tool_calls") != nullptr &&
+               shape_.empty_content == EmptyContentForm::Null) {
+      content = nullptr;
+    }
+    Json message = Json::object({{"role", turn.role}, {"content", std::move(content)}});
+    for (const auto& [key, value] : turn.fields.as_object()) message.set(key, value);
+    return message;
+  }
+
+  struct Call {
+    std::string id;  // as the template sees it
+    std::string name;
+  };
+
+  const Conversation& conversation_;
+  const TemplateShape& shape_;
+  const SpecialGuard& guard_;
+  const Folding folding_;
+  std::vector<Turn> turns_;
+  std::string user_lead_;  // head text for the next user message, when there is no system role
+  std::map<std::string, Call> calls_;  // by the client's id
+  std::size_t call_count_ = 0;
+  bool is_prefill_ = false;
+  std::string prefill_;
+};
+
+}  // namespace
+
+TemplateInput build_template_input(const Conversation& conversation, const TemplateShape& shape,
+                                   const SpecialGuard& guard, Folding folding) {
+  return Builder(conversation, shape, guard, folding).build();
+}
+
+}  // namespace hearth::chat

@@ -1,0 +1,41 @@
+// TemplateShape: what a chat template can take and how it divides turns, found by rendering tiny conversations once.
+// Plain values; the probing is pure.
+#pragma once
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "chat/conversation.h"
+#include "chat/special_guard.h"
+#include "chat/template_engine.h"
+
+namespace hearth::chat {
+
+enum class ContentForm { Text, Parts };           // "hello" or [{"type": "text", "text": "hello"}]
+enum class ArgumentsForm { Object, Text };        // of a tool call: the object, or its JSON
+enum class EmptyContentForm { EmptyText, Null };  // of an assistant message that only calls tools
+
+struct TemplateShape {
+  ContentForm content = ContentForm::Text;
+  bool system_role = true;      // a system message at the head is rendered
+  bool system_anywhere = true;  // also between other messages
+  bool tools = true;            // `tools` are listed
+  bool tool_calls = true;       // an assistant's tool_calls are written
+  bool tool_role = true;        // results have their own role
+  ArgumentsForm arguments = ArgumentsForm::Object;
+  bool text_arguments_accepted = true;  // a text among object arguments does no harm
+  EmptyContentForm empty_content = EmptyContentForm::EmptyText;
+  // What add_generation_prompt appends, by Thinking.
+  std::array<std::string, 3> generation_suffixes;
+  // Special texts that begin a turn. Boundaries are put before them; empty: only the suffix gives one.
+  std::vector<std::string> turn_openings;
+};
+
+[[nodiscard]] TemplateShape probe_template(const TemplateEngine& engine, const Json& base_variables,
+                                           const SpecialTexts& specials);
+
+// Sets what templates ask about thinking; the names differ between families.
+void set_thinking_variables(Json& variables, Thinking thinking);
+
+}  // namespace hearth::chat
