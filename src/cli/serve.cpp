@@ -1,0 +1,193 @@
+// hearth serve: bind the port, load the models, serve until told to stop. Runs on the main thread; loading has a thread
+// of its own so that Ctrl-C is heard meanwhile.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <format>
+#include <memory>
+#include <thread>
+#include <utility>
+
+#include "cli/cli.h"
+#include "cli/engine_program.h"
+#include "cli/serve_options.h"
+#include "cli/stop_signals.h"
+#include "models/engine_process.h"
+#include "server/served_models.h"
+
+namespace hearth::cli {
+namespace {
+
+using Engines = std::vector<std::unique_ptr<models::EngineProcess>>;
+
+// How quickly the end of loading, or of the last stream, is noticed.
+constexpr std::chrono::milliseconds kLook{20};
+
+int complain(const Error& error) {
+  std::fprintf(stderr, "hearth: %s\n", error.message.c_str());
+  return 1;
+}
+
+Result<void> make_private_folder(const std::string& path) {
+  if (path.empty()) return {};
+  std::error_code error;
+  const bool made = std::filesystem::create_directories(path, error);
+  if (error) return fail(ErrorKind::Io, std::format("--cache-dir {}: cannot make the folder: {}", path, error.message()));
+  if (!std::filesystem::is_directory(path, error)) return fail(ErrorKind::Io, std::format("--cache-dir {} is no folder", path));
+  // Prompts will lie here: a folder that is ours alone. One that was there before keeps what its owner chose.
+  if (made) std::filesystem::permissions(path, std::filesystem::perms::owner_all, error);
+  return {};
+}
+
+std::string base_url(const std::string& host, std::uint16_t port) {
+  const bool wildcard = host == "0.0.0.0" || host == "::";
+  const std::string shown = wildcard ? "127.0.0.1" : host.contains(':') ? std::format("[{}]", host) : host;
+  return std::format("http://{}:{}", shown, port);
+}
+
+std::string model_id(const ServeOptions& options, std::size_t index, const link::Hello& hello,
+                     const server::ServedModels& served) {
+  const std::string& path = options.models[index];
+  std::string id = index < options.aliases.size() ? options.aliases[index]
+                   : path.starts_with("fake:")    ? hello.name
+                                                  : model_id_of_path(path);
+  if (id.empty()) id = "model";
+  if (!served.find(id)) return id;
+  for (int copy = 2;; ++copy) {
+    if (auto other = std::format("{}-{}", id, copy); !served.find(other)) return other;
+  }
+}
+
+// On a terminal one line that counts up; in a log file the beginning only.
+void show_progress(const std::string& name, float fraction) {
+  if (::isatty(STDERR_FILENO) == 0) return;
+  std::fprintf(stderr, "\rloading %s %3d %%", name.c_str(), static_cast<int>(fraction * 100));
+  if (fraction >= 1) std::fprintf(stderr, "\n");
+}
+
+// One after the other, so that the memory check of each sees what the one before took.
+Result<void> load_models(const ServeOptions& options, const std::string& engine_program, server::ServedModels& served,
+                         Engines& engines) {
+  const auto now_s = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch());
+  for (std::size_t i = 0; i < options.models.size(); ++i) {
+    const std::string& path = options.models[i];
+    const std::string name = model_id_of_path(path);
+    served.set_loading({.loading = true, .name = name, .fraction = 0});
+    log_info("cli", "loading {}", path);
+    models::EngineSpec spec{.engine_program = engine_program, .arguments = {"--model", path}, .model_path = path};
+    spec.arguments.insert(spec.arguments.end(), options.engine_arguments.begin(), options.engine_arguments.end());
+    TRY_ASSIGN(auto engine, models::EngineProcess::start(std::move(spec), [&](float fraction) {
+      served.set_loading({.loading = true, .name = name, .fraction = fraction});
+      show_progress(name, fraction);
+    }));
+    const std::string id = model_id(options, i, *engine->hello(), served);
+    TRY_ASSIGN(auto model, server::serve_model(id, now_s.count(), *engine));
+    engines.push_back(std::move(engine));
+    served.add(std::move(model));
+  }
+  served.set_loading({.loading = false, .name = "", .fraction = 1});
+  return {};
+}
+
+enum class LoadEnd { Loaded, Failed, Interrupted };
+
+LoadEnd load_until_signal(const ServeOptions& options, const std::string& engine_program, server::ServedModels& served,
+                          Engines& engines, StopSignals& signals) {
+  std::atomic<bool> done{false};
+  Result<void> result;
+  std::thread loader([&] {
+    result = load_models(options, engine_program, served, engines);
+    done = true;
+  });
+  while (!done) {
+    if (!signals.wait_for(kLook)) continue;
+    std::fprintf(stderr, "\nhearth: stopped while loading\n");
+    // Nothing is served yet and loading cannot be interrupted from here; the engine ends when its link closes.
+    std::_Exit(0);
+  }
+  loader.join();
+  if (result) return LoadEnd::Loaded;
+  static_cast<void>(complain(result.error()));
+  return LoadEnd::Failed;
+}
+
+void print_ready(const std::string& url, const ServeOptions& options, const server::ServedModels& served, bool has_key) {
+  const auto all = served.all();
+  for (const auto& model : all) {
+    const auto& hello = *model->hello;
+    std::printf("%s: %s, context %u tokens, %u at once, %s\n", model->card.id.c_str(),
+                hello.description.empty() ? hello.architecture.c_str() : hello.description.c_str(), hello.context_tokens,
+                hello.parallel_jobs, hello.backend.c_str());
+  }
+  std::printf("Hearth is ready at %s\n\n", url.c_str());
+  const bool default_url = url == std::format("http://127.0.0.1:{}", kDefaultPort);
+  std::printf("  Claude Code       hearth launch claude%s\n", default_url ? "" : std::format(" --url {}", url).c_str());
+  std::printf("  or by hand        export ANTHROPIC_BASE_URL=%s ANTHROPIC_AUTH_TOKEN=%s ANTHROPIC_MODEL=%s\n", url.c_str(),
+              has_key ? "YOUR-KEY" : "local", all.front()->card.id.c_str());
+  std::printf("  other clients     Anthropic Messages API, base URL %s (with /v1 where they ask for it)\n", url.c_str());
+  if (options.host == "0.0.0.0" || options.host == "::") std::printf("  from elsewhere    this machine's address, same port\n");
+  std::printf("\nCtrl-C ends it: running answers are finished first, a second Ctrl-C stops at once.\n");
+  std::fflush(stdout);
+}
+
+void drain(server::Server& server, StopSignals& signals, std::int64_t limit_s) {
+  const auto active = server.hall().log().active_count();
+  if (active > 0) log_info("cli", "stopping; {} running answers have {} s to end", active, limit_s);
+  server.begin_drain();
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(limit_s);
+  while (!server.drained() && std::chrono::steady_clock::now() < deadline) {
+    if (signals.wait_for(kLook)) break;  // told twice
+  }
+}
+
+int run_serve(const ServeOptions& options) {
+  set_log_level(log_level_named(options.log_level));
+  const SteadyClock clock;
+
+  // What can be wrong without any model is said before the minutes of loading.
+  auto hall_options = server_options(options);
+  if (!hall_options) return complain(hall_options.error());
+  const bool has_key = !hall_options->access.api_key.empty();
+  auto engine_program = find_engine_program();
+  if (!engine_program) return complain(engine_program.error());
+  if (auto folder = make_private_folder(options.cache_dir); !folder) return complain(folder.error());
+
+  // Engines outlive the sockets' threads, and end before the server's memory does.
+  StopSignals signals;
+  auto server = server::Server::start(std::move(*hall_options), clock);
+  if (!server) return complain(server.error());
+  Engines engines;
+  const auto loaded = load_until_signal(options, *engine_program, (*server)->hall().models(), engines, signals);
+  if (loaded == LoadEnd::Loaded) {
+    print_ready(base_url(options.host, (*server)->port()), options, (*server)->hall().models(), has_key);
+    while (!signals.wait_for(std::chrono::hours(1))) {
+    }
+    drain(**server, signals, options.drain_timeout_s);
+  }
+  (*server)->stop();
+  for (const auto& engine : engines) engine->stop();
+  engines.clear();
+  return loaded == LoadEnd::Loaded ? 0 : 1;
+}
+
+}  // namespace
+
+void add_serve(CLI::App& app, Command& chosen) {
+  auto* command = app.add_subcommand("serve", "Serve a model over HTTP");
+  const auto options = std::make_shared<ServeOptions>();
+  add_serve_flags(*command, *options);
+  command->footer(
+      "Examples:\n"
+      "  hearth serve --model qwen.gguf\n"
+      "  hearth serve --model qwen.gguf --ctx 131072 --parallel 4\n"
+      "  hearth serve --model big.gguf --model small.gguf      two models; the first answers for unknown names\n"
+      "  HEARTH_API_KEY=secret hearth serve --model qwen.gguf --host 0.0.0.0");
+  command->callback([&chosen, options] { chosen = [options] { return run_serve(*options); }; });
+}
+
+}  // namespace hearth::cli

@@ -1,0 +1,202 @@
+// See serve_options.h.
+#include "cli/serve_options.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <filesystem>
+#include <format>
+#include <string_view>
+#include <utility>
+
+#include "base/file.h"
+
+namespace hearth::cli {
+namespace {
+
+constexpr std::size_t kKeyFileBytesMax = 4096;  // a key is some tens of bytes; a larger file is the wrong one
+
+struct FlagPair {
+  std::string_view short_name;
+  std::string_view long_name;
+};
+constexpr std::array<FlagPair, 7> kShortFlags = {{{"-ub", "--ubatch-size"},
+                                                  {"-tb", "--threads-batch"},
+                                                  {"-ngl", "--n-gpu-layers"},
+                                                  {"-ctk", "--cache-type-k"},
+                                                  {"-ctv", "--cache-type-v"},
+                                                  {"-fa", "--flash-attn"},
+                                                  {"-np", "--parallel"}}};
+
+// An engine flag with a value: passed on as it was given, once it is known to be one the engine takes.
+void add_engine_value(CLI::App& command, ServeOptions& options, const std::string& names, const std::string& flag,
+                      const CLI::Validator& check, const std::string& description) {
+  command
+      .add_option_function<std::string>(
+          names,
+          [&options, flag](const std::string& value) {
+            options.engine_arguments.push_back(flag);
+            options.engine_arguments.push_back(value);
+          },
+          description)
+      ->check(check)
+      ->group("Engine");
+}
+
+void add_engine_switch(CLI::App& command, ServeOptions& options, const std::string& flag, const std::string& description) {
+  command.add_flag_callback(flag, [&options, flag] { options.engine_arguments.push_back(flag); }, description)
+      ->group("Engine");
+}
+
+CLI::Validator context_size() {
+  return CLI::Validator(
+      [](std::string& value) -> std::string {
+        if (value == "auto") return {};
+        std::uint32_t tokens = 0;
+        const auto read = std::from_chars(value.data(), value.data() + value.size(), tokens);
+        const bool whole = read.ec == std::errc{} && read.ptr == value.data() + value.size();
+        // 128 holds no conversation; 16M is above every model's training.
+        if (whole && tokens >= 128 && tokens <= (16U << 20)) return {};
+        return "'" + value + "' is no context size: give auto, or tokens from 128 to 16777216";
+      },
+      "N|auto");
+}
+
+void add_engine_flags(CLI::App& command, ServeOptions& options) {
+  const CLI::IsMember kv_type({"auto", "f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0"});
+  // The engine's own bounds (engine/options.cpp), so that a slip is said at once and by us.
+  const CLI::Range tokens(1, 1 << 16);
+  const CLI::Range threads(0, 1024);
+  command
+      .add_option_function<std::string>(
+          "-c,--ctx,--ctx-size",
+          [&options](const std::string& value) {
+            if (value == "auto") return;  // the engine's own default
+            options.engine_arguments.push_back("--ctx");
+            options.engine_arguments.push_back(value);
+          },
+          "Context of one conversation in tokens; auto takes the largest that fits (default)")
+      ->check(context_size())
+      ->group("Engine");
+  add_engine_value(command, options, "--parallel", "--parallel", CLI::Range(1, 128), "Answers made at once (-np)");
+  add_engine_value(command, options, "-b,--batch-size", "--batch-size", tokens, "Tokens of one decode call");
+  add_engine_value(command, options, "--ubatch-size", "--ubatch-size", tokens, "Tokens computed at once (-ub)");
+  add_engine_value(command, options, "-t,--threads", "--threads", threads, "Threads for answers; 0 = physical cores");
+  add_engine_value(command, options, "--threads-batch", "--threads-batch", threads, "Threads for prompts (-tb)");
+  add_engine_value(command, options, "--n-gpu-layers,--gpu-layers", "--n-gpu-layers", CLI::Range(-1, 100000) | CLI::IsMember({"all", "auto"}),
+                   "Layers on the GPU; -1 = all (-ngl)");
+  add_engine_value(command, options, "--cache-type-k", "--cache-type-k", kv_type, "Type of the K cache (-ctk)");
+  add_engine_value(command, options, "--cache-type-v", "--cache-type-v", kv_type, "Type of the V cache (-ctv)");
+  add_engine_value(command, options, "--flash-attn", "--flash-attn", CLI::IsMember({"on", "off", "auto"}),
+                   "Flash attention (-fa)");
+  add_engine_switch(command, options, "--no-mmap", "Read the model into memory instead of mapping its file");
+  add_engine_switch(command, options, "--mlock", "Keep the model from being swapped out");
+  add_engine_switch(command, options, "--no-memory-check", "Load even when it does not seem to fit");
+}
+
+std::string_view trimmed(std::string_view text) {
+  constexpr std::string_view kSpace = " \t\r\n";
+  const auto begin = text.find_first_not_of(kSpace);
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
+}
+
+Result<std::string> read_api_key(const ServeOptions& options) {
+  if (options.api_key_file.empty()) return options.api_key;
+  auto text = read_file(options.api_key_file, kKeyFileBytesMax);
+  if (!text) return fail(text.error().kind, std::format("--api-key-file: {}", text.error().message));
+  const std::string key(trimmed(*text));
+  if (key.empty()) {
+    return fail(ErrorKind::InvalidInput, std::format("--api-key-file {} holds no key", options.api_key_file));
+  }
+  return key;
+}
+
+}  // namespace
+
+void add_serve_flags(CLI::App& command, ServeOptions& options) {
+  command.add_option("-m,--model", options.models, "A GGUF file; again for each further model")
+      ->required()
+      ->type_name("FILE")
+      ->expected(1)
+      ->take_all();
+  command.add_option("-a,--alias", options.aliases, "The model's id for clients (default: its file's name); one per --model")
+      ->expected(1)
+      ->take_all();
+  command.add_option("--host", options.host, "Address to listen on; others than loopback need an API key")
+      ->capture_default_str();
+  command.add_option("--port", options.port, "Port to listen on; 0 takes a free one")
+      ->check(CLI::Range(0, 65535))
+      ->capture_default_str();
+  command.add_option("--api-key", options.api_key, "Key that clients must send (seen by others in the process list)")
+      ->envname("HEARTH_API_KEY");
+  command.add_option("--api-key-file", options.api_key_file, "File that holds the key");
+  command.add_option("--allow-host", options.allowed_hosts, "A further name this server may be called by")
+      ->expected(1)
+      ->take_all();
+  command.add_option("--allow-origin", options.allowed_origins, "An origin whose web pages may use this server")
+      ->expected(1)
+      ->take_all();
+  command.add_option("--cache-dir", options.cache_dir, "Folder for what is kept on disk; made, readable by you only");
+  command.add_option("--stall-timeout", options.stall_timeout_s,
+                     "End a stream when the engine shows no work for so many seconds; 0 = never")
+      ->check(CLI::Range(0, 7 * 24 * 3600))
+      ->capture_default_str();
+  command.add_option("--drain-timeout", options.drain_timeout_s, "Seconds that running answers have after Ctrl-C")
+      ->check(CLI::Range(0, 24 * 3600))
+      ->capture_default_str();
+  command.add_option("--log-level", options.log_level, "What to log")
+      ->check(CLI::IsMember({"debug", "info", "warning", "error", "off"}))
+      ->capture_default_str();
+  add_engine_flags(command, options);
+}
+
+std::vector<std::string> with_long_flags(std::vector<std::string> arguments) {
+  for (auto& argument : arguments) {
+    for (const auto& [short_name, long_name] : kShortFlags) {
+      if (argument == short_name) {
+        argument = long_name;
+      } else if (argument.starts_with(std::format("{}=", short_name))) {
+        argument = std::format("{}{}", long_name, argument.substr(short_name.size()));
+      }
+    }
+  }
+  return arguments;
+}
+
+Result<server::ServerOptions> server_options(const ServeOptions& options) {
+  if (options.aliases.size() > options.models.size()) {
+    return fail(ErrorKind::InvalidInput, "there are more --alias than --model; give one per model, in the same order");
+  }
+  server::ServerOptions result;
+  result.http.host = options.host;
+  result.http.port = static_cast<std::uint16_t>(options.port);
+  result.access.bind_host = options.host;
+  TRY_ASSIGN(result.access.api_key, read_api_key(options));
+  result.access.allowed_hosts = options.allowed_hosts;
+  result.access.allowed_origins = options.allowed_origins;
+  result.keep_alive.stall_timeout_ms = options.stall_timeout_s * 1000;
+  return result;
+}
+
+LogLevel log_level_named(const std::string& name) {
+  if (name == "debug") return LogLevel::Debug;
+  if (name == "warning") return LogLevel::Warning;
+  if (name == "error") return LogLevel::Error;
+  if (name == "off") return LogLevel::Off;
+  return LogLevel::Info;
+}
+
+std::string model_id_of_path(const std::string& path) {
+  std::string name = std::filesystem::path(path).filename().string();
+  if (name.ends_with(".gguf")) name.resize(name.size() - 5);
+  // "-00001-of-00009": the first of several files of one model.
+  constexpr std::string_view kPart = "-00001-of-";
+  if (const auto part = name.rfind(kPart); part != std::string::npos && name.size() == part + kPart.size() + 5) {
+    name.resize(part);
+  }
+  return name;
+}
+
+}  // namespace hearth::cli

@@ -1,0 +1,44 @@
+// The flags of `hearth serve`, and what they become: the hall's options and the engine's command line. Flags that mean
+// what llama-server's mean have its names, the short ones too.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "base/result.h"
+#include "cli/cli.h"
+#include "server/server.h"
+
+namespace hearth::cli {
+
+struct ServeOptions {
+  std::vector<std::string> models;
+  std::vector<std::string> aliases;  // in the order of the models
+  std::string host = "127.0.0.1";
+  int port = kDefaultPort;
+  std::string api_key;
+  std::string api_key_file;
+  std::vector<std::string> allowed_hosts;
+  std::vector<std::string> allowed_origins;
+  std::string cache_dir;
+  std::string log_level = "info";
+  std::int64_t stall_timeout_s = 0;
+  std::int64_t drain_timeout_s = 30;  // a service manager kills after 90 s; most answers end before
+  std::vector<std::string> engine_arguments;  // everything but the model
+};
+
+// Puts the flags on `command`; the values are read into `options`, which outlives the parse.
+void add_serve_flags(CLI::App& command, ServeOptions& options);
+
+// llama-server's short flags of several letters ("-ngl") as the long ones the command line library can read.
+[[nodiscard]] std::vector<std::string> with_long_flags(std::vector<std::string> arguments);
+
+[[nodiscard]] Result<server::ServerOptions> server_options(const ServeOptions& options);
+[[nodiscard]] LogLevel log_level_named(const std::string& name);
+// "models/Qwen3-4B-Q4_K_M-00001-of-00002.gguf" -> "Qwen3-4B-Q4_K_M".
+[[nodiscard]] std::string model_id_of_path(const std::string& path);
+
+}  // namespace hearth::cli
