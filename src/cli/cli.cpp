@@ -23,6 +23,7 @@ int run_program(int argc, char** argv) {
       "  hearth launch claude                         start Claude Code on the running server\n"
       "  hearth launch claude --print                 print the settings for your own shell\n"
       "`hearth COMMAND --help` lists a command's flags.");
+  app.get_formatter()->enable_footer_formatting(false);  // the examples are laid out as they shall stand
   app.set_version_flag("--version", "hearth " HEARTH_VERSION);
   app.require_subcommand(1);
   Command chosen;
