@@ -23,13 +23,20 @@ Result<std::optional<std::int64_t>> optional_integer(Json& object, std::string_v
   if (value == nullptr) return std::nullopt;
   const Path at = path.at(key);
   if (!value->is_number()) return at.wrong_type("an integer", *value);
-  const double number = value->as_number();
-  if (!value->is_integer() && std::isfinite(number) && number != std::floor(number)) {
-    return at.wrong(std::format("must be an integer, got {}", number));
+  std::int64_t integer = 0;
+  if (value->is_integer()) {
+    integer = value->as_integer();
+  } else {
+    const double number = value->as_number();
+    if (!(std::abs(number) <= static_cast<double>(kIntegerMax))) {
+      return at.wrong(std::format("must be between {} and {}", minimum, kIntegerMax));
+    }
+    if (number != std::floor(number)) return at.wrong(std::format("must be an integer, got {}", number));
+    integer = static_cast<std::int64_t>(number);
   }
-  if (number < static_cast<double>(minimum)) return at.wrong(std::format("must be at least {}", minimum));
-  if (!(number <= static_cast<double>(kIntegerMax))) return at.wrong(std::format("must be at most {}", kIntegerMax));
-  return value->is_integer() ? value->as_integer() : static_cast<std::int64_t>(number);
+  if (integer < minimum) return at.wrong(std::format("must be at least {}", minimum));
+  if (integer > kIntegerMax) return at.wrong(std::format("must be at most {}", kIntegerMax));
+  return integer;
 }
 
 Result<std::optional<float>> optional_fraction(Json& object, std::string_view key, double maximum, const Path& path) {
