@@ -40,8 +40,8 @@ MemoryTraits memory_traits(const llama_model* model, llama_context* context) {
   if (type == "19llama_kv_cache_iswa" && window > 0)
     return {.kind = MemoryKind::Window, .can_copy = true, .window_tokens = window};
   if (type == "22llama_memory_recurrent") return {.kind = MemoryKind::Recurrent, .can_copy = true};
-  if (type == "19llama_memory_hybrid" || type == "24llama_memory_hybrid_iswa")
-    return {.kind = MemoryKind::Hybrid, .can_copy = true};
+  if (type == "19llama_memory_hybrid") return {.kind = MemoryKind::Hybrid, .can_copy = true};
+  if (type == "24llama_memory_hybrid_iswa") return {.kind = MemoryKind::Hybrid, .can_copy = false};  // see own_window()
   log_info("engine", "this model's memory ({}) is one we do not know: prefixes are only extended, never cut or shared", type);
   return {.kind = MemoryKind::Recurrent, .can_copy = false};
 }
@@ -135,11 +135,11 @@ std::uint32_t LlamaEngine::usable_prefix(Sequence sequence, std::uint32_t length
     case MemoryKind::Recurrent:
     case MemoryKind::Hybrid: return 0;
     case MemoryKind::Window: {
-      // The token at `wanted` looks back over [wanted - window, wanted). Cells leave the window's cache oldest first, and
-      // all of [pos_min, length) is there. One token more than needed is asked for, to be on the safe side of "<".
+      // The token at `wanted` looks back over (wanted - window, wanted). Cells leave the window's cache oldest first, and
+      // all of [pos_min, length) is there. One token more than needed is asked for.
       const std::int64_t first_held = llama_memory_seq_pos_min(memory_, sequence);
       const bool whole = first_held == 0;
-      return whole || first_held + 1 < static_cast<std::int64_t>(wanted) - traits_.window_tokens ? wanted : 0;
+      return whole || first_held <= static_cast<std::int64_t>(wanted) - traits_.window_tokens ? wanted : 0;
     }
   }
   return 0;
@@ -164,9 +164,22 @@ bool LlamaEngine::fork(Sequence from, Sequence to, std::uint32_t count) {
   const bool cuttable = traits_.kind == MemoryKind::Attention || traits_.kind == MemoryKind::Window;
   if (!whole && !cuttable) return false;
   llama_memory_seq_cp(memory_, from, to, whole ? -1 : 0, whole ? -1 : static_cast<llama_pos>(count));
-  if (held_length(to) == count) return true;
+  if (held_length(to) == count && (traits_.kind != MemoryKind::Window || own_window(to))) return true;
   clear(to);
   return false;
+}
+
+// The window's cache is small and lives from overwriting cells that fell out of the window, but a cell that two sequences
+// share is never overwritten: a fork would fill it for good. So the fork gets cells of its own for its window (some tens
+// of KB to some hundreds of MB), by saving and restoring them; the layers that see everything go on sharing.
+bool LlamaEngine::own_window(Sequence sequence) {
+  constexpr llama_state_seq_flags kWindowOnly = LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY;
+  const std::uint32_t length = held_length(sequence);
+  std::vector<std::uint8_t> state(llama_state_seq_get_size_ext(context_.get(), sequence, kWindowOnly));
+  const std::size_t size = llama_state_seq_get_data_ext(context_.get(), state.data(), state.size(), sequence, kWindowOnly);
+  if (size == 0 || size > state.size()) return false;
+  return llama_state_seq_set_data_ext(context_.get(), state.data(), size, sequence, kWindowOnly) > 0 &&
+         held_length(sequence) == length;
 }
 
 void LlamaEngine::clear(Sequence sequence) {

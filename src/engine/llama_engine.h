@@ -54,6 +54,7 @@ class LlamaEngine final : public Engine {
   [[nodiscard]] Result<void> check_rows(std::span<const Row> rows) const;
   void fill_batch(std::span<const Row> rows);
   [[nodiscard]] std::uint32_t held_length(Sequence sequence) const;
+  [[nodiscard]] bool own_window(Sequence sequence);
   [[nodiscard]] bool in_range(Sequence sequence) const;
 
   const std::shared_ptr<llama_model> model_;
