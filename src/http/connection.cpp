@@ -75,7 +75,10 @@ asio::awaitable<void> Connection::serve() {
     co_await answer_error(503, "the server has as many connections as it takes; try again in a moment");
     co_return co_await linger(kPipelinedBytesMax, kLingerMs);
   }
-  while (open_ && keep_alive_ && co_await read_request()) {
+  // A co_await never stands behind && here: GCC 16 runs it even when the left side is false.
+  while (open_ && keep_alive_) {
+    const bool has_request = co_await read_request();
+    if (!has_request) break;
     first_request_ = false;
     co_await until_answered();
   }
@@ -96,7 +99,7 @@ asio::awaitable<bool> Connection::read_first_byte() {
     if (!held_.empty() && held_ != "\r") co_return true;
     if (half_closed_) co_return false;
     const Fill got = co_await fill();
-    if (got == Fill::Cancelled && open_) continue;
+    if (got == Fill::Again && open_) continue;
     if (got != Fill::Bytes) {
       keep_alive_ = false;
       half_closed_ = true;  // nobody to be polite to
@@ -107,7 +110,8 @@ asio::awaitable<bool> Connection::read_first_byte() {
 
 // True when a request is with the workers. Everything that is wrong with one is answered here.
 asio::awaitable<bool> Connection::read_request() {
-  if (!co_await read_first_byte()) co_return false;
+  const bool has_begun = co_await read_first_byte();
+  if (!has_begun) co_return false;
   const Limits& limits = core_.options.limits;
   parser_ = std::make_unique<RequestParser>(limits.header_bytes_max, limits.body_bytes_max);
   std::int64_t end_us = core_.clock.now_us() + limits.header_timeout_ms * 1000;
@@ -131,8 +135,8 @@ asio::awaitable<bool> Connection::read_request() {
     }
     if (in_body)
       set_deadline(Waiting::ForBytes, std::min(end_us, core_.clock.now_us() + limits.body_stall_timeout_ms * 1000));
-    Fill got = Fill::Cancelled;
-    while (got == Fill::Cancelled && open_) got = co_await fill();
+    Fill got = Fill::Again;
+    while (got == Fill::Again && open_) got = co_await fill();
     if (got == Fill::TimedOut) {
       co_await answer_error(408, "the request did not arrive in time");
       co_return false;
@@ -143,35 +147,29 @@ asio::awaitable<bool> Connection::read_request() {
     }
   }
   if (held_.empty()) std::string().swap(held_);  // an idle connection is small
-  Request request = parser_->take_request();
-  request.peer = peer_;
-  request.received_us = last_read_us_;
-  dispatch(std::move(request));
+  dispatch();
   co_return true;
 }
 
-// One read of what is there, waiting until there is something. Cancelled: look at the state and come again.
+// One read of what is there. When there is nothing it waits once and says Again: a wake-up may mean bytes, a finished
+// answer, or nothing at all (a readiness that was used up), so the caller looks at its state before it comes back.
 asio::awaitable<Connection::Fill> Connection::fill() {
-  for (;;) {
-    if (!open_) co_return Fill::Cancelled;
-    if (std::exchange(timed_out_, false)) co_return Fill::TimedOut;
-    SocketError error;
-    const std::size_t count = socket_.read_some(asio::buffer(core_.scratch), error);
-    if (!error) {
-      last_read_us_ = core_.clock.now_us();
-      held_.append(core_.scratch.data(), count);
-      if (++reads_in_a_row_ < kReadsInARowMax) co_return Fill::Bytes;
-      reads_in_a_row_ = 0;
-      co_await asio::post(core_.io, asio::use_awaitable);
-      co_return Fill::Bytes;
-    }
-    if (error == asio::error::interrupted) continue;
-    if (error != asio::error::would_block && error != asio::error::try_again) co_return Fill::Eof;
+  if (std::exchange(timed_out_, false)) co_return Fill::TimedOut;
+  SocketError error;
+  const std::size_t count = socket_.read_some(asio::buffer(core_.scratch), error);
+  if (!error) {
+    last_read_us_ = core_.clock.now_us();
+    held_.append(core_.scratch.data(), count);
+    if (++reads_in_a_row_ < kReadsInARowMax) co_return Fill::Bytes;
     reads_in_a_row_ = 0;
-    const auto [wait_error] = co_await socket_.async_wait(tcp::socket::wait_read, kAwait);
-    if (wait_error == asio::error::operation_aborted && !timed_out_) co_return Fill::Cancelled;
-    if (wait_error && wait_error != asio::error::operation_aborted) co_return Fill::Eof;
+    co_await asio::post(core_.io, asio::use_awaitable);
+    co_return Fill::Bytes;
   }
+  if (error == asio::error::interrupted) co_return Fill::Again;
+  if (error != asio::error::would_block && error != asio::error::try_again) co_return Fill::Eof;
+  reads_in_a_row_ = 0;
+  const auto [wait_error] = co_await socket_.async_wait(tcp::socket::wait_read, kAwait);
+  co_return wait_error && wait_error != asio::error::operation_aborted ? Fill::Eof : Fill::Again;
 }
 
 void Connection::send_continue() {
@@ -189,10 +187,14 @@ void Connection::begin_turn(RequestTraits traits, std::shared_ptr<ExchangeState>
   });
 }
 
-void Connection::dispatch(Request request) {
+void Connection::dispatch() {
+  const RequestTraits traits{
+      .is_head = parser_->is_head(), .is_http_1_0 = parser_->is_http_1_0(), .keep_alive = parser_->keep_alive()};
+  Request request = parser_->take_request();
+  request.peer = peer_;
+  request.received_us = last_read_us_;
   const auto state = std::make_shared<ExchangeState>();
-  begin_turn({.is_head = parser_->is_head(), .is_http_1_0 = parser_->is_http_1_0(), .keep_alive = parser_->keep_alive()},
-             state);
+  begin_turn(traits, state);
   auto fallback = [&responder = core_.error_responder] {
     return responder(500, "the server did not answer this request; this is a fault on its side");
   };
@@ -261,7 +263,6 @@ asio::awaitable<void> Connection::linger(std::size_t drain_bytes_max, std::int64
 void Connection::flush() {
   touched_ = false;
   if (!open_ || !turn_) return;
-  if (turn_->wants_cut()) return cut(Why::Ours);
   const Outgoing& out = turn_->out();
   while (!out.empty() && !waiting_for_space_) {
     std::array<asio::const_buffer, kGatherMax> buffers;
@@ -278,6 +279,7 @@ void Connection::flush() {
       return cut(Why::ClientGone);
     }
   }
+  if (turn_->wants_cut()) return cut(Why::Ours);  // what the kernel would not take now is part of what is cut
   // Only streams are dropped for being read slowly: a whole response is as large as its handler made it.
   if (turn_->streaming() && out.size() > core_.options.limits.unsent_bytes_max) return cut(Why::ClientGone);
   if (turn_->over() && out.empty()) answered();

@@ -65,7 +65,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void cut(Why why);
 
  private:
-  enum class Fill { Bytes, Eof, TimedOut, Cancelled };
+  enum class Fill { Bytes, Eof, TimedOut, Again };
   enum class Waiting { Nothing, ForBytes, ForSpace, ForClose };  // what the deadline bounds
 
   static asio::awaitable<void> run(std::shared_ptr<Connection> self);
@@ -80,7 +80,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   asio::awaitable<void> linger(std::size_t drain_bytes_max, std::int64_t linger_ms);
   void send_continue();
   void begin_turn(RequestTraits traits, std::shared_ptr<ExchangeState> state);
-  void dispatch(Request request);
+  void dispatch();
   void answered();
   void wait_for_space();
   void set_deadline(Waiting what, std::int64_t due_us);

@@ -5,6 +5,8 @@
 #include <exception>
 #include <format>
 #include <memory>
+#include <optional>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -93,16 +95,26 @@ class RealServer final : public Server {
   std::vector<std::thread> workers_;
 };
 
+// The addresses a name stands for. localhost needs no resolver (RFC 6761): a bare container often has no hosts file.
+Result<std::vector<tcp::endpoint>> addresses_of(asio::io_context& io, const std::string& host, std::uint16_t port) {
+  if (host == "localhost")
+    return std::vector{tcp::endpoint(asio::ip::address_v4::loopback(), port), tcp::endpoint(asio::ip::address_v6::loopback(), port)};
+  SocketError error;
+  tcp::resolver resolver(io);
+  std::vector<tcp::endpoint> endpoints;
+  for (const auto& entry : resolver.resolve(host, std::to_string(port), tcp::resolver::passive, error))
+    endpoints.push_back(entry.endpoint());
+  if (endpoints.empty())
+    return fail(ErrorKind::Io, std::format("the address {} is not known here: {}; use --host 127.0.0.1", host, error.message()));
+  return endpoints;
+}
+
 Result<void> RealServer::open() {
   const std::string& host = core_.options.host;
+  TRY_ASSIGN(const std::vector<tcp::endpoint> found, addresses_of(core_.io, host, core_.options.port));
   SocketError error;
-  tcp::resolver resolver(core_.io);
-  const auto found = resolver.resolve(host, std::to_string(core_.options.port), tcp::resolver::passive, error);
-  if (error || found.empty())
-    return fail(ErrorKind::Io, std::format("the address {} is not known here: {}; use --host 127.0.0.1", host, error.message()));
-  // A name such as localhost may mean several addresses: one listener each, all on the first one's port.
-  for (const auto& entry : found) {
-    tcp::endpoint endpoint = entry.endpoint();
+  // A name may mean several addresses: one listener each, all on the first one's port.
+  for (tcp::endpoint endpoint : found) {
     if (port_ != 0) endpoint.port(port_);
     Listener& listener = listeners_.emplace_back(tcp::acceptor(core_.io), asio::steady_timer(core_.io));
     if (const SocketError refused = listen_on(listener.acceptor, endpoint)) {
@@ -117,7 +129,7 @@ Result<void> RealServer::open() {
     }
     port_ = listener.acceptor.local_endpoint(error).port();
   }
-  if (listeners_.empty()) return std::unexpected(bind_error(found.begin()->endpoint(), host, error));
+  if (listeners_.empty()) return std::unexpected(bind_error(found.front(), host, error));
   for (Listener& listener : listeners_) asio::co_spawn(core_.io, accept_on(listener), asio::detached);
   io_thread_ = std::thread([this] { run_io(); });
   for (std::size_t i = 0; i < std::max<std::size_t>(core_.options.workers, 1); ++i)

@@ -328,7 +328,8 @@ TEST_CASE("a port that is taken is an error that names the port, its holder and 
 TEST_CASE("a host may be a name or an IPv6 address, and an unknown one is an error") {
   for (const char* host : {"localhost", "0.0.0.0", "127.0.0.1"}) {
     const auto server = Server::start({.host = host, .limits = {}}, echo, test_error);
-    REQUIRE_MESSAGE(server.has_value(), host);
+    CAPTURE(host);
+    REQUIRE(server.has_value());
     TestClient client((*server)->port());
     client.get("/");
     CHECK(client.read_answer().status == 200);
