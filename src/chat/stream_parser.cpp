@@ -106,12 +106,10 @@ class StreamParser::State {
   }
 
   bool step_start() {
+    if (any_call_) consumed_ += white_space_prefix(rest());
     const std::size_t blank = white_space_prefix(rest());
     const std::string_view word = rest().substr(blank);
-    if (word.empty()) {
-      if (last_) consumed_ += blank;  // a message, or its end, of white space only: nothing
-      return false;
-    }
+    if (word.empty()) return false;  // a message of white space only is nothing
     if (word.starts_with(kThinkOpen)) {
       consumed_ += blank + kThinkOpen.size();
       at_ = At::ThinkingStart;
@@ -234,6 +232,7 @@ class StreamParser::State {
     consumed_ = 0;
     scanner_.reset();
     fence_ = {};
+    any_call_ = true;
     at_ = At::AfterCall;
     return true;
   }
@@ -262,6 +261,7 @@ class StreamParser::State {
   At at_;
   bool last_ = false;
   bool thought_opened_twice_ = false;
+  bool any_call_ = false;  // has ended: white space that follows is not shown
   FenceTracker fence_;  // of the text since the last call
   std::string buffer_;
   std::size_t consumed_ = 0;  // of buffer_: [0, consumed_) is done with and goes at the end of run()

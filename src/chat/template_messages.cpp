@@ -78,6 +78,7 @@ class Builder {
         case Role::Assistant: add_assistant(message, i + 1 == conversation_.messages.size()); break;
       }
     }
+    write_pending_calls(pending_calls_.size());
     if (!user_lead_.empty()) add_user_text("");
     TemplateInput input;
     input.is_prefill = is_prefill_;
@@ -126,6 +127,7 @@ class Builder {
   }
 
   void add_system(const std::string& text) {
+    write_pending_calls(pending_calls_.size());
     if (shape_.system_anywhere) {
       turns_.push_back({.role = "system", .text = text});
       return;
@@ -152,6 +154,7 @@ class Builder {
   }
 
   void add_user_text(const std::string& text) {
+    write_pending_calls(pending_calls_.size());
     const std::string whole = std::exchange(user_lead_, "") + text;
     const bool has_last = !turns_.empty();
     const bool join = has_last && is_user(turns_.back()) &&
@@ -167,6 +170,8 @@ class Builder {
   void add_result(const ToolResultBlock& result) {
     const auto call = calls_.find(result.tool_use_id);
     const std::string text = result_text(result);
+    const auto pending = std::ranges::find(pending_calls_, call == calls_.end() ? "" : call->second.id, &pending_id);
+    if (pending != pending_calls_.end()) write_pending_calls(static_cast<std::size_t>(pending - pending_calls_.begin()) + 1);
     if (!shape_.tool_role) {
       add_user_text("<tool_response>\n" + text + "\n</tool_response>");
       turns_.back().origin = Origin::SystemText;  // several results are one user turn
@@ -182,28 +187,46 @@ class Builder {
   static std::string short_id(std::size_t number) { return std::format("call{:05}", number % 100000); }
 
   void add_assistant(const Message& message, bool is_last) {
+    write_pending_calls(pending_calls_.size());
     Turn turn{.role = "assistant", .text = joined_text(message.blocks)};
     std::string thinking;
-    Json::Array calls;
+    std::vector<Json> calls;
+    bool calls_tools = false;
     for (const Block& block : message.blocks) {
       if (const auto* thought = std::get_if<ThinkingBlock>(&block)) append_paragraph(thinking, thought->text);
-      if (const auto* call = std::get_if<ToolUseBlock>(&block)) {
-        calls_.insert_or_assign(call->id, Call{short_id(call_count_++), call->name});
-        if (shape_.tool_calls) {
-          calls.push_back(call_json(*call, calls_.at(call->id).id));
-        } else {
-          append_paragraph(turn.text, call_text(*call));
-        }
+      const auto* call = std::get_if<ToolUseBlock>(&block);
+      if (call == nullptr) continue;
+      calls_tools = true;
+      const std::string id = short_id(calls_.size());
+      calls_.insert_or_assign(call->id, Call{id, call->name});
+      if (shape_.tool_calls) {
+        calls.push_back(call_json(*call, id));
+      } else {
+        append_paragraph(turn.text, call_text(*call));
       }
     }
     if (!thinking.empty()) turn.fields.set("reasoning_content", guard_.mask(thinking));
-    const bool calls_tools = std::ranges::any_of(message.blocks, [](const Block& b) { return std::holds_alternative<ToolUseBlock>(b); });
-    if (is_last && !calls_tools) {
-      is_prefill_ = true;
-      prefill_ = turn.text;
+    is_prefill_ = is_last && !calls_tools;
+    if (is_prefill_) prefill_ = turn.text;
+    if (!calls.empty() && !turn.text.empty() && !shape_.text_beside_calls && folding_ == Folding::AsIs) {
+      turns_.push_back(std::exchange(turn, Turn{.role = "assistant", .text = ""}));
     }
-    if (!calls.empty()) turn.fields.set("tool_calls", std::move(calls));
+    // One call per message, each followed by its result, where the template knows no more.
+    const std::size_t together = shape_.parallel_calls ? calls.size() : std::min<std::size_t>(calls.size(), 1);
+    pending_calls_.assign(calls.begin() + static_cast<std::ptrdiff_t>(together), calls.end());
+    calls.resize(together);
+    if (!calls.empty()) turn.fields.set("tool_calls", Json::Array(calls));
     turns_.push_back(std::move(turn));
+  }
+
+  static std::string pending_id(const Json& call) { return call.string_at("id"); }
+  void write_pending_calls(std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
+      Turn turn{.role = "assistant", .text = ""};
+      turn.fields.set("tool_calls", Json::Array{pending_calls_[i]});
+      turns_.push_back(std::move(turn));
+    }
+    pending_calls_.erase(pending_calls_.begin(), pending_calls_.begin() + static_cast<std::ptrdiff_t>(count));
   }
 
   [[nodiscard]] Json call_json(const ToolUseBlock& call, const std::string& id) const {
@@ -250,7 +273,7 @@ class Builder {
   std::vector<Turn> turns_;
   std::string user_lead_;  // head text for the next user message, when there is no system role
   std::map<std::string, Call> calls_;  // by the client's id
-  std::size_t call_count_ = 0;
+  std::vector<Json> pending_calls_;    // of the last assistant message, not yet written
   bool is_prefill_ = false;
   std::string prefill_;
 };

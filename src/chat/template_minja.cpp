@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <ctime>
 #include <format>
+#include <stdexcept>
 #include <string_view>
 
 #pragma GCC diagnostic push
@@ -88,6 +89,26 @@ minja::Value strftime_now() {
   });
 }
 
+// Minja's own knows neither ensure_ascii nor separators. Text stays as it is, as Hugging Face's tojson leaves it.
+minja::Value tojson() {
+  return minja::Value::callable([](const std::shared_ptr<minja::Context>&, minja::ArgumentsValue& arguments) {
+    if (arguments.args.empty()) throw std::runtime_error("tojson needs a value");
+    const minja::Value indent = arguments.args.size() > 1 ? arguments.args[1] : arguments.get_named("indent");
+    return minja::Value(arguments.args[0].dump(indent.is_number() ? static_cast<int>(indent.to_int()) : -1, true));
+  });
+}
+
+// A test minja lacks.
+std::string without_undefined_test(std::string text) {
+  const auto replace_all = [&](std::string_view from, std::string_view to) {
+    for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
+      text.replace(at, from.size(), to);
+  };
+  replace_all("is not undefined", "is defined");
+  replace_all("is undefined", "is not defined");
+  return text;
+}
+
 // The template's own words: minja adds " at row 3, column 7:" and the lines around it.
 std::string first_words(std::string_view message) {
   return std::string(message.substr(0, message.find(" at row ")));
@@ -104,6 +125,7 @@ class MinjaTemplate final : public TemplateEngine {
     try {
       context = minja::Context::make(to_value(variables));
       context->set("strftime_now", strftime_now());
+      context->set("tojson", tojson());
       rendered = root_->render(context);
     } catch (const std::exception& error) {
       failure = first_words(error.what());
@@ -132,7 +154,7 @@ class MinjaTemplate final : public TemplateEngine {
 Result<std::unique_ptr<const TemplateEngine>> TemplateEngine::compile(const std::string& text) {
   if (text.size() > kTemplateBytesMax)
     return fail(ErrorKind::InvalidInput, std::format("the template has {} bytes; the limit is {}", text.size(), kTemplateBytesMax));
-  const std::string source = without_long_comments(text);
+  const std::string source = without_undefined_test(without_long_comments(text));
   if (deepest_nesting(source) > kNestingMax) return fail(ErrorKind::InvalidInput, "the template's brackets nest too deep");
   try {
     // As Hugging Face's library compiles chat templates.

@@ -17,6 +17,7 @@ constexpr const char* kSecond = "Zsecondneedle";
 constexpr const char* kResult = "Zresultneedle";
 constexpr const char* kTool = "ztoolneedle";
 constexpr const char* kKey = "zkeyneedle";
+constexpr const char* kOtherKey = "zotherneedle";
 
 class Prober {
  public:
@@ -53,13 +54,16 @@ void probe_system(const Prober& prober, TemplateShape& shape) {
   shape.system_anywhere = shape.system_role && at != std::string::npos && middle.find(kUser) < at && at < middle.find(kAnswer);
 }
 
-Json calling_message(const Prober& prober, const Json& arguments, EmptyContentForm empty) {
-  Json message = prober.message("assistant", "");
-  if (empty == EmptyContentForm::Null) message.set("content", nullptr);
-  message.set("tool_calls",
-              Json::Array{Json::object({{"id", "call00001"},
-                                        {"type", "function"},
-                                        {"function", Json::object({{"name", kTool}, {"arguments", arguments}})}})});
+Json calling_message(const Prober& prober, const Json::Array& all_arguments, EmptyContentForm empty, const char* text = "") {
+  Json message = prober.message("assistant", text);
+  if (empty == EmptyContentForm::Null && *text == 0) message.set("content", nullptr);
+  Json calls = Json::array();
+  for (const Json& arguments : all_arguments) {
+    calls.push(Json::object({{"id", calls.as_array().empty() ? "call00001" : "call00002"},
+                             {"type", "function"},
+                             {"function", Json::object({{"name", kTool}, {"arguments", arguments}})}}));
+  }
+  message.set("tool_calls", std::move(calls));
   return message;
 }
 
@@ -81,8 +85,8 @@ void probe_tools(const Prober& prober, TemplateShape& shape) {
   shape.tool_calls = false;
   for (const EmptyContentForm empty : {EmptyContentForm::EmptyText, EmptyContentForm::Null}) {
     const auto call = [&](const Json& arguments) {
-      const std::string out = prober.render({user, calling_message(prober, arguments, empty), result}, tools);
-      return out.empty() ? prober.render({user, calling_message(prober, arguments, empty)}, tools) : out;
+      const std::string out = prober.render({user, calling_message(prober, {arguments}, empty), result}, tools);
+      return out.empty() ? prober.render({user, calling_message(prober, {arguments}, empty)}, tools) : out;
     };
     const std::string from_object = call(object);
     const std::string from_text = call(text);
@@ -98,8 +102,23 @@ void probe_tools(const Prober& prober, TemplateShape& shape) {
     shape.text_arguments_accepted = text_good;
     break;
   }
-  const Json called = calling_message(prober, shape.arguments == ArgumentsForm::Object ? object : text, shape.empty_content);
-  shape.tool_role = shape.tool_calls && holds(prober.render({user, called, result}, tools), kResult);
+  if (!shape.tool_calls) {
+    shape.tool_role = false;
+    return;
+  }
+  const auto form = [&](const Json& arguments) {
+    return shape.arguments == ArgumentsForm::Object ? arguments : Json(arguments.dump());
+  };
+  const Json called = calling_message(prober, {form(object)}, shape.empty_content);
+  shape.tool_role = holds(prober.render({user, called, result}, tools), kResult);
+  const auto writes = [&](const Json& message, const char* needle) {
+    const std::string out = prober.render({user, message, result});
+    const std::string alone = out.empty() ? prober.render({user, message}) : out;
+    return holds(alone, kKey) && holds(alone, needle);
+  };
+  const Json other = form(Json::object({{kOtherKey, "v"}}));
+  shape.parallel_calls = writes(calling_message(prober, {form(object), other}, shape.empty_content), kOtherKey);
+  shape.text_beside_calls = writes(calling_message(prober, {form(object)}, shape.empty_content, kAnswer), kAnswer);
 }
 
 std::vector<std::string> specials_in(std::string_view text, const SpecialTexts& specials) {

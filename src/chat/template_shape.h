@@ -22,6 +22,8 @@ struct TemplateShape {
   bool system_anywhere = true;  // also between other messages
   bool tools = true;            // `tools` are listed
   bool tool_calls = true;       // an assistant's tool_calls are written
+  bool parallel_calls = true;   // several calls in one message
+  bool text_beside_calls = true;  // an assistant's message may both speak and call
   bool tool_role = true;        // results have their own role
   ArgumentsForm arguments = ArgumentsForm::Object;
   bool text_arguments_accepted = true;  // a text among object arguments does no harm

@@ -43,6 +43,11 @@ class XmlCallScanner final : public CallScanner {
 
   void finish(std::vector<StreamEvent>& events) override {
     if (state_ != CallState::Streaming) return;
+    if (const std::size_t close = pending_.find(kParameterClose, looked_);
+        at_ == At::Value && close != std::string::npos &&
+        after_white_space(std::string_view(pending_).substr(close + kParameterClose.size())).empty()) {
+      end_value(close, events);
+    }
     if (at_ == At::Value && is_string_) {
       std::string json;
       append_json_string(json, pending_);
