@@ -34,6 +34,9 @@ struct LoopOptions {
   std::uint32_t waiting_jobs_max = 256;  // more are refused as Overloaded
   std::uint32_t ubatch_tokens = 512;     // a prefill chunk's unit, and its bound while others decode
   std::int64_t step_target_ms = 250;     // prefill chunks grow to about so long: how late a cancel is heard
+  // A prefix that another job computes right now is waited for when it saves at least so many tokens; less is computed
+  // again, which costs about a step.
+  std::uint32_t join_tokens_min = 256;
 };
 
 class Loop {

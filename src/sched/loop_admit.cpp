@@ -12,9 +12,6 @@
 namespace hearth::sched {
 namespace {
 
-// A prefix that another job computes right now is waited for when it saves at least so many tokens; less is computed
-// again, that costs no more than a step.
-constexpr std::uint32_t kJoinTokensMin = 256;
 // A branch point nearer to what is cached already saves less than a copy of the state costs.
 constexpr std::uint32_t kBranchTokensMin = 64;
 
@@ -142,7 +139,7 @@ bool Loop::waits_for_prefix(JobState& job) {
     if (common <= other->computed) continue;
     if (!usable_known) usable = cache_.usable_tokens(job.tokens);
     usable_known = true;
-    if (common < usable + kJoinTokensMin) continue;
+    if (common < usable + options_.join_tokens_min) continue;
     job.joined_job = other->id;
     job.joined_tokens = common;
     ++totals_.jobs_joined;
