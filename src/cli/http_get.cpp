@@ -1,4 +1,4 @@
-// See http_get.h. HTTP/1.0, so that the answer ends with the connection and is never chunked.
+// See http_get.h. HTTP/1.0, so that the answer is never chunked.
 #include "cli/http_get.h"
 
 #include <netdb.h>
@@ -6,7 +6,9 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <cctype>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -58,7 +60,24 @@ Result<void> send_all(const Socket& socket, std::string_view bytes) {
   return {};
 }
 
-Result<std::string> receive_all(const Socket& socket) {
+// Where the answer ends, once its head is here and names a length; otherwise it ends with the connection.
+std::size_t answer_bytes(std::string_view bytes) {
+  constexpr std::size_t kUnknown = ~std::size_t{0};
+  const auto head_end = bytes.find("\r\n\r\n");
+  if (head_end == std::string_view::npos) return kUnknown;
+  constexpr std::string_view kName = "content-length:";
+  std::string head(bytes.substr(0, head_end));
+  std::ranges::transform(head, head.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const auto at = head.find(kName);
+  if (at == std::string::npos) return kUnknown;
+  const auto digits = head.find_first_not_of(' ', at + kName.size());
+  std::size_t length = 0;
+  if (digits == std::string::npos) return kUnknown;
+  if (std::from_chars(head.data() + digits, head.data() + head.size(), length).ec != std::errc{}) return kUnknown;
+  return head_end + 4 + length;
+}
+
+Result<std::string> receive_answer(const Socket& socket) {
   std::string bytes;
   std::array<char, 16 * 1024> part{};
   for (;;) {
@@ -67,6 +86,7 @@ Result<std::string> receive_all(const Socket& socket) {
     if (received < 0) return fail(ErrorKind::Unavailable, std::format("no answer came: {}", std::strerror(errno)));
     bytes.append(part.data(), static_cast<std::size_t>(received));
     if (bytes.size() > kAnswerBytesMax) return fail(ErrorKind::TooLarge, "the answer is too large; is this Hearth?");
+    if (bytes.size() >= answer_bytes(bytes)) return bytes;
   }
 }
 
@@ -107,7 +127,7 @@ Result<GetAnswer> http_get(const Url& url, std::string_view path, std::string_vi
   if (!api_key.empty()) request += std::format("x-api-key: {}\r\n", api_key);
   request += "\r\n";
   TRY(send_all(*socket, request));
-  TRY_ASSIGN(const std::string answer, receive_all(*socket));
+  TRY_ASSIGN(const std::string answer, receive_answer(*socket));
   const auto head_end = answer.find("\r\n\r\n");
   // "HTTP/1.1 200 ..."
   constexpr std::size_t kStatusAt = 9;
