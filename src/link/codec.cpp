@@ -4,8 +4,9 @@
 #include <format>
 
 #include "base/check.h"
+#include "link/byte_reader.h"
+#include "link/byte_writer.h"
 #include "link/fields.h"
-#include "link/wire_bytes.h"
 
 namespace hearth::link {
 namespace {

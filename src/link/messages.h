@@ -7,7 +7,6 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <utility>
 #include <variant>
 #include <vector>
 
@@ -85,8 +84,7 @@ struct Hello {
   std::uint32_t context_tokens = 0;        // one job's prompt + answer at most
   std::uint32_t trained_context_tokens = 0;
   std::uint32_t parallel_jobs = 0;         // jobs that decode at once
-  std::uint64_t parameter_count = 0;
-  std::uint64_t weights_bytes = 0;
+  std::uint64_t parameter_count = 0, weights_bytes = 0;
   std::string bos_text, eos_text;          // for templates; empty when the vocabulary has none
   bool adds_bos = false;                   // the vocabulary asks for a BOS before every prompt
   std::vector<std::string> special_texts;  // text of every control and user-defined token, longest first

@@ -1,13 +1,10 @@
-// ByteWriter and ByteReader: plain values to little-endian bytes and back, one overload per kind of value.
-// A struct takes part by a function fields(struct&) that returns std::tie of its members in the order of
-// docs/link-format.md; both directions walk that one list, so they cannot disagree.
+// ByteReader: little-endian bytes to plain values, the way back of ByteWriter.
 //
-// The reader trusts nothing. After the first bad byte it yields empty values and keeps the first reason; the caller
-// looks once, at the end. A count is compared with the bytes that are left before anything is allocated for it.
+// It trusts nothing. After the first bad byte it yields empty values and keeps the first reason; the caller looks once,
+// at the end. A count is compared with the bytes that are left before anything is allocated for it.
 #pragma once
 
 #include <bit>
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -20,101 +17,10 @@
 #include <utility>
 #include <vector>
 
-#include "base/check.h"
+#include "link/byte_writer.h"
+#include "link/wire_minimum.h"
 
 namespace hearth::link {
-
-template <class T>
-concept WireInteger = std::same_as<T, std::uint8_t> || std::same_as<T, std::uint16_t> || std::same_as<T, std::uint32_t> ||
-                      std::same_as<T, std::uint64_t> || std::same_as<T, std::int32_t>;
-
-// The fewest bytes a value can take: how many of them can follow at most is read off this.
-template <class T>
-struct WireMinimum;
-template <class T>
-  requires std::is_arithmetic_v<T>
-struct WireMinimum<T> : std::integral_constant<std::size_t, sizeof(T)> {};
-template <class T>
-  requires std::is_enum_v<T>
-struct WireMinimum<T> : std::integral_constant<std::size_t, sizeof(T)> {};
-template <>
-struct WireMinimum<std::string> : std::integral_constant<std::size_t, 4> {};
-template <class T>
-struct WireMinimum<std::vector<T>> : std::integral_constant<std::size_t, 4> {};
-template <class T>
-struct WireMinimum<std::optional<T>> : std::integral_constant<std::size_t, 1> {};
-template <class A, class B>
-struct WireMinimum<std::pair<A, B>>
-    : std::integral_constant<std::size_t, WireMinimum<A>::value + WireMinimum<B>::value> {};
-template <class... T>
-struct WireMinimum<std::tuple<T&...>> : std::integral_constant<std::size_t, (WireMinimum<T>::value + ... + 0)> {};
-template <class T>
-  requires requires(T& value) { fields(value); }
-struct WireMinimum<T> : WireMinimum<decltype(fields(std::declval<T&>()))> {};
-
-class ByteWriter {
- public:
-  explicit ByteWriter(std::string& out) : out_(out) {}
-
-  template <WireInteger T>
-  void put(T value) {
-    using Unsigned = std::make_unsigned_t<T>;
-    const auto bits = static_cast<Unsigned>(value);
-    for (std::size_t index = 0; index < sizeof(T); ++index)
-      out_.push_back(static_cast<char>(static_cast<unsigned char>(bits >> (8 * index))));
-  }
-  void put(bool value) { put(static_cast<std::uint8_t>(value ? 1 : 0)); }
-  void put(float value) { put(std::bit_cast<std::uint32_t>(value)); }
-  template <class T>
-    requires std::is_enum_v<T>
-  void put(T value) {
-    put(std::to_underlying(value));
-  }
-  void put(const std::string& value) {
-    put_count(value.size());
-    out_ += value;
-  }
-  template <class T>
-  void put(const std::optional<T>& value) {
-    put(value.has_value());
-    if (value) put(*value);
-  }
-  template <class A, class B>
-  void put(const std::pair<A, B>& value) {
-    put(value.first);
-    put(value.second);
-  }
-  template <class T>
-  void put(const std::vector<T>& values) {
-    put_count(values.size());
-    if constexpr (WireInteger<T> && std::endian::native == std::endian::little) {  // a prompt: one copy, not a loop
-      if (!values.empty()) out_.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T));
-    } else {
-      for (const T& value : values) put(value);
-    }
-  }
-  void put(const std::map<std::string, std::uint64_t>& values) {
-    put_count(values.size());
-    for (const auto& [key, value] : values) {
-      put(key);
-      put(value);
-    }
-  }
-  template <class T>
-    requires requires(const T& value) { fields(value); }
-  void put(const T& value) {
-    std::apply([this](const auto&... field) { (put(field), ...); }, fields(value));
-  }
-
- private:
-  // What we send is bounded far below this by the front's body limit.
-  void put_count(std::size_t count) {
-    CHECK(count <= UINT32_MAX);
-    put(static_cast<std::uint32_t>(count));
-  }
-
-  std::string& out_;
-};
 
 class ByteReader {
  public:
