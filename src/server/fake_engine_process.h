@@ -1,0 +1,82 @@
+// An engine for the front's unit tests: tokenises at once, one token per byte, keeps the jobs it is given, and says of
+// them what the test tells it to. Single-threaded.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "models/engine_process.h"
+
+namespace hearth::server {
+
+class FakeEngineProcess final : public models::EngineProcess {
+ public:
+  explicit FakeEngineProcess(link::Hello hello) : hello_(std::make_shared<const link::Hello>(std::move(hello))) {}
+
+  [[nodiscard]] models::EngineState state() const override { return engine_state; }
+  [[nodiscard]] std::shared_ptr<const link::Hello> hello() const override { return hello_; }
+  [[nodiscard]] int process_id() const override { return 4711; }
+  [[nodiscard]] std::uint64_t restart_count() const override { return 0; }
+
+  void tokenize(std::vector<link::Segment> segments, bool count_only,
+                std::function<void(Result<link::TokenizeReply>)> done) override {
+    link::TokenizeReply reply;
+    prompt_text.clear();
+    for (const auto& segment : segments) {
+      for (const char c : segment.text) reply.tokens.push_back(c);
+      prompt_text += segment.text;
+      reply.segment_ends.push_back(static_cast<std::uint32_t>(reply.tokens.size()));
+    }
+    reply.count = static_cast<std::uint32_t>(reply.tokens.size());
+    if (count_only) reply.tokens.clear();
+    if (hold_tokenize) {
+      held_tokenize = [done = std::move(done), reply = std::move(reply)] { done(reply); };
+    } else {
+      done(std::move(reply));
+    }
+  }
+
+  [[nodiscard]] Result<link::JobId> submit(link::Job submitted, std::shared_ptr<models::JobListener> by) override {
+    if (submit_error) return std::unexpected(*submit_error);
+    job = std::move(submitted);
+    listener = std::move(by);
+    return ++job_id;
+  }
+  void cancel(link::JobId cancelled) override { cancelled_jobs.push_back(cancelled); }
+  void stats(std::function<void(Result<link::StatsReply>)> done) override {
+    done(link::StatsReply{.id = 1, .counters = {{"tokens_sampled", 3}}});
+  }
+  void stop() override {}
+
+  // What the engine says of its job.
+  void start(std::uint32_t cached_tokens) { listener->on_started({.job = job_id, .cached_tokens = cached_tokens}); }
+  void say(std::string_view bytes) { listener->on_tokens({link::SampledToken{.token = 1, .piece = std::string(bytes)}}); }
+  void end(link::EndReason reason, std::uint32_t sampled_tokens = 0, ErrorKind kind = ErrorKind::Internal,
+           std::string message = "") {
+    std::exchange(listener, nullptr)
+        ->on_end({.job = job_id,
+                  .reason = reason,
+                  .sampled_tokens = sampled_tokens,
+                  .error_kind = static_cast<std::uint8_t>(kind),
+                  .message = std::move(message)});
+  }
+
+  models::EngineState engine_state = models::EngineState::Ready;
+  std::optional<Error> submit_error;
+  bool hold_tokenize = false;
+  std::function<void()> held_tokenize;
+  std::string prompt_text;
+  link::Job job;
+  link::JobId job_id = 0;
+  std::shared_ptr<models::JobListener> listener;
+  std::vector<link::JobId> cancelled_jobs;
+
+ private:
+  const std::shared_ptr<const link::Hello> hello_;
+};
+
+}  // namespace hearth::server

@@ -1,0 +1,102 @@
+// A scripted HTTP exchange for unit tests: posted tasks run when the test says so, timers when its clock has passed them,
+// and everything sent is kept. Single-threaded.
+#pragma once
+
+#include <algorithm>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "http/http.h"
+
+namespace hearth::server {
+
+class FakeExchange final : public http::Exchange {
+ public:
+  FakeExchange(http::Request request, ManualClock& clock) : request_(std::move(request)), clock_(clock) {}
+
+  [[nodiscard]] const http::Request& request() const override { return request_; }
+  void respond(http::Response response) override {
+    ++answer_count;
+    status = response.status;
+    headers = std::move(response.headers);
+    sent = std::move(response.body);
+    ended = true;
+  }
+  void begin_stream(int with_status, http::Headers with_headers) override {
+    ++answer_count;
+    status = with_status;
+    headers = std::move(with_headers);
+    streaming = true;
+  }
+  void write(std::string bytes) override {
+    if (!gone) sent += bytes;
+  }
+  void finish() override { ended = true; }
+  void abort() override { aborted = ended = true; }
+  [[nodiscard]] std::size_t unsent_bytes() const override { return 0; }
+  void post(std::function<void()> task) override { posted_.push_back(std::move(task)); }
+  void after_ms(std::int64_t delay_ms, std::function<void()> task) override {
+    timers_.emplace_back(clock_.now_ms() + delay_ms, std::move(task));
+  }
+  void on_disconnect(std::function<void()> task) override { on_disconnect_ = std::move(task); }
+
+  // Runs what was posted, and what that posts.
+  void run() {
+    while (!posted_.empty()) {
+      auto task = std::move(posted_.front());
+      posted_.erase(posted_.begin());
+      task();
+    }
+    if (ended || gone) timers_.clear();
+  }
+  // Time passes in steps small enough that each timer runs when it is due.
+  void pass_ms(std::int64_t duration_ms) {
+    constexpr std::int64_t kStep_ms = 100;
+    for (std::int64_t passed = 0; passed < duration_ms; passed += kStep_ms) {
+      clock_.advance_ms(std::min(kStep_ms, duration_ms - passed));
+      run_due_timers();
+      run();
+    }
+  }
+  void disconnect() {
+    gone = true;
+    if (auto task = std::exchange(on_disconnect_, nullptr)) task();
+    run();
+  }
+  [[nodiscard]] std::string header(const std::string& name) const {
+    for (const auto& [key, value] : headers) {
+      if (key == name) return value;
+    }
+    return "";
+  }
+
+  int status = 0;
+  http::Headers headers;
+  std::string sent;
+  int answer_count = 0;  // begun, whole or as a stream: must end at 1
+  bool streaming = false, ended = false, aborted = false, gone = false;
+
+ private:
+  void run_due_timers() {
+    for (std::size_t i = 0; i < timers_.size();) {
+      if (timers_[i].first > clock_.now_ms()) {
+        ++i;
+        continue;
+      }
+      auto task = std::move(timers_[i].second);
+      timers_.erase(timers_.begin() + static_cast<std::ptrdiff_t>(i));
+      if (!ended && !gone) task();
+    }
+  }
+
+  const http::Request request_;
+  ManualClock& clock_;
+  std::vector<std::function<void()>> posted_;
+  std::vector<std::pair<std::int64_t, std::function<void()>>> timers_;
+  std::function<void()> on_disconnect_;
+};
+
+}  // namespace hearth::server

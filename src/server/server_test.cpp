@@ -1,0 +1,116 @@
+// Routes: what is answered where, to whom, and in which form.
+#include "server/server.h"
+
+#include <doctest/doctest.h>
+
+#include "server/status.h"
+#include "server/test_hall.h"
+
+namespace hearth::server {
+
+TEST_CASE("the small routes answer GET and HEAD") {
+  TestHall t;
+  for (const char* path : {"/", "/api/hello", "/health", "/v1/health", "/v1/models", "/v1/models/test-model", "/v1/hearth/status"}) {
+    for (const char* method : {"GET", "HEAD"}) {
+      CAPTURE(path);
+      const auto exchange = t.ask(method, path);
+      CHECK(exchange->status == 200);
+      CHECK(exchange->header("request-id").starts_with("req_"));
+    }
+  }
+  CHECK(t.hall.log().active_count() == 0);
+}
+
+TEST_CASE("an unknown route is a 404, a wrong method a 405 that names the right ones") {
+  TestHall t;
+  CHECK(t.ask("GET", "/nowhere")->status == 404);
+  CHECK(t.ask("POST", "/v1")->status == 404);
+  CHECK(t.ask("GET", "/v1/models/unknown")->status == 404);
+  const auto wrong = t.ask("GET", "/v1/messages");
+  CHECK(wrong->status == 405);
+  CHECK(wrong->header("allow").starts_with("POST"));
+  CHECK(t.ask("DELETE", "/v1/models")->status == 405);
+  CHECK(wrong->sent.contains("\"type\":\"error\""));
+}
+
+TEST_CASE("a base URL with /v1 in it works all the same") {
+  TestHall t;
+  CHECK(t.ask("GET", "/v1/v1/models")->status == 200);
+  CHECK(t.ask("POST", "/v1/v1/messages/count_tokens", R"({"model":"m","messages":[{"role":"user","content":"x"}]})")->status == 200);
+}
+
+TEST_CASE("a model's id may be percent-encoded") {
+  CHECK(percent_decoded("a%3Ab%2Fc") == "a:b/c");
+  CHECK(percent_decoded("100%") == "100%");
+  CHECK(percent_decoded("%zz%4") == "%zz%4");
+  TestHall t;
+  CHECK(t.ask("GET", "/v1/models/test%2Dmodel")->status == 200);
+}
+
+TEST_CASE("with a key, only root and health are open") {
+  TestHall t({.api_key = "secret"});
+  CHECK(t.ask("HEAD", "/")->status == 200);
+  CHECK(t.ask("GET", "/health")->status == 200);
+  for (const char* path : {"/v1/models", "/v1/hearth/status", "/nowhere"}) CHECK(t.ask("GET", path)->status == 401);
+  const auto refused = t.message("hi");
+  CHECK(refused->status == 401);
+  CHECK(refused->sent.contains("authentication_error"));
+  CHECK(t.ask("GET", "/v1/models", "", {{"x-api-key", "secret"}})->status == 200);
+}
+
+TEST_CASE("a browser of a friendly origin is answered, with its preflight; another is refused") {
+  TestHall t({.api_key = "secret"});
+  const auto preflight = t.ask("OPTIONS", "/v1/messages", "", {{"origin", "http://localhost:3000"}, {"access-control-request-headers", "x-api-key"}});
+  CHECK(preflight->status == 204);
+  CHECK(preflight->header("access-control-allow-origin") == "http://localhost:3000");
+  CHECK(preflight->header("access-control-allow-headers") == "x-api-key");
+  CHECK(t.ask("OPTIONS", "/v1/messages", "", {{"origin", "https://evil.example"}})->status == 403);
+  CHECK(t.ask("GET", "/health", "", {{"host", "evil.example"}})->status == 403);
+}
+
+TEST_CASE("health tells loading, work, restart and failure") {
+  ManualClock clock;
+  Hall loading({}, {}, clock);
+  loading.models().set_loading({.loading = true, .name = "m", .fraction = 0.5F});
+  const auto exchange = std::make_shared<FakeExchange>(http::Request{.method = "GET", .path = "/health"}, clock);
+  loading.handle(exchange);
+  CHECK(exchange->status == 503);
+  CHECK(exchange->sent.contains("\"loading\""));
+  TestHall t;
+  CHECK(t.ask("GET", "/health")->sent == R"({"status":"ok"})");
+  t.engine.engine_state = models::EngineState::Restarting;
+  CHECK(t.ask("GET", "/health")->status == 200);
+  t.engine.engine_state = models::EngineState::Failed;
+  CHECK(t.ask("GET", "/health")->status == 503);
+}
+
+TEST_CASE("the status shows the engine, the counters and the times of the last requests") {
+  TestHall t;
+  const auto exchange = t.message("hi");
+  t.engine.start(0);
+  t.say(*exchange, {"a"});
+  CHECK(t.ask("GET", "/v1/hearth/status")->sent.contains("\"live_jobs\":1"));
+  t.end(*exchange, link::EndReason::EndOfTurn);
+  const auto status = Json::parse(t.ask("GET", "/v1/hearth/status")->sent);
+  REQUIRE(status);
+  const Json& model = status->find("models")->as_array().at(0);
+  CHECK(model.find("engine_pid")->as_integer() == 4711);
+  CHECK(model.find("live_jobs")->as_integer() == 0);
+  CHECK(model.find("counters")->find("tokens_sampled")->as_integer() == 3);
+  const auto& recent = status->find("recent")->as_array();
+  REQUIRE(recent.size() == 1);
+  CHECK(recent[0].find("times")->find("parse_us")->as_integer() >= 0);
+}
+
+TEST_CASE("a server that is stopping finishes what runs and refuses what is new") {
+  TestHall t;
+  const auto running = t.message("hi");
+  t.hall.refuse_new_work();
+  CHECK(t.message("more")->status == 503);
+  CHECK(t.ask("GET", "/health")->status == 200);
+  t.say(*running, {"a"});
+  t.end(*running, link::EndReason::EndOfTurn);
+  CHECK(running->status == 200);
+}
+
+}  // namespace hearth::server
