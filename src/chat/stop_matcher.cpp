@@ -16,6 +16,12 @@ bool begins(std::string_view sequence, std::string_view tail) {
 
 StopMatcher::Step StopMatcher::push(std::string_view text) {
   held_ += text;
+  return step(More::MayCome);
+}
+
+StopMatcher::Step StopMatcher::finish() { return step(More::None); }
+
+StopMatcher::Step StopMatcher::step(More more) {
   const std::string_view held = held_;
   // The earliest place where a sequence stands or may come to stand decides, so that how the text is cut never does.
   for (std::size_t at = 0; at < held.size(); ++at) {
@@ -26,32 +32,26 @@ StopMatcher::Step StopMatcher::push(std::string_view text) {
       if (sequence.empty()) continue;
       if (rest.starts_with(sequence)) {
         if (shortest == nullptr || sequence.size() < shortest->size()) shortest = &sequence;
-      } else if (begins(sequence, rest)) {
+      } else if (more == More::MayCome && begins(sequence, rest)) {
         may_grow = true;
       }
     }
     // The shortest of several, at once: the text before it is the same, and waiting for a longer one would make the
     // answer depend on how the text was cut.
     if (shortest != nullptr) {
-      Step step{.text = std::string(held.substr(0, at)), .matched = *shortest};
+      Step decided{.text = std::string(held.substr(0, at)), .matched = *shortest};
       held_.clear();
-      return step;
+      return decided;
     }
     if (may_grow) {
-      Step step{.text = std::string(held.substr(0, at)), .matched = std::nullopt};
+      Step decided{.text = std::string(held.substr(0, at)), .matched = std::nullopt};
       held_.erase(0, at);
-      return step;
+      return decided;
     }
   }
-  Step step{.text = std::move(held_), .matched = std::nullopt};
+  Step decided{.text = std::move(held_), .matched = std::nullopt};
   held_.clear();
-  return step;
-}
-
-std::string StopMatcher::flush() {
-  std::string rest = std::move(held_);
-  held_.clear();
-  return rest;
+  return decided;
 }
 
 }  // namespace hearth::chat

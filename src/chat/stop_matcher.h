@@ -1,5 +1,5 @@
 // StopMatcher: finds the request's stop sequences in visible text, also across pieces. Holds back only a tail that may
-// still become one. One stream, one thread.
+// still become one. The earliest start wins, then the shortest. One stream, one thread.
 #pragma once
 
 #include <optional>
@@ -17,10 +17,16 @@ class StopMatcher {
     std::optional<std::string> matched;  // the stop sequence that ended the text; nothing may follow
   };
   [[nodiscard]] Step push(std::string_view text);
-  // What was held back, when text ended for another reason (or another block begins).
-  [[nodiscard]] std::string flush();
+  // What was held back, when text ended for another reason (or another block begins). While a longer sequence might
+  // have come, a shorter one may stand in it already: then this is its match.
+  [[nodiscard]] Step finish();
+  // finish() for a caller who needs only the text.
+  [[nodiscard]] std::string flush() { return finish().text; }
 
  private:
+  enum class More { MayCome, None };
+  [[nodiscard]] Step step(More more);
+
   std::vector<std::string> sequences_;
   std::string held_;
 };
