@@ -39,7 +39,9 @@ struct Response {
   std::string body;
 };
 
-// One request and its answer. Kept alive by whoever still has something to say.
+// One request and its answer. Kept alive by whoever still has something to say: an exchange that is let go without an answer
+// is answered 500, a stream that is let go unfinished is cut. Tasks given to it are destroyed when the exchange is over, so
+// they may hold it; what they throw is logged.
 class Exchange {
  public:
   virtual ~Exchange() = default;
@@ -62,7 +64,8 @@ class Exchange {
   virtual void post(std::function<void()> task) = 0;
   // Runs once on the I/O thread after that time, unless the exchange is over by then.
   virtual void after_ms(std::int64_t delay_ms, std::function<void()> task) = 0;
-  // Called once, on the I/O thread, when the client goes away before the answer is complete (at once, if it is gone).
+  // Called once, on the I/O thread, when the client goes away before the answer is complete (at once, if it is gone). A
+  // client that closes only its sending half counts as gone. Never called after the server has stopped.
   virtual void on_disconnect(std::function<void()> task) = 0;
 };
 
@@ -88,7 +91,8 @@ struct ServerOptions {
 class Server {
  public:
   using Handler = std::function<void(std::shared_ptr<Exchange>)>;
-  // Words for errors that never reach a handler: 400 (not HTTP), 408, 413 (body), 431 (headers), 503 (connections).
+  // Words for errors that never reach a handler, or that no handler answered: 400 (not HTTP), 408, 413 (body), 417, 431
+  // (headers), 500, 503 (connections), 505. Called on the I/O thread: it must be quick.
   using ErrorResponder = std::function<Response(int status, std::string_view message)>;
 
   // Io when the address cannot be bound; the message says by whom it is taken where that can be known.
@@ -99,7 +103,8 @@ class Server {
   [[nodiscard]] virtual std::size_t connection_count() const = 0;
   // No new connections; open exchanges go on. Returns at once.
   virtual void stop_accepting() = 0;
-  // Closes everything and joins the threads.
+  // Closes everything, telling every open exchange that its client is gone, and joins the threads. Not to be called from
+  // a handler or a task.
   virtual void stop() = 0;
 };
 

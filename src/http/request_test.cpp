@@ -83,6 +83,23 @@ TEST_CASE("HTTP/1.0 closes after the answer unless it asked to keep the connecti
   CHECK(client.at_end());
 }
 
+TEST_CASE("a client or a handler that asks to close is obeyed after the answer") {
+  const auto server = start_server([](const std::shared_ptr<Exchange>& exchange) {
+    if (exchange->request().path != "/handler") return echo(exchange);
+    exchange->respond({200, {{"Connection", "close"}}, "bye"});
+  });
+  TestClient client(server->port());
+  client.get("/a", "Connection: close\r\n");
+  auto answer = client.read_answer();
+  CHECK(answer.body == "GET /a");
+  CHECK(answer.headers["connection"] == "close");
+  CHECK(client.at_end());
+  TestClient other(server->port());
+  other.get("/handler");
+  CHECK(other.read_answer().body == "bye");
+  CHECK(other.at_end());
+}
+
 TEST_CASE("a chunked upload arrives whole, at every cut, and its trailers are not headers") {
   const auto server = start_server([](const std::shared_ptr<Exchange>& exchange) {
     exchange->respond({200, {}, exchange->request().body + (exchange->request().header("late") ? "!" : "")});

@@ -1,4 +1,6 @@
 // Streams: what goes out when, who is held up by whom, and what happens when one side ends it early.
+#include <sys/resource.h>
+
 #include <atomic>
 #include <future>
 #include <thread>
@@ -127,15 +129,17 @@ TEST_CASE("the end of an answered exchange is no disconnect") {
 TEST_CASE("a reader that stops reading is dropped at the limit of unsent bytes and holds nobody else") {
   Counter gone;
   std::atomic<bool> drop_me{false};
+  std::jthread writer;
   const auto server = start_server([&](const std::shared_ptr<Exchange>& exchange) {
     if (exchange->request().path != "/slow") return echo(exchange);
     exchange->on_disconnect([&] { drop_me = true; gone.add(); });
     exchange->begin_stream(200, {});
-    std::thread([exchange, &drop_me] {
+    writer = std::jthread([exchange, &drop_me] {
       while (!drop_me) {
         if (exchange->unsent_bytes() < (2U << 20)) exchange->write(std::string(64 * 1024, 'x'));
+        else std::this_thread::yield();
       }
-    }).detach();
+    });
   }, {.unsent_bytes_max = 1 << 20});
   TestClient slow(server->port(), 4096);
   slow.get("/slow");
@@ -302,6 +306,28 @@ TEST_CASE("stop_accepting() refuses new connections and lets open exchanges go o
   client.get("/b");
   CHECK(client.read_answer().status == 200);  // by now the I/O thread has closed the listeners
   CHECK_FALSE(TestClient(server->port()).connected());
+}
+
+TEST_CASE("out of descriptors, the server waits for one instead of spinning, and then serves who waited") {
+  const auto server = start_server(echo);
+  std::vector<int> hoard;
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  const int next = ::dup(0);
+  REQUIRE(next >= 0);
+  hoard.push_back(next);
+  const rlimit low{static_cast<rlim_t>(next) + 20, before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &low) == 0);
+  for (int copy = ::dup(0); copy >= 0; copy = ::dup(0)) hoard.push_back(copy);
+  ::close(hoard.back());  // the client gets the last one
+  hoard.pop_back();
+  TestClient client(server->port());
+  REQUIRE(client.connected());
+  client.get("/waited");
+  std::this_thread::sleep_for(std::chrono::milliseconds(150));  // so that accept() has failed at least once
+  for (const int copy : hoard) ::close(copy);
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+  CHECK(client.read_answer().body == "GET /waited");
 }
 
 TEST_CASE("a header's value cannot begin another header") {
