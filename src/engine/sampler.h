@@ -43,14 +43,14 @@ class Sampler {
   void take_top(std::span<const float> row, std::size_t count);
   void take_nucleus(std::span<const float> row);
   void cut();
-  [[nodiscard]] Token draw(std::uint64_t draw_index) const;
+  [[nodiscard]] Token draw(std::uint64_t draw_index);
 
   const SamplingSettings settings_;
   // Scratch, kept to avoid allocations per token.
   std::vector<Candidate> candidates_;
   std::vector<float> row_;
   std::vector<Token> recent_;
-  double full_mass_ = 0;  // of the whole row, where take_nucleus counted it
+  std::vector<double> weights_;
 };
 
 }  // namespace hearth::engine
