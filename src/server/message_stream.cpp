@@ -231,10 +231,9 @@ void MessageStream::check_keep_alive() {
         start_message();
         append(pending_, encoder_.heartbeat());
         send(std::exchange(pending_, {}));
-        break;
       }
       times_.last_event_ms = now_ms();
-      [[fallthrough]];
+      [[fallthrough]];  // clients that count pings see them at an even pace
     case KeepAliveAction::Ping:
       static_cast<void>(answer_->ping(now_ms() - begun_ms_));
       times_.last_byte_ms = now_ms();

@@ -81,7 +81,8 @@ TEST_CASE("a silent stream is pinged, gets message_start with its first heartbea
   CHECK(count_of(exchange->sent, "message_start") == 0);
   exchange->pass_ms(41'500);
   CHECK(count_of(exchange->sent, "message_start") == 1);
-  CHECK(types_of(exchange->sent).contains("message_start content_block_start content_block_delta ping content_block_delta"));
+  CHECK(types_of(exchange->sent).contains("message_start content_block_start content_block_delta ping ping content_block_delta"));
+  CHECK(count_of(exchange->sent, "ping") == 10);
   CHECK(delta_text(exchange->sent, "thinking_delta", "thinking").empty());
   t.say(*exchange, {"Hello."});
   t.end(*exchange, link::EndReason::EndOfTurn);
