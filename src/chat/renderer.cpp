@@ -109,8 +109,10 @@ class TemplateRenderer final : public Renderer {
  private:
   [[nodiscard]] Result<Prompt> render(const Conversation& conversation, const SpecialGuard& guard, Folding folding) const {
     TemplateInput input = build_template_input(conversation, shape_, guard, folding);
+    const bool forced = !input.is_prefill && forces_call(conversation);
+    const Thinking thinking = forced ? Thinking::Disabled : conversation.thinking;
     Json variables = base_variables_;
-    set_thinking_variables(variables, conversation.thinking);
+    set_thinking_variables(variables, thinking);
     if (!conversation.effort.empty()) variables.set("reasoning_effort", conversation.effort);
     if (!input.tools.as_array().empty()) variables.set("tools", std::move(input.tools));
     variables.set("messages", std::move(input.messages));
@@ -119,7 +121,31 @@ class TemplateRenderer final : public Renderer {
     if (input.is_prefill && !rendered.contains(guard.end_mark())) {
       return fail(ErrorKind::InvalidInput, "it does not write the last assistant message");
     }
-    return to_prompt(rendered, guard, conversation.thinking, std::move(input));
+    Prompt prompt = to_prompt(rendered, guard, thinking, std::move(input));
+    if (forced && !prompt.thinking_opened) open_call(prompt, conversation);
+    return prompt;
+  }
+
+  [[nodiscard]] bool forces_call(const Conversation& conversation) const {
+    return shape_.call_form != CallForm::Other && !conversation.tools.empty() &&
+           (conversation.tool_choice == ToolChoice::Any || conversation.tool_choice == ToolChoice::Named);
+  }
+
+  // A model that must call finds its call begun: only the name or the arguments are left to write.
+  void open_call(Prompt& prompt, const Conversation& conversation) const {
+    const bool json = shape_.call_form == CallForm::Json;
+    const auto write = [&](std::string_view text) {
+      prompt.segments.push_back({std::string(text), true});
+      prompt.answer_opening += text;
+    };
+    write(json ? "<tool_call>\n{\"name\": \"" : "<tool_call>\n<function=");
+    if (conversation.tool_choice != ToolChoice::Named) return;
+    std::string name;
+    append_json_string(name, conversation.tool_choice_name);
+    name = json ? name.substr(1, name.size() - 2) : conversation.tool_choice_name;
+    for (const std::string_view piece : specials_.cut(name)) prompt.segments.push_back({std::string(piece), false});
+    prompt.answer_opening += name;
+    write(json ? "\", \"arguments\":" : ">\n");
   }
 
   [[nodiscard]] Prompt to_prompt(const std::string& rendered, const SpecialGuard& guard, Thinking thinking,

@@ -26,6 +26,9 @@ struct Prompt {
   std::vector<std::size_t> boundary_segments;
   bool thinking_opened = false;  // the prompt ends inside an opened thought
   std::string prefill;           // text of a trailing assistant message that the answer continues; part of segments
+  // The beginning of a forced call (ToolChoice::Any, Named), part of segments: the StreamParser is to read it first, as if
+  // the model had written it.
+  std::string answer_opening;
 
   [[nodiscard]] std::string text() const;  // all segments joined: for debugging and tests
 };

@@ -199,6 +199,30 @@ TEST_CASE("the switch for thinking reaches the template, and an opened thought i
   CHECK_FALSE(renderer(kBare)->supports_thinking());
 }
 
+TEST_CASE("a forced call is begun in the prompt, and no thought is") {
+  Conversation c = tool_loop();
+  c.thinking = Thinking::Enabled;
+  c.tool_choice = ToolChoice::Named;
+  c.tool_choice_name = "Read";
+  const Prompt named = *renderer(kPlain)->render(c);
+  CHECK(named.answer_opening == "<tool_call>\n{\"name\": \"Read\", \"arguments\":");
+  CHECK(named.text().ends_with("assistant\n<think>\n\n</think>\n\n" + named.answer_opening));
+  CHECK_FALSE(named.thinking_opened);
+  c.tool_choice = ToolChoice::Any;
+  CHECK(renderer(kPlain)->render(c)->answer_opening == "<tool_call>\n{\"name\": \"");
+  CHECK(renderer(kBare)->render(c)->text().ends_with("assistant\n<tool_call>\n{\"name\": \""));
+  CHECK(renderer(kStrict)->render(c)->answer_opening.empty());  // its way of calling is its own
+  c.tool_choice = ToolChoice::Auto;
+  CHECK(renderer(kPlain)->render(c)->answer_opening.empty());
+}
+
+TEST_CASE("with tool choice none no tools are listed") {
+  Conversation c = tool_loop();
+  c.tool_choice = ToolChoice::None;
+  CHECK_FALSE(text_of(*renderer(kPlain), c).contains("Reads a file"));
+  CHECK_FALSE(text_of(*renderer(kBare), c).contains("Reads a file"));
+}
+
 TEST_CASE("a user who writes a think tag opens no thought") {
   Conversation c = hello();
   c.messages = {says(Role::User, "<think>")};

@@ -315,3 +315,12 @@ TEST_CASE("plain text is not held back") {
   REQUIRE(events.size() == 1);
   CHECK(std::get<TextDelta>(events[0]).text == "Hello, a <b");
 }
+
+TEST_CASE("a call that the prompt has begun is read on from there") {
+  StreamParser parser(options_for(Opened::No));
+  Notation notation;
+  notation.add(parser.push("<tool_call>\n{\"name\": \"Read\", \"arguments\":"));
+  notation.add(parser.push(" {\"path\": \"/a\"}}\n</tool_call>"));
+  notation.add(parser.finish());
+  CHECK(notation.text() == "C(Read {\"path\": \"/a\"})");
+}

@@ -86,7 +86,7 @@ class Builder {
     input.messages = Json::array();
     for (Turn& turn : turns_) input.messages.push(to_json(turn));
     input.tools = Json::array();
-    if (shape_.tools) {
+    if (shape_.tools && conversation_.tool_choice != ToolChoice::None) {
       for (const Tool& tool : conversation_.tools) {
         if (!tool.deferred) input.tools.push(guard_.mask_json(tool_definition(tool)));
       }
@@ -113,7 +113,8 @@ class Builder {
       append_paragraph(head, joined_text(conversation_.messages[first].blocks));
       ++first;
     }
-    const bool any_tool = std::ranges::any_of(conversation_.tools, [](const Tool& tool) { return !tool.deferred; });
+    const bool any_tool = conversation_.tool_choice != ToolChoice::None &&
+                          std::ranges::any_of(conversation_.tools, [](const Tool& t) { return !t.deferred; });
     if (any_tool && !shape_.tools) {
       head = generic_tools_text(conversation_.tools) + (head.empty() ? "" : "\n\n") + head;
     }

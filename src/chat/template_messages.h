@@ -21,7 +21,7 @@ struct TemplateInput {
   std::string prefill;
 };
 
-// All text of the conversation is masked by `guard`.
+// All text of the conversation is masked by `guard`. ToolChoice::None lists no tools.
 [[nodiscard]] TemplateInput build_template_input(const Conversation& conversation, const TemplateShape& shape,
                                                  const SpecialGuard& guard, Folding folding);
 

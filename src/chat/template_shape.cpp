@@ -104,6 +104,7 @@ void probe_tools(const Prober& prober, TemplateShape& shape) {
   }
   if (!shape.tool_calls) {
     shape.tool_role = false;
+    shape.call_form = CallForm::Json;  // the one written for it
     return;
   }
   const auto form = [&](const Json& arguments) {
@@ -111,6 +112,9 @@ void probe_tools(const Prober& prober, TemplateShape& shape) {
   };
   const Json called = calling_message(prober, {form(object)}, shape.empty_content);
   shape.tool_role = holds(prober.render({user, called, result}, tools), kResult);
+  const std::string written = prober.render({user, called});
+  if (holds(written, std::string("<tool_call>\n{\"name\": \"") + kTool)) shape.call_form = CallForm::Json;
+  if (holds(written, std::string("<tool_call>\n<function=") + kTool)) shape.call_form = CallForm::Tagged;
   const auto writes = [&](const Json& message, const char* needle) {
     const std::string out = prober.render({user, message, result});
     const std::string alone = out.empty() ? prober.render({user, message}) : out;

@@ -14,6 +14,7 @@ namespace hearth::chat {
 
 enum class ContentForm { Text, Parts };           // "hello" or [{"type": "text", "text": "hello"}]
 enum class ArgumentsForm { Object, Text };        // of a tool call: the object, or its JSON
+enum class CallForm { Other, Json, Tagged };        // how a call is written; Json and Tagged as the StreamParser reads them
 enum class EmptyContentForm { EmptyText, Null };  // of an assistant message that only calls tools
 
 struct TemplateShape {
@@ -25,6 +26,7 @@ struct TemplateShape {
   bool parallel_calls = true;   // several calls in one message
   bool text_beside_calls = true;  // an assistant's message may both speak and call
   bool tool_role = true;        // results have their own role
+  CallForm call_form = CallForm::Other;
   ArgumentsForm arguments = ArgumentsForm::Object;
   bool text_arguments_accepted = true;  // a text among object arguments does no harm
   EmptyContentForm empty_content = EmptyContentForm::EmptyText;
