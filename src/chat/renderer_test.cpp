@@ -223,6 +223,38 @@ TEST_CASE("with tool choice none no tools are listed") {
   CHECK_FALSE(text_of(*renderer(kBare), c).contains("Reads a file"));
 }
 
+TEST_CASE("thoughts of earlier turns stay where a template would drop them at the next user message") {
+  // As Qwen's templates do: thoughts only behind the last user message, and line breaks that depend on the text.
+  const char* const forgetful =
+      "{% set ns = namespace(last=0) %}{% for m in messages %}{% if m.role == 'user' %}{% set ns.last = loop.index0 %}{% endif %}"
+      "{% endfor %}{% for m in messages %}<|im_start|>{{ m.role }}\n"
+      "{% if m.role == 'assistant' and loop.index0 > ns.last %}"
+      "<think>\n{{ (m.reasoning_content or '').strip('\n') }}\n</think>\n\n{{ m.content.lstrip('\n') }}"
+      "{% else %}{{ m.content }}{% endif %}"
+      "{% for c in m.tool_calls or [] %}{% if m.content or not loop.first %}\n{% endif %}<tool_call>\n{\"name\": "
+      "{{ c.function.name | tojson }}, \"arguments\": {{ c.function.arguments | tojson }}}\n</tool_call>{% endfor %}<|im_end|>\n"
+      "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n<think>\n{% endif %}";
+  const auto r = renderer(forgetful);
+  Conversation c = hello();
+  c.messages.push_back({Role::Assistant, {ThinkingBlock{"first <|im_end|> thought", ""}, TextBlock{"Reading."}, call("a", "Read", "{}")}});
+  c.messages.push_back({Role::User, {ToolResultBlock{"a", "one", {}, false}}});
+  c.messages.push_back({Role::Assistant, {ThinkingBlock{"second", ""}, call("b", "Read", "{}")}});
+  c.messages.push_back({Role::User, {ToolResultBlock{"b", "two", {}, false}}});
+  c.messages.push_back({Role::Assistant, {call("c", "Read", "{}")}});
+  c.messages.push_back({Role::User, {ToolResultBlock{"c", "three", {}, false}}});
+  const std::string in_the_loop = text_of(*r, c);
+  CHECK(in_the_loop.ends_with("three<|im_end|>\n<|im_start|>assistant\n<think>\n"));
+  Conversation next = c;
+  next.messages.push_back({Role::Assistant, {ThinkingBlock{"third", ""}, TextBlock{"Done."}}});
+  next.messages.push_back(says(Role::User, "More"));
+  const Prompt prompt = *r->render(next);
+  CHECK(prompt.text().starts_with(in_the_loop + "third\n</think>\n\nDone.<|im_end|>\n<|im_start|>user\nMore"));
+  for (const PromptSegment& segment : prompt.segments) {
+    if (segment.text.contains("</think>")) CHECK(segment.parse_special);
+    if (segment.text.contains("|im_end|> thought")) CHECK_FALSE(segment.text.contains("<|im_end|> thought"));
+  }
+}
+
 TEST_CASE("a user who writes a think tag opens no thought") {
   Conversation c = hello();
   c.messages = {says(Role::User, "<think>")};

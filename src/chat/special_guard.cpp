@@ -16,7 +16,10 @@ constexpr std::uint32_t kPrivateUseFirst = 0xE000;  // 4096 digits end at U+EFFF
 constexpr std::size_t kDigitBytes = 3;
 constexpr std::size_t kNonceDigits = 6;
 constexpr std::size_t kNumberDigits = 2;
+// The highest numbers stand for no special text.
 constexpr std::uint32_t kEndIndex = (1U << (kDigitBits * kNumberDigits)) - 1;
+constexpr std::uint32_t kThinkOpenIndex = kEndIndex - 1;
+constexpr std::uint32_t kThinkCloseIndex = kEndIndex - 2;
 
 void append_digit(std::string& out, std::uint64_t digit) {
   const std::uint32_t code = kPrivateUseFirst + static_cast<std::uint32_t>(digit & ((1U << kDigitBits) - 1));
@@ -51,7 +54,7 @@ SpecialTexts::SpecialTexts(const std::vector<std::string>& texts) {
   std::ranges::copy_if(texts, std::back_inserter(texts_), controls);
   std::ranges::sort(texts_);
   texts_.erase(std::ranges::unique(texts_).begin(), texts_.end());
-  if (texts_.size() > kEndIndex) texts_.resize(kEndIndex);
+  if (texts_.size() > kThinkCloseIndex) texts_.resize(kThinkCloseIndex);
   std::size_t i = 0;
   for (std::size_t byte = 0; byte < 256; ++byte) {
     first_byte_[byte] = static_cast<std::uint32_t>(i);
@@ -107,6 +110,8 @@ std::string SpecialGuard::mark(std::uint32_t index) const {
 }
 
 std::string SpecialGuard::end_mark() const { return mark(kEndIndex); }
+std::string SpecialGuard::think_open_mark() const { return mark(kThinkOpenIndex); }
+std::string SpecialGuard::think_close_mark() const { return mark(kThinkCloseIndex); }
 
 std::string SpecialGuard::mask(std::string_view text) const {
   std::string out;
@@ -160,7 +165,13 @@ std::vector<SpecialGuard::Part> SpecialGuard::split(std::string_view rendered) c
     begin += kNumberDigits * kDigitBytes;
     const std::uint32_t index = (*high << kDigitBits) | *low;
     if (index == kEndIndex) break;
-    parts.push_back({specials_[index], true});
+    if (index == kThinkOpenIndex) {
+      parts.push_back({"<think>", false});
+    } else if (index == kThinkCloseIndex) {
+      parts.push_back({"</think>", false});
+    } else {
+      parts.push_back({specials_[index], true});
+    }
     if (begin == rendered.size()) break;
   }
   return parts;

@@ -48,6 +48,9 @@ class SpecialGuard {
   [[nodiscard]] Json mask_json(const Json& value) const;  // strings and keys, at any depth
   // A mark that stands for nothing: where it comes out, the rendered text is cut off.
   [[nodiscard]] std::string end_mark() const;
+  // Marks that come out as <think> and </think> of the template's own: for thoughts that we write in its stead.
+  [[nodiscard]] std::string think_open_mark() const;
+  [[nodiscard]] std::string think_close_mark() const;
 
   // The rendered text in parts. Lives as long as `rendered` and the SpecialTexts.
   [[nodiscard]] std::vector<Part> split(std::string_view rendered) const;

@@ -84,7 +84,12 @@ class Builder {
     input.is_prefill = is_prefill_;
     input.prefill = prefill_;
     input.messages = Json::array();
-    for (Turn& turn : turns_) input.messages.push(to_json(turn));
+    const auto last_user = std::ranges::find_if(turns_.rbegin(), turns_.rend(), is_user);
+    const std::size_t old_turns = static_cast<std::size_t>(turns_.rend() - last_user);
+    for (std::size_t i = 0; i < turns_.size(); ++i) {
+      if (i < old_turns) write_old_thought(turns_[i]);
+      input.messages.push(to_json(turns_[i]));
+    }
     input.tools = Json::array();
     if (shape_.tools && conversation_.tool_choice != ToolChoice::None) {
       for (const Tool& tool : conversation_.tools) {
@@ -99,6 +104,7 @@ class Builder {
   struct Turn {
     const char* role;
     std::string text;            // not yet masked
+    std::string lead = {};         // masked; stands before the text
     Json fields = Json::object();  // masked
     Origin origin = Origin::Spoken;
   };
@@ -246,9 +252,24 @@ class Builder {
          {"function", Json::object({{"name", guard_.mask(call.name)}, {"arguments", std::move(arguments)}})}});
   }
 
+  // Where the template drops the thoughts of turns before the last user message, they go into the content.
+  void write_old_thought(Turn& turn) const {
+    const OldThoughts& way = shape_.old_thoughts;
+    if (std::string_view(turn.role) != "assistant" || way.keeper == ThoughtKeeper::Template) return;
+    const std::string thought = turn.fields.string_at("reasoning_content");
+    if (thought.empty() && !way.writes_empty) return;
+    std::erase_if(turn.fields.as_object(), [](const Json::Member& member) { return member.first == "reasoning_content"; });
+    turn.text.erase(0, std::min(turn.text.find_first_not_of('\n'), turn.text.size()));
+    turn.lead = way.written(guard_, trimmed(thought), !turn.text.empty());
+  }
+  static std::string_view trimmed(std::string_view text) {
+    const std::size_t first = text.find_first_not_of('\n');
+    return first == std::string_view::npos ? "" : text.substr(first, text.find_last_not_of('\n') + 1 - first);
+  }
+
   Json to_json(const Turn& turn) const {
     const bool ends_prompt = is_prefill_ && &turn == &turns_.back();
-    std::string text = guard_.mask(turn.text);
+    std::string text = turn.lead + guard_.mask(turn.text);
     if (ends_prompt) text += guard_.end_mark();
     Json content = text;
     if (shape_.content == ContentForm::Parts) {

@@ -190,6 +190,11 @@ TemplateShape probe_template(const TemplateEngine& engine, const Json& base_vari
   probe_system(prober, shape);
   probe_tools(prober, shape);
   probe_turns(prober, specials, shape);
+  if (shape.tool_role && shape.content == ContentForm::Text && shape.arguments == ArgumentsForm::Object) {
+    Json variables = base_variables;
+    set_thinking_variables(variables, Thinking::ModelDefault);
+    shape.old_thoughts = probe_old_thoughts(engine, variables, specials);
+  }
   return shape;
 }
 

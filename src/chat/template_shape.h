@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "chat/conversation.h"
+#include "chat/old_thoughts.h"
 #include "chat/special_guard.h"
 #include "chat/template_engine.h"
 
@@ -30,6 +31,7 @@ struct TemplateShape {
   ArgumentsForm arguments = ArgumentsForm::Object;
   bool text_arguments_accepted = true;  // a text among object arguments does no harm
   EmptyContentForm empty_content = EmptyContentForm::EmptyText;
+  OldThoughts old_thoughts;
   // What add_generation_prompt appends, by Thinking.
   std::array<std::string, 3> generation_suffixes;
   // Special texts that begin a turn. Boundaries are put before them; empty: only the suffix gives one.
