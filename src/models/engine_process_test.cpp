@@ -181,6 +181,20 @@ TEST_CASE("kill -9 from outside at any moment loses and repeats nothing") {
   CHECK(engine->restart_count() >= 1);
 }
 
+TEST_CASE("an engine lost in another way than by its death is replaced like a dead one") {
+  const std::string expected = undisturbed_text(job_of(1));
+  for (const char* how : {"garbage", "close", "orphan"}) {
+    CAPTURE(how);
+    const Stage stage;
+    const auto engine = stage.start({"--die-after", "9", "--die-in-lives", "1", "--die-how", how});
+    const int process_id = engine->process_id();
+    const Submitted run = submit(*engine, job_of(1));
+    CHECK(run.recorder->wait_end().reason == EndReason::TokensMax);
+    CHECK(run.recorder->text() == expected);
+    CHECK(::kill(process_id, 0) == -1);  // killed and reaped, not left behind
+  }
+}
+
 TEST_CASE("a job that comes without a seed keeps the one it was given") {
   const Stage stage;
   const auto engine = stage.start({"--die-after", "5", "--die-in-lives", "2"});

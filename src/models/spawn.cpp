@@ -48,7 +48,9 @@ int plan_descriptors(SpawnPlan& plan, int link_descriptor) {
   if (error == 0) error = posix_spawn_file_actions_adddup2(&plan.actions, link_descriptor, kLinkDescriptor);
   // The HTTP library does not mark its sockets close-on-exec. An engine that is restarted would keep clients'
   // connections open after the front closed them.
-#if !defined(__APPLE__)
+#if defined(__APPLE__)  // where POSIX_SPAWN_CLOEXEC_DEFAULT closes all that is not named here
+  if (error == 0) error = posix_spawn_file_actions_addinherit_np(&plan.actions, STDERR_FILENO);
+#else
   if (error == 0) error = posix_spawn_file_actions_addclosefrom_np(&plan.actions, kLinkDescriptor + 1);
 #endif
   return error;

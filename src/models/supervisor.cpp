@@ -92,7 +92,10 @@ Result<link::Hello> Supervisor::load() {
                               "short, try a smaller --ctx or a smaller quantisation of the model",
                               spec_.model_path, describe(discard_engine())));
     }
-    if (auto* hello = std::get_if<link::Hello>(&*message)) return std::move(*hello);
+    if (auto* hello = std::get_if<link::Hello>(&*message)) {
+      if (hello->protocol_version == link::kProtocolVersion) return std::move(*hello);
+      return fail(ErrorKind::Unavailable, "hearth and hearth-engine are not from the same build; build or unpack Hearth again");
+    }
     if (const auto* failed = std::get_if<link::LoadFailed>(&*message))
       return fail(error_kind(failed->kind), failed->message);
     const auto* progress = std::get_if<link::LoadProgress>(&*message);

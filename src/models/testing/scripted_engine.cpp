@@ -4,6 +4,8 @@
 // Options, each with a value; a "life" is one start, counted in the file of --lives:
 //   --link-fd FD  --lives FILE
 //   --die-after N --die-in-lives L      kill -9 ourselves after N token events, in lives 1 to L
+//   --die-how WAY                       instead of kill: "garbage" (bytes that are no frame), "close" (the link, and live on),
+//                                       "orphan" (die, while a child of ours holds the link open)
 //   --die-loading-from A --die-loading-to B   the same before Hello, in lives A to B
 //   --mute-from A                       say nothing at all from life A on
 //   --load-failed TEXT                  answer with LoadFailed (NoMemory)
@@ -14,6 +16,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -44,6 +47,10 @@ struct Script {
     const auto at = options.find(name);
     return at == options.end() ? otherwise : std::strtol(at->second.c_str(), nullptr, 10);
   }
+  [[nodiscard]] std::string text(const std::string& name) const {
+    const auto at = options.find(name);
+    return at == options.end() ? "" : at->second;
+  }
   [[nodiscard]] bool from(const std::string& name) const { return life >= number(name, 1'000'000); }
 };
 
@@ -56,6 +63,24 @@ struct Running {
 [[noreturn]] void die() {
   ::kill(::getpid(), SIGKILL);
   std::abort();
+}
+
+// The ways to be lost to the front without a plain death.
+[[noreturn]] void die(const std::string& how, Channel& link) {
+  if (how == "garbage") {
+    if (::send(link.descriptor(), "this is no frame", 16, 0) != 16) std::abort();
+    while (true) ::pause();
+  }
+  if (how == "close") {
+    link.shut_down();
+    while (true) ::pause();
+  }
+  if (how == "orphan" && ::fork() == 0) {
+    while (link.receive_front_message()) {  // until the front lets go of the link
+    }
+    std::_Exit(0);
+  }
+  die();
 }
 
 std::uint64_t open_descriptors() {
@@ -170,7 +195,8 @@ class ScriptedEngine {
     ++running.sampled;
     say(TokenEvent{.job = job.id, .tokens = {{token, std::to_string(token) + ' '}}});
     ++events_;
-    if (events_ == script_.number("--die-after", -1) && script_.life <= script_.number("--die-in-lives", 0)) die();
+    if (events_ == script_.number("--die-after", -1) && script_.life <= script_.number("--die-in-lives", 0))
+      die(script_.text("--die-how"), link_);
     if (running.sampled == job.tokens_max) {
       say(JobEnd{.job = job.id,
                  .reason = EndReason::TokensMax,
