@@ -233,7 +233,7 @@ Result<void> check_purpose(const std::string& path, const GgufHeader& header) {
   if (purpose == "adapter") return refuse("is a LoRA adapter", "name the base model after --model");
   if (header.tensor_count == 0 && header.split_count == 1)
     return refuse("holds a vocabulary and no weights", "choose the full model");
-  if (header.numbers.contains(header.architecture + ".pooling_type") && header.number("pooling_type", 0) > 0)
+  if (header.number("pooling_type", 0) > 0 || header.number("attention.causal", 1) == 0)
     return refuse("is an embedding or reranking model", "Hearth serves models that write text: choose a chat or instruct model");
   return {};
 }

@@ -1,0 +1,66 @@
+#include "engine/options.h"
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+namespace hearth::engine {
+namespace {
+
+Result<EngineOptions> parse(std::vector<std::string> arguments) { return parse_options(arguments); }
+
+}  // namespace
+
+TEST_CASE("every flag sets its knob, long, short and with an equals sign") {
+  const auto options = parse({"-m", "a b.gguf", "--ctx=32768", "-np", "2", "-b", "1024", "--ubatch-size", "256", "-t", "3", "--threads-batch=4",
+                              "-ngl", "12", "-ctk", "q8_0", "--cache-type-v", "f16", "-fa", "auto", "--no-mmap", "--mlock", "--no-memory-check"});
+  REQUIRE(options);
+  CHECK(options->model_path == "a b.gguf");
+  CHECK(options->context_tokens == 32768);
+  CHECK(options->parallel_jobs == 2);
+  CHECK(options->batch_tokens == 1024);
+  CHECK(options->ubatch_tokens == 256);
+  CHECK(options->threads == 3);
+  CHECK(options->threads_batch == 4);
+  CHECK(options->gpu_layers == 12);
+  CHECK(options->kv_type_k == KvType::Q8_0);
+  CHECK(options->kv_type_v == KvType::F16);
+  CHECK(options->flash_attention == FlashAttention::Auto);
+  CHECK(!options->mmap);
+  CHECK(options->mlock);
+  CHECK(!options->check_memory);
+}
+
+TEST_CASE("auto and all are words for the defaults") {
+  const auto options = parse({"--model", "m.gguf", "--ctx", "auto", "--n-gpu-layers", "all"});
+  REQUIRE(options);
+  CHECK(options->context_tokens == 0);
+  CHECK(options->gpu_layers == -1);
+  CHECK(options->check_memory);
+}
+
+TEST_CASE("a wrong command line is refused by the name of the flag") {
+  const auto refused = [](std::vector<std::string> arguments, const std::string& word) {
+    const auto options = parse(std::move(arguments));
+    REQUIRE(!options);
+    CHECK(options.error().kind == ErrorKind::InvalidInput);
+    CHECK_MESSAGE(options.error().message.find(word) != std::string::npos, options.error().message);
+  };
+  refused({}, "--model");
+  refused({"--model"}, "--model");
+  refused({"--model", "m", "--ctx", "many"}, "--ctx");
+  refused({"--model", "m", "--ctx", "-1"}, "--ctx");
+  refused({"--model", "m", "--ctx", "4096x"}, "--ctx");
+  refused({"--model", "m", "--ctx", "99999999999999999999"}, "--ctx");
+  refused({"--model", "m", "--parallel", "0"}, "--parallel");
+  refused({"--model", "m", "--batch-size", ""}, "--batch-size");
+  refused({"--model", "m", "--cache-type-k", "q3"}, "q8_0");
+  refused({"--model", "m", "--flash-attn", "maybe"}, "--flash-attn");
+  refused({"--model", "m", "--threads"}, "--threads");
+  refused({"--model", "m", "--what", "x"}, "--what");
+  refused({"--model", "m", "stray"}, "stray");
+  refused({"--model", "m", "--flash-attn", "off", "--cache-type-v", "q8_0"}, "flash attention");
+}
+
+}  // namespace hearth::engine
