@@ -67,7 +67,8 @@ std::string outcome(std::string_view input, Next next) {
 TEST_CASE("broken requests end in the same refusal or the same request however they are cut") {
   const std::string seeds[] = {
       "POST /v1/messages?beta=true HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\nExpect: 100-continue\r\n\r\n{\"a\": 1234}",
-      "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4;a=b\r\nbody\r\n10\r\n0123456789abcdef\r\n0\r\nt: u\r\n\r\n",
+      "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+      "4;a=b\r\nbody\r\n10\r\n0123456789abcdef\r\n0\r\nt: u\r\n\r\n",
       "GET http://h/p?q HTTP/1.0\r\nConnection: keep-alive\r\nX: " + std::string(700, 'x') + "\r\n\r\n"};
   std::mt19937 random(20260101);
   const auto below = [&](std::size_t bound) { return std::uniform_int_distribution<std::size_t>(0, bound - 1)(random); };

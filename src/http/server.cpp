@@ -98,7 +98,8 @@ class RealServer final : public Server {
 // The addresses a name stands for. localhost needs no resolver (RFC 6761): a bare container often has no hosts file.
 Result<std::vector<tcp::endpoint>> addresses_of(asio::io_context& io, const std::string& host, std::uint16_t port) {
   if (host == "localhost")
-    return std::vector{tcp::endpoint(asio::ip::address_v4::loopback(), port), tcp::endpoint(asio::ip::address_v6::loopback(), port)};
+    return std::vector{tcp::endpoint(asio::ip::address_v4::loopback(), port),
+                       tcp::endpoint(asio::ip::address_v6::loopback(), port)};
   SocketError error;
   tcp::resolver resolver(io);
   std::vector<tcp::endpoint> endpoints;

@@ -6,7 +6,7 @@
 #include <thread>
 #include <vector>
 
-#include "http/test_client.h"
+#include "http/test_server.h"
 
 namespace hearth::http {
 namespace {

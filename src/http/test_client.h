@@ -1,27 +1,15 @@
-// For tests only: a blocking HTTP client on a raw socket that can misbehave, and a server with its words for errors.
+// For tests only: a blocking HTTP client on a raw socket that can misbehave; its longer bodies are in client_test.cpp.
 // Every wait ends after kWaitSeconds, so a fault is a failed test and not a hang.
 #pragma once
 
-#include <arpa/inet.h>
-#include <doctest/doctest.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <chrono>
-#include <condition_variable>
 #include <cstdint>
-#include <cstdlib>
 #include <map>
-#include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
-
-#include "http/http.h"
 
 namespace hearth::http {
 
@@ -36,21 +24,7 @@ class TestClient {
     bool complete = false;  // the body came to its end
   };
 
-  explicit TestClient(std::uint16_t port, int receive_buffer_bytes = 0) {
-    socket_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (receive_buffer_bytes > 0)
-      ::setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &receive_buffer_bytes, sizeof receive_buffer_bytes);
-    const timeval limit{kWaitSeconds, 0};
-    ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    ::setsockopt(socket_, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-    const int on = 1;
-    ::setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    connected_ = ::connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-  }
+  explicit TestClient(std::uint16_t port, int receive_buffer_bytes = 0);
   TestClient(TestClient&& other) noexcept
       : socket_(std::exchange(other.socket_, -1)), connected_(other.connected_), read_(std::move(other.read_)) {}
   TestClient(const TestClient&) = delete;
@@ -101,52 +75,11 @@ class TestClient {
     return read_.empty() && ::recv(socket_, &byte, 1, 0) == 0;
   }
 
-  Answer read_head() {
-    Answer answer;
-    const std::string head = read_until("\r\n\r\n");
-    if (!head.ends_with("\r\n\r\n") || !head.starts_with("HTTP/1.1 ")) return answer;
-    answer.status = std::atoi(head.c_str() + 9);
-    for (std::size_t at = head.find("\r\n") + 2; at + 2 < head.size();) {
-      const std::size_t end = head.find("\r\n", at);
-      const std::size_t colon = head.find(": ", at);
-      answer.headers[head.substr(at, colon - at)] = head.substr(colon + 2, end - colon - 2);
-      at = end + 2;
-    }
-    return answer;
-  }
-  Answer read_answer() {
-    Answer answer = read_head();
-    if (answer.headers.contains("content-length")) {
-      const std::size_t size = std::strtoull(answer.headers["content-length"].c_str(), nullptr, 10);
-      while (read_.size() < size && read_more()) {
-      }
-      answer.complete = read_.size() >= size;
-      answer.body = take(std::min(size, read_.size()));
-    } else if (answer.headers.contains("transfer-encoding")) {
-      for (;;) {
-        const std::string chunk = read_chunk(answer.complete);
-        if (chunk.empty()) break;
-        answer.body += chunk;
-      }
-    } else if (answer.status != 0 && answer.headers["connection"] == "close") {
-      answer.body = read_to_end();
-      answer.complete = true;
-    }
-    return answer;
-  }
+  Answer read_head();
+  // Head and body, however it is framed.
+  Answer read_answer();
   // The next chunk's bytes; empty at the last one (then `complete`) or at a cut.
-  std::string read_chunk(bool& complete) {
-    const std::string line = read_until("\r\n");
-    complete = false;
-    if (!line.ends_with("\r\n")) return "";
-    const std::size_t size = std::strtoull(line.c_str(), nullptr, 16);
-    while (read_.size() < size + 2)
-      if (!read_more()) return "";
-    std::string chunk = take(size + 2);
-    if (!chunk.ends_with("\r\n")) return "";
-    complete = size == 0;
-    return chunk.substr(0, size);
-  }
+  std::string read_chunk(bool& complete);
 
   void shutdown_send() { ::shutdown(socket_, SHUT_WR); }
   void close() {
@@ -171,44 +104,5 @@ class TestClient {
   bool connected_ = false;
   std::string read_;
 };
-
-// Counts things that happen on other threads, and waits for them.
-class Counter {
- public:
-  void add() {
-    const std::lock_guard lock(mutex_);
-    ++count_;
-    changed_.notify_all();
-  }
-  [[nodiscard]] bool reaches(int wanted) {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, std::chrono::seconds(kWaitSeconds), [&] { return count_ >= wanted; });
-  }
-  [[nodiscard]] int count() {
-    const std::lock_guard lock(mutex_);
-    return count_;
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  int count_ = 0;
-};
-
-inline Response test_error(int status, std::string_view message) {
-  return {status, {{"content-type", "text/plain"}}, std::string(message)};
-}
-
-inline std::unique_ptr<Server> start_server(Server::Handler handler, Limits limits = {}) {
-  auto server = Server::start({.host = "127.0.0.1", .port = 0, .workers = 2, .limits = limits}, std::move(handler), test_error);
-  REQUIRE_MESSAGE(server.has_value(), (server ? "" : server.error().message));
-  return std::move(*server);
-}
-
-// Answers with the request's own body, or its method and path when it has none.
-inline void echo(const std::shared_ptr<Exchange>& exchange) {
-  const Request& request = exchange->request();
-  exchange->respond({200, {}, request.body.empty() ? request.method + " " + request.path : request.body});
-}
 
 }  // namespace hearth::http
