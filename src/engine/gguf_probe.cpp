@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <system_error>
+#include <unordered_set>
 #include <vector>
 
 #include <gguf.h>
@@ -26,6 +27,7 @@ constexpr std::uint64_t kTensorCountMax = 1U << 20U;
 constexpr std::uint64_t kStringBytesMax = 64U << 20U;
 constexpr std::uint64_t kKeyBytesMax = 1024;
 constexpr std::uint64_t kNameBytesMax = GGML_MAX_NAME - 1;
+constexpr std::uint64_t kTokenBytesMax = 1U << 16U;
 constexpr std::uint64_t kTextBytesKept = 4096;
 constexpr std::uint64_t kTensorElementsMax = 1ULL << 50U;
 constexpr std::uint32_t kSplitCountMax = 1024;
@@ -111,11 +113,22 @@ double read_number(Reader& from, std::uint32_t type) {
   }
 }
 
+bool read_distinct_texts(Reader& from, std::uint64_t count) {
+  std::unordered_set<std::string> seen;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const bool is_new = seen.insert(from.text(kTokenBytesMax)).second;
+    if (!from.ok() || !is_new) return false;
+  }
+  return true;
+}
+
 bool read_array(Reader& from, GgufHeader& header, const std::string& key) {
   const auto type = from.value<std::uint32_t>();
   const auto count = from.value<std::uint64_t>();
   if (!from.ok() || count > from.left()) return false;
   header.array_counts[key] = count;
+  // libllama ends the process when two tokens are the same; a flipped bit is enough for that.
+  if (type == GGUF_TYPE_STRING && key == "tokenizer.ggml.tokens") return read_distinct_texts(from, count);
   if (type == GGUF_TYPE_STRING) {
     for (std::uint64_t i = 0; i < count && from.ok(); ++i) {
       const auto size = from.value<std::uint64_t>();

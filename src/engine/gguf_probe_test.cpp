@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -135,6 +136,13 @@ TEST_CASE("an architecture the library does not know, and an embedding model, ar
   check_says(refused(folder.at("bert.gguf")), ErrorKind::InvalidInput, "embedding");
 }
 
+TEST_CASE("a vocabulary that names a token twice is refused before libllama asserts on it") {
+  const Folder folder;
+  std::string bytes = tiny_bytes();
+  bytes[bytes.find("\xC4\x82") + 1] = '\x81';  // byte 2's letter becomes byte 1's
+  check_says(refused(folder.write("twice.gguf", bytes)), ErrorKind::InvalidInput, "tokenizer.ggml.tokens");
+}
+
 TEST_CASE("a model whose tensors do not match its metadata is refused in libllama's words") {
   const Folder folder;
   std::string bytes = tiny_bytes();
@@ -158,7 +166,8 @@ Ending load_in_child(const std::string& path) {
     options.model_path = path;
     options.context_tokens = 512;
     options.threads = 1;
-    std::fclose(stderr);  // libllama's own backtrace
+    std::fclose(stderr);  // the words of an abort
+    for (const int signal : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE}) std::signal(signal, SIG_DFL);  // the test framework has its own
     {
       const auto engine = load_llama_engine(options, nullptr);
       if (!engine && engine.error().message.empty()) ::_exit(1);
