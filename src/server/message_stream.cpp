@@ -180,11 +180,12 @@ wire::StopReason MessageStream::stop_reason(link::EndReason reason) const {
   }
 }
 
-// The prompt [0, cached) was read from the cache. Of the rest, a request that marked something with cache_control is told
-// that [cached, last boundary) was kept for the next one; [.., prompt) was computed and will be another time.
+// The prompt [0, cached) was read from the cache, [cached, last boundary) was kept for the next one, and the rest was
+// computed and will be another time. As with Anthropic, only a request that marked something with cache_control is told.
 wire::Usage MessageStream::usage() const {
   wire::Usage usage{.cache_read_tokens = cached_tokens_, .output_tokens = output_tokens_};
-  if (options_.cache_marks == CacheMarks::Some && started_by_engine_) {
+  usage.cache_counts = options_.cache_marks == CacheMarks::Some ? wire::CacheCounts::Shown : wire::CacheCounts::Hidden;
+  if (started_by_engine_) {
     usage.cache_creation_tokens = std::max(last_boundary_, cached_tokens_) - cached_tokens_;
   }
   usage.input_tokens = prompt_tokens_ - usage.cache_read_tokens - usage.cache_creation_tokens;

@@ -27,7 +27,7 @@ namespace hearth::server {
 
 enum class Delivery { Events, Folded };
 enum class HeadersGo { AtOnce, WhenAdmitted };
-// Whether the request marked anything with cache_control: only then does usage speak of tokens kept.
+// Whether the request marked anything with cache_control: only then does usage speak of the cache.
 enum class CacheMarks { None, Some };
 
 struct MessageStreamOptions {

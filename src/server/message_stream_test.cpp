@@ -172,7 +172,7 @@ TEST_CASE("a client that goes away before its prompt is tokenised is never submi
 
 TEST_CASE("a restarted engine starts the job again, and usage keeps the first count") {
   TestHall t;
-  const auto exchange = t.message("hi", kStream);
+  const auto exchange = t.message("hi", kStream + R"(,"cache_control":{"type":"ephemeral"})");
   t.engine.start(5);
   t.say(*exchange, {"a"});
   t.engine.start(0);

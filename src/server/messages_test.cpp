@@ -21,7 +21,7 @@ std::string error_type_of(const FakeExchange& exchange) {
 }
 std::int64_t count(const Json& usage, std::string_view key) {
   const Json* value = usage.find(key);
-  return value && value->is_integer() ? value->as_integer() : -1;
+  return value && value->is_integer() ? value->as_integer() : 0;  // null counts as nothing
 }
 std::int64_t prompt_sum(const Json& usage) {
   return count(usage, "input_tokens") + count(usage, "cache_creation_input_tokens") + count(usage, "cache_read_input_tokens");
@@ -87,17 +87,19 @@ TEST_CASE("count_tokens is exactly what the request is then charged") {
   TestHall t;
   const auto counted = t.ask("POST", "/v1/messages/count_tokens", R"({"model":"x","messages":[{"role":"user","content":"hi"}]})");
   CHECK(counted->status == 200);
-  const auto exchange = t.message("hi");
-  t.engine.start(7);
-  t.say(*exchange, {"a"});
-  t.end(*exchange, link::EndReason::EndOfTurn);
-  const Json message = body_of(*exchange);
-  const Json usage = *message.find("usage");
-  CHECK(count(body_of(*counted), "input_tokens") == prompt_sum(usage));
-  CHECK(count(usage, "cache_read_input_tokens") == 7);
+  for (const char* marks : {"", R"(,"cache_control":{"type":"ephemeral"})"}) {
+    const auto exchange = t.message("hi", marks);
+    t.engine.start(7);
+    t.say(*exchange, {"a"});
+    t.end(*exchange, link::EndReason::EndOfTurn);
+    const Json message = body_of(*exchange);
+    const Json usage = *message.find("usage");
+    CHECK(count(body_of(*counted), "input_tokens") == prompt_sum(usage));
+    CHECK(count(usage, "cache_read_input_tokens") == (*marks ? 7 : 0));
+  }
 }
 
-TEST_CASE("what is kept is named only to those who marked something with cache_control; the sum stays the prompt") {
+TEST_CASE("a request that marked something is told what was read, kept and neither; the sum is the prompt") {
   TestHall t;
   const auto exchange = t.ask("POST", "/v1/messages",
                               R"({"model":"m","max_tokens":9,"messages":[{"role":"user","content":[{"type":"text",)"
