@@ -133,8 +133,15 @@ export function stream(server, body, onEvent = () => {}, headers = {}) {
 
 export const textOf = (events) => events.filter((e) => e.data?.delta?.type === 'text_delta').map((e) => e.data.delta.text).join('');
 
-// Packages from npm, installed once per exact list into the cache folder; returns the folder with node_modules.
-export async function npmPackages(...packages) {
+// Packages from npm, installed once per exact list into the cache folder; returns the folder with node_modules. Tests of both
+// lanes may ask for the same at once.
+const installs = new Map();
+export function npmPackages(...packages) {
+  const list = packages.join(' ');
+  if (!installs.has(list)) installs.set(list, installNpmPackages(packages));
+  return installs.get(list);
+}
+async function installNpmPackages(packages) {
   const key = createHash('sha256').update(packages.join(' ')).digest('hex').slice(0, 12);
   const folder = path.join(cacheRoot, 'e2e-clients', key);
   if (existsSync(path.join(folder, 'complete'))) return folder;

@@ -22,7 +22,8 @@ async function withClient(body, { serverArgs = [], apiKey = 'dummy' } = {}) {
   const server = await serve(fakeModel(script), { args: serverArgs });
   try { await body(new Anthropic({ baseURL: server.url, apiKey, maxRetries: 0 }), server, Anthropic); } finally { await server.stop(); }
 }
-const ask = (text, more = {}) => ({ model: 'any', max_tokens: 4096, messages: [{ role: 'user', content: text }], ...more });
+// Marked, as agents' requests are: only then does usage speak of the cache.
+const ask = (text, more = {}) => ({ model: 'any', max_tokens: 4096, cache_control: { type: 'ephemeral' }, messages: [{ role: 'user', content: text }], ...more });
 
 test('SDK: a message without streaming', () => withClient(async (client) => {
   const message = await client.messages.create(ask('hi'));

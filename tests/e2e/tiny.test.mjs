@@ -13,7 +13,7 @@ function tinyModel(kind, ...more) {
   execFileSync(path.join(checkout, 'build', process.env.HEARTH_PRESET || 'release', 'bin', 'tiny_model'), [kind, file, ...more]);
   return file;
 }
-const turn = (messages, more = {}) => ({ model: 'm', max_tokens: 24, temperature: 0, system: 'You are a test. '.repeat(60), messages, ...more });
+const turn = (messages, more = {}) => ({ model: 'm', cache_control: { type: 'ephemeral' }, max_tokens: 24, temperature: 0, system: 'You are a test. '.repeat(60), messages, ...more });
 const user = (content) => ({ role: 'user', content });
 const whole = (usage) => usage.input_tokens + usage.cache_read_input_tokens + usage.cache_creation_input_tokens;
 

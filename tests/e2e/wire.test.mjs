@@ -24,7 +24,7 @@ async function withServer(body) {
   try { await body(server); } finally {
     users -= 1;
     await sleep(0);
-    if (users === 0) { const last = shared; shared = undefined; await (await last).stop(); }
+    if (users === 0 && shared) { const last = shared; shared = undefined; await (await last).stop(); }
   }
 }
 
@@ -150,7 +150,7 @@ test('a slow loris and a slow reader do not hold anyone else', () => withServer(
 }));
 
 const badStarts = [
-  ['a model that does not exist', ['--model', '/nonexistent/model.gguf'], /no such file|does not exist|not found/i],
+  ['a model that does not exist', ['--model', '/nonexistent/model.gguf'], /no file|no such file|does not exist|not found/i],
   ['a model that is no GGUF', ['--model', '@text'], /GGUF/],
   ['a truncated GGUF', ['--model', '@truncated'], /truncated|GGUF|corrupt/i],
   ['a public address without a key', ['--model', '@text', '--host', '0.0.0.0'], /api-key/],
