@@ -71,8 +71,8 @@ std::string parse(std::string_view text, bool opened, std::uint64_t seed) {
   StreamParserOptions options;
   options.thinking_opened = opened;
   options.tool_names = {"Read", "Bash"};
-  options.tool_schemas.push_back(Json::object(
-      {{"type", "object"}, {"properties", Json::object({{"path", Json::object({{"type", "string"}})}})}}));
+  options.tool_schemas.push_back(
+      Json::object({{"type", "object"}, {"properties", Json::object({{"path", Json::object({{"type", "string"}})}})}}));
   StreamParser parser(std::move(options));
   Journal journal;
   std::size_t begin = 0;

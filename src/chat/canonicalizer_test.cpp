@@ -1,3 +1,4 @@
+// Each rule of the canonicalizer, alone.
 #include "chat/canonicalizer.h"
 
 #include <doctest/doctest.h>
@@ -88,7 +89,8 @@ TEST_CASE("results of parallel calls stand in the order of the calls, before the
 
 TEST_CASE("a deferred tool is defined in the first result that names it, and only named later") {
   Conversation c;
-  c.tools = {{"Fetch", "Gets a page", Json::object({{"type", "object"}}), true}, {"Read", "Reads", Json::object(), false}};
+  c.tools = {{"Fetch", "Gets a page", Json::object({{"type", "object"}}), true},
+             {"Read", "Reads", Json::object(), false}};
   c.messages = {{Role::User, {ToolResultBlock{"a", "", {"Fetch", "Read", "Gone"}, false}}},
                 {Role::User, {ToolResultBlock{"b", "found", {"Fetch"}, false}}}};
   c = canonicalize(c);
@@ -111,7 +113,8 @@ TEST_CASE("raw tool input stays as the model wrote it") {
 TEST_CASE("canonical form is a fixed point") {
   Conversation c;
   c.tools = {{"Fetch", "Gets", Json::object(), true}};
-  c.messages = {says(Role::User, "a"), says(Role::Assistant, ""),
+  c.messages = {says(Role::User, "a"),
+                says(Role::Assistant, ""),
                 {Role::User, {TextBlock{"t"}, ToolResultBlock{"a", "", {"Fetch"}, false}}}};
   const Conversation once = canonicalize(c);
   const Conversation twice = canonicalize(once);

@@ -29,8 +29,8 @@ struct ToolUseBlock {
 };
 struct ToolResultBlock {
   std::string tool_use_id;
-  std::string text;                           // its text parts, joined by newlines
-  std::vector<std::string> tool_references;   // names of deferred tools this result makes known
+  std::string text;                          // its text parts, joined by newlines
+  std::vector<std::string> tool_references;  // names of deferred tools this result makes known
   bool is_error = false;
 };
 using Block = std::variant<TextBlock, ThinkingBlock, RedactedThinkingBlock, ToolUseBlock, ToolResultBlock>;
@@ -57,10 +57,10 @@ struct Conversation {
   std::vector<Message> messages;  // Role::System may stand anywhere
   std::vector<Tool> tools;
   ToolChoice tool_choice = ToolChoice::Auto;
-  std::string tool_choice_name;   // with ToolChoice::Named
+  std::string tool_choice_name;  // with ToolChoice::Named
   Thinking thinking = Thinking::ModelDefault;
   std::uint32_t thinking_budget_tokens = 0;  // 0 = none given
-  std::string effort;             // "low", "medium", "high", ... or empty
+  std::string effort;                        // "low", "medium", "high", ... or empty
 };
 
 }  // namespace hearth::chat

@@ -46,9 +46,7 @@ class JsonCallScanner final : public CallScanner {
   bool consume(char c, std::vector<StreamEvent>& events) {
     if (++seen_bytes_ > kCallBytesMax) return give_up(events);
     switch (at_) {
-      case At::Open:
-        at_ = At::Key;
-        return c == '{' ? true : give_up(events);
+      case At::Open: at_ = At::Key; return c == '{' ? true : give_up(events);
       case At::Key:
         if (is_space(c)) return true;
         if (c == '}') return end_of_object(events);
@@ -157,7 +155,8 @@ class JsonCallScanner final : public CallScanner {
     if (key_ == "name") {
       Result<Json> name = Json::parse(value_);
       if (!name || !name->is_string()) return give_up(events);
-      if (std::ranges::find(options_.tool_names, name->as_string()) == options_.tool_names.end()) return give_up(events);
+      if (std::ranges::find(options_.tool_names, name->as_string()) == options_.tool_names.end())
+        return give_up(events);
       name_ = name->as_string();
     } else if (is_arguments() && !arguments_) {
       arguments_ = value_;

@@ -15,10 +15,10 @@ enum class ThoughtKeeper { Template, Content };
 
 struct OldThoughts {
   ThoughtKeeper keeper = ThoughtKeeper::Template;
-  std::string opening;           // "<think>\n"
-  std::string closing;           // "\n</think>\n\n", before text
-  std::string closing_no_text;   // the same before a tool call; may differ in line breaks
-  bool writes_empty = false;     // a turn without a thought is written with an empty one while it is the last
+  std::string opening;          // "<think>\n"
+  std::string closing;          // "\n</think>\n\n", before text
+  std::string closing_no_text;  // the same before a tool call; may differ in line breaks
+  bool writes_empty = false;    // a turn without a thought is written with an empty one while it is the last
 
   // What to put before a message's text. `thought` is masked already. REQUIRES: keeper is Content.
   [[nodiscard]] std::string written(const SpecialGuard& guard, std::string_view thought, bool has_text) const;

@@ -22,7 +22,8 @@ constexpr std::string_view kThinkClose = "</think>";
 // Cuts rendered text into segments: plain where the conversation spelled a special text, and at every boundary.
 class SegmentWriter {
  public:
-  explicit SegmentWriter(const TemplateShape& shape, const SpecialTexts& specials) : shape_(shape), specials_(specials) {}
+  explicit SegmentWriter(const TemplateShape& shape, const SpecialTexts& specials)
+      : shape_(shape), specials_(specials) {}
 
   void write(const std::vector<SpecialGuard::Part>& parts, std::size_t suffix_begin) {
     std::size_t at = 0;  // of the text without marks
@@ -107,7 +108,8 @@ class TemplateRenderer final : public Renderer {
   [[nodiscard]] bool supports_thinking() const override { return supports_thinking_; }
 
  private:
-  [[nodiscard]] Result<Prompt> render(const Conversation& conversation, const SpecialGuard& guard, Folding folding) const {
+  [[nodiscard]] Result<Prompt> render(const Conversation& conversation, const SpecialGuard& guard,
+                                      Folding folding) const {
     TemplateInput input = build_template_input(conversation, shape_, guard, folding);
     const bool forced = !input.is_prefill && forces_call(conversation);
     const Thinking thinking = forced ? Thinking::Disabled : conversation.thinking;
@@ -205,7 +207,8 @@ Result<std::shared_ptr<const Renderer>> Renderer::create(TemplateSource source) 
   if (!engine) {
     source.text = kBuiltinTemplate;
     engine = TemplateEngine::compile(source.text);
-    if (!engine) return fail(ErrorKind::Internal, "the built-in chat template cannot be compiled: " + engine.error().message);
+    if (!engine)
+      return fail(ErrorKind::Internal, "the built-in chat template cannot be compiled: " + engine.error().message);
   }
   return std::make_shared<const TemplateRenderer>(std::move(source), std::move(*engine));
 }

@@ -34,7 +34,7 @@ struct Prompt {
 };
 
 struct TemplateSource {
-  std::string text;        // tokenizer.chat_template; empty: a plain ChatML template is used
+  std::string text;  // tokenizer.chat_template; empty: a plain ChatML template is used
   std::string bos_text;
   std::string eos_text;
   std::vector<std::string> special_texts;  // longest first

@@ -1,3 +1,4 @@
+// The renderer on templates written here: lenient, strict, poor and broken ones.
 #include "chat/renderer.h"
 
 #include <doctest/doctest.h>
@@ -20,27 +21,33 @@ const char* const kPlain =
     "{% if m.reasoning_content %}<think>\n{{ m.reasoning_content }}\n</think>\n{% endif %}"
     "{% if m.content is string %}{{ m.content | trim }}{% endif %}"
     "{% for c in m.tool_calls or [] %}<tool_call>\n{\"name\": {{ c.function.name | tojson }}, \"arguments\": "
-    "{% if c.function.arguments is string %}{{ c.function.arguments }}{% else %}{{ c.function.arguments | tojson }}{% endif %}"
+    "{% if c.function.arguments is string %}{{ c.function.arguments }}{% else %}{{ c.function.arguments | tojson }}{% "
+    "endif %}"
     "}\n</tool_call>{% endfor %}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n"
-    "{% if enable_thinking is defined %}{% if enable_thinking %}<think>\n{% else %}<think>\n\n</think>\n\n{% endif %}{% endif %}"
+    "{% if enable_thinking is defined %}{% if enable_thinking %}<think>\n{% else %}<think>\n\n</think>\n\n{% endif "
+    "%}{% endif %}"
     "{% endif %}";
 // Refuses system messages but at the head, two user messages in a row, and several calls at once.
 const char* const kStrict =
     "{% for m in messages %}"
-    "{% if m.role == 'system' and not loop.first %}{{ raise_exception('System message must be at the beginning.') }}{% endif %}"
+    "{% if m.role == 'system' and not loop.first %}{{ raise_exception('System message must be at the beginning.') }}{% "
+    "endif %}"
     "{% if m.role == 'user' and not loop.first and messages[loop.index0 - 1].role == 'user' %}"
     "{{ raise_exception('Roles must alternate.') }}{% endif %}"
     "{% if m.tool_calls and m.tool_calls | length > 1 %}{{ raise_exception('One call at once.') }}{% endif %}"
-    "[{{ m.role }}]{{ m.content }}{% for c in m.tool_calls or [] %}(call {{ c.function.name }} {{ c.function.arguments | tojson }})"
+    "[{{ m.role }}]{{ m.content }}{% for c in m.tool_calls or [] %}(call {{ c.function.name }} {{ c.function.arguments "
+    "| tojson }})"
     "{% endfor %}[/]\n{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}";
 // Knows neither system, tools, calls nor results.
 const char* const kBare =
-    "{% for m in messages %}{% if m.role not in ['user', 'assistant'] %}{{ raise_exception('Only user and assistant.') }}{% endif %}"
+    "{% for m in messages %}{% if m.role not in ['user', 'assistant'] %}{{ raise_exception('Only user and assistant.') "
+    "}}{% endif %}"
     "<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
 const char* const kParts =
-    "{% for m in messages %}<|im_start|>{{ m.role }}\n{% for part in m.content %}{% if part.type == 'text' %}{{ part.text }}"
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{% for part in m.content %}{% if part.type == 'text' %}{{ "
+    "part.text }}"
     "{% endif %}{% endfor %}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
 
 std::shared_ptr<const Renderer> renderer(std::string text) {
@@ -64,14 +71,15 @@ Conversation hello() {
 
 Conversation tool_loop() {
   Conversation c = hello();
-  c.tools = {{"Read", "Reads a file", *Json::parse(R"({"type":"object","properties":{"path":{"type":"string"}}})"), false},
-             {"Later", "Deferred", Json::object(), true}};
+  c.tools = {
+      {"Read", "Reads a file", *Json::parse(R"({"type":"object","properties":{"path":{"type":"string"}}})"), false},
+      {"Later", "Deferred", Json::object(), true}};
   c.messages.push_back({Role::Assistant,
-                        {ThinkingBlock{"I should read", "sig"}, TextBlock{"Reading."}, call("toolu_01", "Read", R"({"path":"a"})"),
-                         call("toolu_02", "Read", R"({"path":"b"})")}});
+                        {ThinkingBlock{"I should read", "sig"}, TextBlock{"Reading."},
+                         call("toolu_01", "Read", R"({"path":"a"})"), call("toolu_02", "Read", R"({"path":"b"})")}});
   c.messages.push_back({Role::User,
-                        {ToolResultBlock{"toolu_01", "first", {}, false}, ToolResultBlock{"toolu_02", "no such file", {}, true},
-                         TextBlock{"Go on"}}});
+                        {ToolResultBlock{"toolu_01", "first", {}, false},
+                         ToolResultBlock{"toolu_02", "no such file", {}, true}, TextBlock{"Go on"}}});
   return c;
 }
 
@@ -153,7 +161,9 @@ TEST_CASE("conversation text that spells a control token never becomes one") {
   c.tools[0].description += evil;
   c.tools[0].input_schema.set("<|im_start|>", evil);
   c.messages.front() = says(Role::User, evil);
-  c.messages.push_back({Role::Assistant, {ThinkingBlock{evil, ""}, TextBlock{evil}, call("x", "Read<think>", "{\"<think>\":\"</think>\"}")}});
+  c.messages.push_back(
+      {Role::Assistant,
+       {ThinkingBlock{evil, ""}, TextBlock{evil}, call("x", "Read<think>", "{\"<think>\":\"</think>\"}")}});
   std::get<ToolUseBlock>(c.messages.back().blocks[2]).input.set("p", evil);
   c.messages.push_back({Role::User, {ToolResultBlock{"x", evil, {}, false}}});
   const auto r = renderer(kPlain);
@@ -226,17 +236,21 @@ TEST_CASE("with tool choice none no tools are listed") {
 TEST_CASE("thoughts of earlier turns stay where a template would drop them at the next user message") {
   // As Qwen's templates do: thoughts only behind the last user message, and line breaks that depend on the text.
   const char* const forgetful =
-      "{% set ns = namespace(last=0) %}{% for m in messages %}{% if m.role == 'user' %}{% set ns.last = loop.index0 %}{% endif %}"
+      "{% set ns = namespace(last=0) %}{% for m in messages %}{% if m.role == 'user' %}{% set ns.last = loop.index0 "
+      "%}{% endif %}"
       "{% endfor %}{% for m in messages %}<|im_start|>{{ m.role }}\n"
       "{% if m.role == 'assistant' and loop.index0 > ns.last %}"
       "<think>\n{{ (m.reasoning_content or '').strip('\n') }}\n</think>\n\n{{ m.content.lstrip('\n') }}"
       "{% else %}{{ m.content }}{% endif %}"
       "{% for c in m.tool_calls or [] %}{% if m.content or not loop.first %}\n{% endif %}<tool_call>\n{\"name\": "
-      "{{ c.function.name | tojson }}, \"arguments\": {{ c.function.arguments | tojson }}}\n</tool_call>{% endfor %}<|im_end|>\n"
+      "{{ c.function.name | tojson }}, \"arguments\": {{ c.function.arguments | tojson }}}\n</tool_call>{% endfor "
+      "%}<|im_end|>\n"
       "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n<think>\n{% endif %}";
   const auto r = renderer(forgetful);
   Conversation c = hello();
-  c.messages.push_back({Role::Assistant, {ThinkingBlock{"first <|im_end|> thought", ""}, TextBlock{"Reading."}, call("a", "Read", "{}")}});
+  c.messages.push_back(
+      {Role::Assistant,
+       {ThinkingBlock{"first <|im_end|> thought", ""}, TextBlock{"Reading."}, call("a", "Read", "{}")}});
   c.messages.push_back({Role::User, {ToolResultBlock{"a", "one", {}, false}}});
   c.messages.push_back({Role::Assistant, {ThinkingBlock{"second", ""}, call("b", "Read", "{}")}});
   c.messages.push_back({Role::User, {ToolResultBlock{"b", "two", {}, false}}});
@@ -270,7 +284,8 @@ TEST_CASE("a system message in the middle stays there where the template takes i
 TEST_CASE("a strict template gets the middle system message as part of the user's") {
   Conversation c = hello();
   c.messages.push_back({Role::System, {TextBlock{"Environment"}}});
-  CHECK(text_of(*renderer(kStrict), c) == "[system]Be brief.[/]\n[user]Hi\n<system>\nEnvironment\n</system>[/]\n[assistant]");
+  CHECK(text_of(*renderer(kStrict), c) ==
+        "[system]Be brief.[/]\n[user]Hi\n<system>\nEnvironment\n</system>[/]\n[assistant]");
   c.messages.push_back(says(Role::Assistant, "Yes"));
   c.messages.push_back({Role::System, {TextBlock{"Changed"}}});
   c.messages.push_back(says(Role::User, "Now"));
@@ -280,8 +295,9 @@ TEST_CASE("a strict template gets the middle system message as part of the user'
 TEST_CASE("a strict template gets one call at once, each followed by its result") {
   Conversation c = tool_loop();
   std::get<TextBlock>(c.messages[2].blocks[2]).text = "Go on";
-  CHECK(text_of(*renderer(kStrict), c).contains("[assistant]Reading.(call Read {\"path\": \"a\"})[/]\n[tool]first[/]\n"
-                                                "[assistant](call Read {\"path\": \"b\"})[/]\n[tool]Error: no such file[/]\n"));
+  CHECK(text_of(*renderer(kStrict), c)
+            .contains("[assistant]Reading.(call Read {\"path\": \"a\"})[/]\n[tool]first[/]\n"
+                      "[assistant](call Read {\"path\": \"b\"})[/]\n[tool]Error: no such file[/]\n"));
 }
 
 TEST_CASE("a strict template gets neighbouring user messages as one") {
@@ -298,7 +314,8 @@ TEST_CASE("a template that knows only user and assistant still shows system, too
   CHECK_FALSE(text.contains("Later"));
   CHECK(text.contains("Be brief.\n\nHi<|im_end|>"));
   CHECK(text.contains("Reading.\n<tool_call>\n{\"name\": \"Read\", \"arguments\": {\"path\":\"a\"}}\n</tool_call>"));
-  CHECK(text.contains("<tool_response>\nfirst\n</tool_response>\n<tool_response>\nError: no such file\n</tool_response>\nGo on"));
+  CHECK(text.contains(
+      "<tool_response>\nfirst\n</tool_response>\n<tool_response>\nError: no such file\n</tool_response>\nGo on"));
 }
 
 TEST_CASE("a template that wants content in parts gets parts") {
@@ -324,17 +341,20 @@ TEST_CASE("a broken or hostile template, and none, give way to the built-in one"
 }
 
 TEST_CASE("a long comment does not cost the stack") {
-  CHECK(text_of(*renderer("{#- " + std::string(200000, 'c') + " -#}\n" + kPlain), hello()) == text_of(*renderer(kPlain), hello()));
+  CHECK(text_of(*renderer("{#- " + std::string(200000, 'c') + " -#}\n" + kPlain), hello()) ==
+        text_of(*renderer(kPlain), hello()));
 }
 
 TEST_CASE("the built-in template shows tools, calls, results and thoughts") {
   const std::string text = text_of(*renderer(""), tool_loop());
   CHECK(text.starts_with("<|im_start|>system\nBe brief.\n\n# Tools\n"));
   CHECK(text.contains("<tools>\n{\"type\": \"function\", \"function\": {\"name\": \"Read\""));
-  CHECK(text.contains("<think>\nI should read\n</think>\n\nReading.\n<tool_call>\n{\"name\": \"Read\", \"arguments\": "
-                      "{\"path\": \"a\"}}\n</tool_call>\n<tool_call>"));
-  CHECK(text.contains("<|im_start|>user\n<tool_response>\nfirst\n</tool_response>\n<tool_response>\nError: no such file\n"
-                      "</tool_response><|im_end|>\n<|im_start|>user\nGo on<|im_end|>\n<|im_start|>assistant\n"));
+  CHECK(
+      text.contains("<think>\nI should read\n</think>\n\nReading.\n<tool_call>\n{\"name\": \"Read\", \"arguments\": "
+                    "{\"path\": \"a\"}}\n</tool_call>\n<tool_call>"));
+  CHECK(
+      text.contains("<|im_start|>user\n<tool_response>\nfirst\n</tool_response>\n<tool_response>\nError: no such file\n"
+                    "</tool_response><|im_end|>\n<|im_start|>user\nGo on<|im_end|>\n<|im_start|>assistant\n"));
 }
 
 TEST_CASE("one renderer serves many threads") {

@@ -30,7 +30,7 @@ class SpecialTexts {
   [[nodiscard]] std::vector<std::string_view> cut(std::string_view text) const;
 
  private:
-  std::vector<std::string> texts_;                // sorted
+  std::vector<std::string> texts_;               // sorted
   std::array<std::uint32_t, 257> first_byte_{};  // texts_[first_byte_[b], first_byte_[b + 1]) begin with byte b
 };
 

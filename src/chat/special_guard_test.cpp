@@ -1,3 +1,4 @@
+// The guard of control tokens: search, masking, cutting, and what comes back.
 #include "chat/special_guard.h"
 
 #include <doctest/doctest.h>
@@ -13,7 +14,8 @@ using namespace hearth::chat;
 
 namespace {
 
-const std::vector<std::string> kTexts = {"<|im_start|>", "<|im_end|>", "<think>", "</think>", "<|im|>", "|im|", "  ", "\n\n", "é", "é>"};
+const std::vector<std::string> kTexts = {"<|im_start|>", "<|im_end|>", "<think>", "</think>", "<|im|>",
+                                         "|im|",         "  ",         "\n\n",    "é",        "é>"};
 
 std::string joined(const std::vector<SpecialGuard::Part>& parts) {
   std::string all;

@@ -1,3 +1,4 @@
+// Stop sequences: the rules by example, and against a naive search of the whole text.
 #include "chat/stop_matcher.h"
 
 #include <doctest/doctest.h>

@@ -26,7 +26,9 @@ std::size_t without_trailing_white_space(std::string_view text) {
   return last == std::string_view::npos ? 0 : last + 1;
 }
 // `text` is the beginning of `tag`, and not all of it.
-bool may_become(std::string_view text, std::string_view tag) { return text.size() < tag.size() && tag.starts_with(text); }
+bool may_become(std::string_view text, std::string_view tag) {
+  return text.size() < tag.size() && tag.starts_with(text);
+}
 
 }  // namespace
 
@@ -96,7 +98,9 @@ class StreamParser::State {
 
   [[nodiscard]] std::string_view rest() const { return std::string_view(buffer_).substr(consumed_); }
   // More may come, and it may turn `text` into `tag`.
-  [[nodiscard]] bool wait_for(std::string_view text, std::string_view tag) const { return !last_ && may_become(text, tag); }
+  [[nodiscard]] bool wait_for(std::string_view text, std::string_view tag) const {
+    return !last_ && may_become(text, tag);
+  }
 
   void take_text(std::size_t count) {
     const std::string_view text = rest().substr(0, count);
@@ -262,7 +266,7 @@ class StreamParser::State {
   bool last_ = false;
   bool thought_opened_twice_ = false;
   bool any_call_ = false;  // has ended: white space that follows is not shown
-  FenceTracker fence_;  // of the text since the last call
+  FenceTracker fence_;     // of the text since the last call
   std::string buffer_;
   std::size_t consumed_ = 0;  // of buffer_: [0, consumed_) is done with and goes at the end of run()
   std::unique_ptr<CallScanner> scanner_;

@@ -32,8 +32,9 @@ std::string joined_text(const std::vector<Block>& blocks) {
 bool says_error(std::string_view text) {
   constexpr std::string_view kError = "error";
   const std::string_view start = text.substr(0, 64);
-  return std::ranges::search(start, kError, [](char a, char b) { return std::tolower(static_cast<unsigned char>(a)) == b; })
-             .begin() != start.end();
+  return std::ranges::search(start, kError, [](char a, char b) {
+           return std::tolower(static_cast<unsigned char>(a)) == b;
+         }).begin() != start.end();
 }
 
 // A failed call must read as one.
@@ -51,8 +52,7 @@ std::string call_text(const ToolUseBlock& call) {
 
 // For templates that list no tools.
 std::string generic_tools_text(const std::vector<Tool>& tools) {
-  std::string text =
-      "# Tools\n\nYou can call these tools. Each line is one tool as JSON:\n<tools>\n";
+  std::string text = "# Tools\n\nYou can call these tools. Each line is one tool as JSON:\n<tools>\n";
   for (const Tool& tool : tools) {
     if (!tool.deferred) text += tool_definition(tool).dump() + "\n";
   }
@@ -103,7 +103,7 @@ class Builder {
   enum class Origin { Spoken, SystemText };
   struct Turn {
     const char* role;
-    std::string text;            // not yet masked
+    std::string text;              // not yet masked
     std::string lead = {};         // masked; stands before the text
     Json fields = Json::object();  // masked
     Origin origin = Origin::Spoken;
@@ -178,7 +178,8 @@ class Builder {
     const auto call = calls_.find(result.tool_use_id);
     const std::string text = result_text(result);
     const auto pending = std::ranges::find(pending_calls_, call == calls_.end() ? "" : call->second.id, &pending_id);
-    if (pending != pending_calls_.end()) write_pending_calls(static_cast<std::size_t>(pending - pending_calls_.begin()) + 1);
+    if (pending != pending_calls_.end())
+      write_pending_calls(static_cast<std::size_t>(pending - pending_calls_.begin()) + 1);
     if (!shape_.tool_role) {
       add_user_text("<tool_response>\n" + text + "\n</tool_response>");
       turns_.back().origin = Origin::SystemText;  // several results are one user turn
@@ -258,7 +259,8 @@ class Builder {
     if (std::string_view(turn.role) != "assistant" || way.keeper == ThoughtKeeper::Template) return;
     const std::string thought = turn.fields.string_at("reasoning_content");
     if (thought.empty() && !way.writes_empty) return;
-    std::erase_if(turn.fields.as_object(), [](const Json::Member& member) { return member.first == "reasoning_content"; });
+    std::erase_if(turn.fields.as_object(),
+                  [](const Json::Member& member) { return member.first == "reasoning_content"; });
     turn.text.erase(0, std::min(turn.text.find_first_not_of('\n'), turn.text.size()));
     turn.lead = way.written(guard_, trimmed(thought), !turn.text.empty());
   }
@@ -293,7 +295,7 @@ class Builder {
   const SpecialGuard& guard_;
   const Folding folding_;
   std::vector<Turn> turns_;
-  std::string user_lead_;  // head text for the next user message, when there is no system role
+  std::string user_lead_;              // head text for the next user message, when there is no system role
   std::map<std::string, Call> calls_;  // by the client's id
   std::vector<Json> pending_calls_;    // of the last assistant message, not yet written
   bool is_prefill_ = false;

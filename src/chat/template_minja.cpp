@@ -110,9 +110,7 @@ std::string without_undefined_test(std::string text) {
 }
 
 // The template's own words: minja adds " at row 3, column 7:" and the lines around it.
-std::string first_words(std::string_view message) {
-  return std::string(message.substr(0, message.find(" at row ")));
-}
+std::string first_words(std::string_view message) { return std::string(message.substr(0, message.find(" at row "))); }
 
 class MinjaTemplate final : public TemplateEngine {
  public:
@@ -134,8 +132,8 @@ class MinjaTemplate final : public TemplateEngine {
     release(context);
     if (!failure.empty()) return fail(ErrorKind::InvalidInput, std::move(failure));
     if (rendered.size() > kRenderedBytesMax)
-      return fail(ErrorKind::TooLarge, std::format("the rendered prompt has {} bytes; the limit is {}", rendered.size(),
-                                                   kRenderedBytesMax));
+      return fail(ErrorKind::TooLarge,
+                  std::format("the rendered prompt has {} bytes; the limit is {}", rendered.size(), kRenderedBytesMax));
     return rendered;
   }
 
@@ -153,9 +151,11 @@ class MinjaTemplate final : public TemplateEngine {
 
 Result<std::unique_ptr<const TemplateEngine>> TemplateEngine::compile(const std::string& text) {
   if (text.size() > kTemplateBytesMax)
-    return fail(ErrorKind::InvalidInput, std::format("the template has {} bytes; the limit is {}", text.size(), kTemplateBytesMax));
+    return fail(ErrorKind::InvalidInput,
+                std::format("the template has {} bytes; the limit is {}", text.size(), kTemplateBytesMax));
   const std::string source = without_undefined_test(without_long_comments(text));
-  if (deepest_nesting(source) > kNestingMax) return fail(ErrorKind::InvalidInput, "the template's brackets nest too deep");
+  if (deepest_nesting(source) > kNestingMax)
+    return fail(ErrorKind::InvalidInput, "the template's brackets nest too deep");
   try {
     // As Hugging Face's library compiles chat templates.
     std::shared_ptr<minja::TemplateNode> root =

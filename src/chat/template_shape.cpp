@@ -51,10 +51,12 @@ void probe_system(const Prober& prober, TemplateShape& shape) {
   const std::string middle = prober.render({says("system", "Head."), says("user", kUser), says("system", kSystem),
                                             says("assistant", kAnswer), says("user", kSecond)});
   const std::size_t at = middle.find(kSystem);
-  shape.system_anywhere = shape.system_role && at != std::string::npos && middle.find(kUser) < at && at < middle.find(kAnswer);
+  shape.system_anywhere =
+      shape.system_role && at != std::string::npos && middle.find(kUser) < at && at < middle.find(kAnswer);
 }
 
-Json calling_message(const Prober& prober, const Json::Array& all_arguments, EmptyContentForm empty, const char* text = "") {
+Json calling_message(const Prober& prober, const Json::Array& all_arguments, EmptyContentForm empty,
+                     const char* text = "") {
   Json message = prober.message("assistant", text);
   if (empty == EmptyContentForm::Null && *text == 0) message.set("content", nullptr);
   Json calls = Json::array();
@@ -73,7 +75,8 @@ void probe_tools(const Prober& prober, TemplateShape& shape) {
        {"properties", Json::object({{kKey, Json::object({{"type", "string"}, {"description", "A key."}})}})},
        {"required", Json::Array{kKey}}});
   const Json function = Json::object({{"name", kTool}, {"description", "A tool."}, {"parameters", parameters}});
-  const Json tools = Json::object({{"tools", Json::Array{Json::object({{"type", "function"}, {"function", function}})}}});
+  const Json tools =
+      Json::object({{"tools", Json::Array{Json::object({{"type", "function"}, {"function", function}})}}});
   const Json user = prober.message("user", kUser);
   shape.tools = holds(prober.render({user}, tools), kTool);
 
@@ -148,7 +151,8 @@ void probe_turns(const Prober& prober, const SpecialTexts& specials, TemplateSha
     const std::string without = prober.render(one, variables);
     variables.set("add_generation_prompt", true);
     const std::string with = prober.render(one, variables);
-    if (with.starts_with(without)) shape.generation_suffixes[static_cast<std::size_t>(thinking)] = with.substr(without.size());
+    if (with.starts_with(without))
+      shape.generation_suffixes[static_cast<std::size_t>(thinking)] = with.substr(without.size());
   }
   const auto add = [&](const std::string& text) {
     if (std::ranges::find(shape.turn_openings, text) == shape.turn_openings.end()) shape.turn_openings.push_back(text);

@@ -13,20 +13,20 @@
 
 namespace hearth::chat {
 
-enum class ContentForm { Text, Parts };           // "hello" or [{"type": "text", "text": "hello"}]
-enum class ArgumentsForm { Object, Text };        // of a tool call: the object, or its JSON
-enum class CallForm { Other, Json, Tagged };        // how a call is written; Json and Tagged as the StreamParser reads them
+enum class ContentForm { Text, Parts };       // "hello" or [{"type": "text", "text": "hello"}]
+enum class ArgumentsForm { Object, Text };    // of a tool call: the object, or its JSON
+enum class CallForm { Other, Json, Tagged };  // how a call is written; Json and Tagged as the StreamParser reads them
 enum class EmptyContentForm { EmptyText, Null };  // of an assistant message that only calls tools
 
 struct TemplateShape {
   ContentForm content = ContentForm::Text;
-  bool system_role = true;      // a system message at the head is rendered
-  bool system_anywhere = true;  // also between other messages
-  bool tools = true;            // `tools` are listed
-  bool tool_calls = true;       // an assistant's tool_calls are written
-  bool parallel_calls = true;   // several calls in one message
+  bool system_role = true;        // a system message at the head is rendered
+  bool system_anywhere = true;    // also between other messages
+  bool tools = true;              // `tools` are listed
+  bool tool_calls = true;         // an assistant's tool_calls are written
+  bool parallel_calls = true;     // several calls in one message
   bool text_beside_calls = true;  // an assistant's message may both speak and call
-  bool tool_role = true;        // results have their own role
+  bool tool_role = true;          // results have their own role
   CallForm call_form = CallForm::Other;
   ArgumentsForm arguments = ArgumentsForm::Object;
   bool text_arguments_accepted = true;  // a text among object arguments does no harm

@@ -7,8 +7,8 @@ namespace hearth::chat {
 
 [[nodiscard]] inline Json tool_definition(const Tool& tool) {
   Json::Object function{{"name", tool.name}, {"description", tool.description}};
-  function.emplace_back("parameters", tool.input_schema.is_object() ? tool.input_schema
-                                                                    : Json::object({{"type", "object"}}));
+  function.emplace_back("parameters",
+                        tool.input_schema.is_object() ? tool.input_schema : Json::object({{"type", "object"}}));
   return Json::object({{"type", "function"}, {"function", std::move(function)}});
 }
 

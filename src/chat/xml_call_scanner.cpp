@@ -155,7 +155,8 @@ class XmlCallScanner final : public CallScanner {
     if (close == std::string::npos) {
       std::size_t certain = pending_.size();
       if (const std::size_t bracket = pending_.rfind('<');
-          bracket != std::string::npos && match(std::string_view(pending_).substr(bracket), kParameterClose) == Match::Maybe) {
+          bracket != std::string::npos &&
+          match(std::string_view(pending_).substr(bracket), kParameterClose) == Match::Maybe) {
         certain = bracket;
       }
       stream_value(certain, events);
@@ -234,8 +235,8 @@ class XmlCallScanner final : public CallScanner {
   const StreamParserOptions& options_;
   CallState state_ = CallState::Undecided;
   At at_ = At::Name;
-  std::string pending_;      // not yet sent, not yet decided
-  std::size_t looked_ = 0;   // closing tags before this place in pending_ were part of the value
+  std::string pending_;     // not yet sent, not yet decided
+  std::size_t looked_ = 0;  // closing tags before this place in pending_ were part of the value
   std::string name_;
   const Json* properties_ = nullptr;  // of the tool's schema; lives in options_
   const Json* schema_ = nullptr;      // of the parameter being read
