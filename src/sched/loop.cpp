@@ -27,7 +27,8 @@ Loop::Loop(engine::Engine& engine, const Clock& clock, LoopOptions options, Publ
       options_(bounded(options, info_)),
       publish_(std::move(publish)),
       tokenizer_(engine.tokenizer()),
-      cache_(engine) {}
+      cache_(engine),
+      rows_max_(info_.batch_tokens_max) {}
 
 bool Loop::step() {
   admit();
@@ -41,6 +42,7 @@ bool Loop::step() {
   } else if (*outcome == engine::DecodeOutcome::NoRoom) {
     make_room();
   } else if (*outcome == engine::DecodeOutcome::Done) {
+    rows_max_ = info_.batch_tokens_max;
     after_decode(clock_.now_us() - began_us);
   }
   remove_ended();
@@ -68,7 +70,7 @@ PlanLimits Loop::limits() const {
     const std::uint32_t units_max = std::max<std::uint32_t>(info_.batch_tokens_max / unit, 1);
     chunk = unit * static_cast<std::uint32_t>(std::clamp(units, 1.0, static_cast<double>(units_max)));
   }
-  return {.batch_tokens = info_.batch_tokens_max, .prefill_tokens = chunk, .prefill_tokens_beside = unit};
+  return {.batch_tokens = rows_max_, .prefill_tokens = chunk, .prefill_tokens_beside = unit};
 }
 
 void Loop::build_batch() {
@@ -144,10 +146,15 @@ void Loop::tell_progress(JobState& job) {
 }
 
 // The batch found no cells. Idle prefixes go first, the oldest before the others; then the youngest job goes back to the
-// queue, with what it has sampled. A job that is alone and still finds no room has used up the context.
+// queue, with what it has sampled. A job that is alone tries smaller batches; when there is no room for one row it has used
+// up the context.
 void Loop::make_room() {
   if (cache_.evict_one()) return;
-  if (running_.size() == 1) return end(*running_.front(), link::EndReason::ContextFull);
+  if (running_.size() == 1) {
+    if (rows_.size() == 1) return end(*running_.front(), link::EndReason::ContextFull);
+    rows_max_ = static_cast<std::uint32_t>(rows_.size() / 2);
+    return;
+  }
   const auto youngest = std::ranges::max_element(running_, {}, [](const JobPointer& job) { return job->arrival; });
   JobState& job = **youngest;
   cache_.release(*job.sequence);

@@ -99,6 +99,7 @@ class Loop {
   std::uint64_t arrivals_ = 0;
   std::uint64_t turn_ = 0;
   double prefill_us_per_token_ = 0;  // moving average; 0 = not known yet
+  std::uint32_t rows_max_;           // of a batch; lowered while a job that is alone finds no room for more
 
   struct Totals {
     std::uint64_t jobs_accepted = 0, jobs_refused = 0, jobs_ended = 0, jobs_failed = 0, jobs_cancelled = 0,
