@@ -124,7 +124,7 @@ class TemplateRenderer final : public Renderer {
       return fail(ErrorKind::InvalidInput, "it does not write the last assistant message");
     }
     Prompt prompt = to_prompt(rendered, guard, thinking, std::move(input));
-    if (forced && !prompt.thinking_opened) open_call(prompt, conversation);
+    if (forced) prompt.forced_call = call_opening(conversation);
     return prompt;
   }
 
@@ -134,20 +134,16 @@ class TemplateRenderer final : public Renderer {
   }
 
   // A model that must call finds its call begun: only the name or the arguments are left to write.
-  void open_call(Prompt& prompt, const Conversation& conversation) const {
+  [[nodiscard]] std::vector<PromptSegment> call_opening(const Conversation& conversation) const {
     const bool json = shape_.call_form == CallForm::Json;
-    const auto write = [&](std::string_view text) {
-      prompt.segments.push_back({std::string(text), true});
-      prompt.answer_opening += text;
-    };
-    write(json ? "<tool_call>\n{\"name\": \"" : "<tool_call>\n<function=");
-    if (conversation.tool_choice != ToolChoice::Named) return;
+    std::vector<PromptSegment> opening{{json ? "<tool_call>\n{\"name\": \"" : "<tool_call>\n<function=", true}};
+    if (conversation.tool_choice != ToolChoice::Named) return opening;
     std::string name;
     append_json_string(name, conversation.tool_choice_name);
     name = json ? name.substr(1, name.size() - 2) : conversation.tool_choice_name;
-    for (const std::string_view piece : specials_.cut(name)) prompt.segments.push_back({std::string(piece), false});
-    prompt.answer_opening += name;
-    write(json ? "\", \"arguments\":" : ">\n");
+    for (const std::string_view piece : specials_.cut(name)) opening.push_back({std::string(piece), false});
+    opening.push_back({json ? "\", \"arguments\":" : ">\n", true});
+    return opening;
   }
 
   [[nodiscard]] Prompt to_prompt(const std::string& rendered, const SpecialGuard& guard, Thinking thinking,

@@ -26,9 +26,10 @@ struct Prompt {
   std::vector<std::size_t> boundary_segments;
   bool thinking_opened = false;  // the prompt ends inside an opened thought
   std::string prefill;           // text of a trailing assistant message that the answer continues; part of segments
-  // The beginning of a forced call (ToolChoice::Any, Named), part of segments: the StreamParser is to read it first, as if
-  // the model had written it.
-  std::string answer_opening;
+  // With ToolChoice::Any or Named: the beginning of the call, written as this template writes calls. Not part of
+  // segments: the caller puts it behind them, after ending an opened thought, and has the StreamParser read it first.
+  // Empty where the template's way of calling is none that the StreamParser reads.
+  std::vector<PromptSegment> forced_call;
 
   [[nodiscard]] std::string text() const;  // all segments joined: for debugging and tests
 };

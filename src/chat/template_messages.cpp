@@ -91,7 +91,7 @@ class Builder {
       input.messages.push(to_json(turns_[i]));
     }
     input.tools = Json::array();
-    if (shape_.tools && conversation_.tool_choice != ToolChoice::None) {
+    if (shape_.tools) {
       for (const Tool& tool : conversation_.tools) {
         if (!tool.deferred) input.tools.push(guard_.mask_json(tool_definition(tool)));
       }
@@ -119,8 +119,7 @@ class Builder {
       append_paragraph(head, joined_text(conversation_.messages[first].blocks));
       ++first;
     }
-    const bool any_tool = conversation_.tool_choice != ToolChoice::None &&
-                          std::ranges::any_of(conversation_.tools, [](const Tool& t) { return !t.deferred; });
+    const bool any_tool = std::ranges::any_of(conversation_.tools, [](const Tool& t) { return !t.deferred; });
     if (any_tool && !shape_.tools) {
       head = generic_tools_text(conversation_.tools) + (head.empty() ? "" : "\n\n") + head;
     }

@@ -21,7 +21,8 @@ struct TemplateInput {
   std::string prefill;
 };
 
-// All text of the conversation is masked by `guard`. ToolChoice::None lists no tools.
+// All text of the conversation is masked by `guard`. ToolChoice::None lists the tools all the same:
+// leaving them out would cost the cached prefix.
 [[nodiscard]] TemplateInput build_template_input(const Conversation& conversation, const TemplateShape& shape,
                                                  const SpecialGuard& guard, Folding folding);
 
