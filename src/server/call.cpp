@@ -32,7 +32,7 @@ Call::Call(std::shared_ptr<http::Exchange> exchange, RequestLog& log, const Cloc
   record.body_bytes = request().body.size();
   record.times.wait_us = since_received_us();
   headers_.emplace_back("request-id", request_id_);
-  log_.begin();
+  log_.begin(record.path);
 }
 
 Call::~Call() {

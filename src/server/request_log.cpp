@@ -49,10 +49,16 @@ void log_record(const RequestRecord& record) {
 
 }  // namespace
 
-void RequestLog::begin() {
+void RequestLog::begin(std::string_view path) {
   const std::lock_guard lock(mutex_);
   ++active_count_;
-  ++request_count_;
+  if (path.ends_with("/messages")) {
+    ++message_request_count_;
+  } else if (path.ends_with("/count_tokens")) {
+    ++count_request_count_;
+  } else {
+    ++other_request_count_;
+  }
 }
 
 void RequestLog::finish(const RequestRecord& record) {
@@ -82,14 +88,20 @@ std::uint64_t RequestLog::active_count() const {
 
 Json RequestLog::counters_json() const {
   const std::lock_guard lock(mutex_);
-  return Json::object({{"requests", request_count_},
-                       {"active", active_count_},
+  return Json::object({{"active", active_count_},
                        {"refused", refused_count_},
                        {"failed", failed_count_},
                        {"client_gone", client_gone_count_},
                        {"prompt_tokens", prompt_token_count_},
                        {"cached_tokens", cached_token_count_},
                        {"output_tokens", output_token_count_}});
+}
+
+Json RequestLog::totals_json() const {
+  const std::lock_guard lock(mutex_);
+  return Json::object({{"messages", message_request_count_},
+                       {"count_tokens", count_request_count_},
+                       {"other", other_request_count_}});
 }
 
 Json RequestLog::recent_json() const {

@@ -7,6 +7,7 @@
 #include <deque>
 #include <mutex>
 #include <string>
+#include <string_view>
 
 #include "base/json.h"
 
@@ -43,10 +44,12 @@ inline constexpr int kStatusClientGone = 499;
 
 class RequestLog {
  public:
-  void begin();
+  void begin(std::string_view path);
   void finish(const RequestRecord& record);  // once for every begin()
   [[nodiscard]] std::uint64_t active_count() const;
   [[nodiscard]] Json counters_json() const;
+  // Requests ever begun, by what they asked for.
+  [[nodiscard]] Json totals_json() const;
   [[nodiscard]] Json recent_json() const;
 
  private:
@@ -55,7 +58,9 @@ class RequestLog {
   mutable std::mutex mutex_;
   std::deque<RequestRecord> recent_;      // guarded by mutex_; model requests only
   std::uint64_t active_count_ = 0;        // guarded by mutex_, as all below
-  std::uint64_t request_count_ = 0;
+  std::uint64_t message_request_count_ = 0;
+  std::uint64_t count_request_count_ = 0;
+  std::uint64_t other_request_count_ = 0;
   std::uint64_t refused_count_ = 0;       // 4xx
   std::uint64_t failed_count_ = 0;        // 5xx, and errors inside a stream
   std::uint64_t client_gone_count_ = 0;

@@ -97,6 +97,7 @@ TEST_CASE("the status shows the engine, the counters and the times of the last r
   CHECK(model.find("engine_pid")->as_integer() == 4711);
   CHECK(model.find("live_jobs")->as_integer() == 0);
   CHECK(model.find("counters")->find("tokens_sampled")->as_integer() == 3);
+  CHECK(status->find("requests_total")->dump() == R"({"messages":1,"count_tokens":0,"other":2})");
   const auto& recent = status->find("recent")->as_array();
   REQUIRE(recent.size() == 1);
   CHECK(recent[0].find("times")->find("parse_us")->as_integer() >= 0);

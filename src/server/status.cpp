@@ -69,6 +69,7 @@ struct StatusGathering {
     if (loading.loading) {
       body.set("loading", Json::object({{"name", loading.name}, {"fraction", static_cast<double>(loading.fraction)}}));
     }
+    body.set("requests_total", log->totals_json());
     body.set("requests", log->counters_json());
     body.set("recent", log->recent_json());
     call->respond_json(200, body);
