@@ -181,6 +181,22 @@ TEST_CASE("with no room for two, the younger job waits and both end with their w
   }
 }
 
+TEST_CASE("nobody overtakes a job that gave its room away") {
+  TestLoop test(fake_options(MemoryKind::Attention, 600), {.parallel_jobs = 2});
+  for (const link::JobId id : {1, 2, 3}) {
+    auto job = greedy_job(id, prompt_of(id, id == 3 ? 20 : 280), 150);
+    job.sampling.logit_bias = {{engine::kFakeTurnEnd, -100.0F}};
+    test.submit(std::move(job));
+  }
+  while (test.jobs[1].end_count == 0) {
+    REQUIRE(test.step());
+    CHECK((test.jobs[3].started_count == 0 || test.jobs[1].end_count == 1));
+  }
+  CHECK(test.counter("jobs_preempted") == 1);
+  test.run();
+  for (const link::JobId id : {1, 2, 3}) CHECK(test.jobs[id].tokens.size() == 150);
+}
+
 TEST_CASE("a preempted job can be cancelled") {
   TestLoop test(fake_options(MemoryKind::Attention, 600));
   for (const link::JobId id : {1, 2}) {
