@@ -28,7 +28,10 @@ async function withServer(body) {
   }
 }
 
-test('headers come at once, pings every 10 s, real events from 60 s on, then the answer', () => withServer(async (server) => {
+test('headers come at once, pings every 10 s, real events from 60 s on, then the answer', async () => {
+  // A server of its own: the scripted engine's delay holds everything that shares its batches.
+  const server = await serve(fakeModel(script));
+  try {
   const { events, headers_ms, raw } = await stream(server, ask('slow start'));
   assert(headers_ms < 1000, `headers after ${headers_ms} ms`);
   const pings = events.filter((e) => e.event === 'ping').map((e) => e.at_ms);
@@ -38,7 +41,8 @@ test('headers come at once, pings every 10 s, real events from 60 s on, then the
   assert(beats.length >= 1 && beats[0].at_ms >= 55000 && beats[0].at_ms <= 70000, `heartbeats at ${beats.map((e) => e.at_ms)}`);
   equal(events.filter((e) => e.event === 'message_start').length, 1, 'message_start');
   equal(textOf(events), 'At last.', raw.slice(-2000));
-}), { slots: 0, limit_s: 150 });
+  } finally { await server.stop(); }
+}, { slots: 0, limit_s: 150 });
 
 test('a tool block is closed before the next one begins and reaches the client at once', () => withServer(async (server) => {
   const tools = ['a', 'b'].map((name) => ({ name, input_schema: { type: 'object' } }));
