@@ -40,8 +40,9 @@ try {
     if (round === 0) continue;
     headers.push(headers_ms);
     const { json } = await request(`${server.url}/v1/hearth/status`);
-    const timing = json.recent_requests.at(-1).timing_us;
-    for (const [name, us] of Object.entries(timing)) (steps[name] ??= []).push(us / 1000);
+    const { times } = json.recent.filter((r) => r.path === '/v1/messages').at(-1);
+    for (const [name, us] of Object.entries(times)) (steps[name.replace(/_us$/, '')] ??= []).push(us / 1000);
+    (steps['wait + parse + submit + first event'] ??= []).push((times.wait_us + times.parse_us + times.submit_us + times.first_event_us) / 1000);
   }
   console.log(`body of ${(size / 1024).toFixed(0)} KB, 151 messages, ${rounds} rounds, medians (max) in ms:`);
   for (const [name, list] of Object.entries(steps)) console.log(`  ${name.padEnd(28)} ${median(list).toFixed(2)} (${Math.max(...list).toFixed(2)})`);
