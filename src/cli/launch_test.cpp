@@ -19,7 +19,8 @@ std::string value_of(const Environment& environment, const std::string& name) {
 }  // namespace
 
 TEST_CASE("Claude Code is told the model, the real window and patience") {
-  const auto environment = claude_environment({.base_url = "http://127.0.0.1:8787", .api_key = "", .model_id = "qwen", .context_tokens = 65536, .thinks = true});
+  const auto environment = claude_environment(
+      {.base_url = "http://127.0.0.1:8787", .api_key = "", .model_id = "qwen", .context_tokens = 65536, .thinks = true});
   CHECK(value_of(environment, "ANTHROPIC_BASE_URL") == "http://127.0.0.1:8787");
   CHECK(value_of(environment, "ANTHROPIC_AUTH_TOKEN") == "local");
   CHECK(value_of(environment, "ANTHROPIC_MODEL") == "qwen");
@@ -47,7 +48,8 @@ TEST_CASE("the automatic permission mode is off unless the user chose one") {
 }
 
 TEST_CASE("shell lines survive any value") {
-  CHECK(as_shell_lines({{"A", "it's $HOME"}, {"B", "plain-1.0"}}, {"C"}) == "unset C\nexport A='it'\\''s $HOME'\nexport B=plain-1.0\n");
+  CHECK(as_shell_lines({{"A", "it's $HOME"}, {"B", "plain-1.0"}}, {"C"}) ==
+        "unset C\nexport A='it'\\''s $HOME'\nexport B=plain-1.0\n");
 }
 
 TEST_CASE("addresses are read with and without port, path and brackets") {
@@ -60,7 +62,8 @@ TEST_CASE("addresses are read with and without port, path and brackets") {
   CHECK(six->host == "::1");
   CHECK(six->port == 9);
   CHECK(parse_url("http://box")->port == 80);
-  for (const char* wrong : {"", "localhost:8787", "https://x", "http://", "http://x:0", "http://x:99999", "http://x:1y", "http://x/other", "http://[::1"}) {
+  for (const char* wrong : {"", "localhost:8787", "https://x", "http://", "http://x:0", "http://x:99999", "http://x:1y",
+                            "http://x/other", "http://[::1"}) {
     CAPTURE(wrong);
     CHECK_FALSE(parse_url(wrong));
   }

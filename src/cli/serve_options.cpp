@@ -84,8 +84,8 @@ void add_engine_flags(CLI::App& command, ServeOptions& options) {
   add_engine_value(command, options, "--ubatch-size", "--ubatch-size", tokens, "Tokens computed at once (-ub)");
   add_engine_value(command, options, "-t,--threads", "--threads", threads, "Threads for answers; 0 = physical cores");
   add_engine_value(command, options, "--threads-batch", "--threads-batch", threads, "Threads for prompts (-tb)");
-  add_engine_value(command, options, "--n-gpu-layers,--gpu-layers", "--n-gpu-layers", CLI::Range(-1, 100000) | CLI::IsMember({"all", "auto"}),
-                   "Layers on the GPU; -1 = all (-ngl)");
+  add_engine_value(command, options, "--n-gpu-layers,--gpu-layers", "--n-gpu-layers",
+                   CLI::Range(-1, 100000) | CLI::IsMember({"all", "auto"}), "Layers on the GPU; -1 = all (-ngl)");
   add_engine_value(command, options, "--cache-type-k", "--cache-type-k", kv_type, "Type of the K cache (-ctk)");
   add_engine_value(command, options, "--cache-type-v", "--cache-type-v", kv_type, "Type of the V cache (-ctv)");
   add_engine_value(command, options, "--flash-attn", "--flash-attn", CLI::IsMember({"on", "off", "auto"}),

@@ -10,7 +10,8 @@ namespace hearth::server {
 
 TEST_CASE("the small routes answer GET and HEAD") {
   TestHall t;
-  for (const char* path : {"/", "/api/hello", "/health", "/v1/health", "/v1/models", "/v1/models/test-model", "/v1/hearth/status"}) {
+  for (const char* path : {"/", "/api/hello", "/health", "/v1/health", "/v1/models", "/v1/models/test-model",
+                           "/v1/hearth/status"}) {
     for (const char* method : {"GET", "HEAD"}) {
       CAPTURE(path);
       const auto exchange = t.ask(method, path);
@@ -60,7 +61,8 @@ TEST_CASE("with a key, only root and health are open") {
 
 TEST_CASE("a browser of a friendly origin is answered, with its preflight; another is refused") {
   TestHall t({.api_key = "secret"});
-  const auto preflight = t.ask("OPTIONS", "/v1/messages", "", {{"origin", "http://localhost:3000"}, {"access-control-request-headers", "x-api-key"}});
+  const auto preflight = t.ask("OPTIONS", "/v1/messages", "", 
+                               {{"origin", "http://localhost:3000"}, {"access-control-request-headers", "x-api-key"}});
   CHECK(preflight->status == 204);
   CHECK(preflight->header("access-control-allow-origin") == "http://localhost:3000");
   CHECK(preflight->header("access-control-allow-headers") == "x-api-key");
