@@ -78,11 +78,13 @@ async function manyStreams() {
       if (last[i]) longest_ms = Math.max(longest_ms, now - last[i]);
       last[i] = now;
       if (event.event === 'ping') pings[i] += 1;
-    }).catch(() => { failures += 1; });
+    }).then(({ status }) => { if (status !== 200) failures += 1; }, () => { failures += 1; });
     if (i % 50 === 49) await sleep(50);
   }
   await sleep(wait_s * 1000);
   const expected = Math.floor((wait_s - 2) / 10);
   console.log(`${streams} open streams for ${wait_s} s: front memory ${rss_mb(server.child.pid).toFixed(1)} MB (limit 200), pings per stream ${Math.min(...pings)}-${Math.max(...pings)} (at least ${expected} due), longest silence ${(longest_ms / 1000).toFixed(1)} s, failures ${failures}`);
+  const whole = failures;
   for (const sent of open) sent?.destroy();
+  if (whole > 0 || Math.min(...pings) < expected) process.exitCode = 1;
 }
