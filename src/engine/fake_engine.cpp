@@ -20,8 +20,8 @@ namespace hearth::engine {
 namespace {
 
 constexpr std::uint64_t kHashSeed = 0x6865617274680001ULL;
-constexpr std::int64_t kSleepSliceMs = 20;       // how late a cancel is heard during a scripted delay
-constexpr std::int64_t kForgottenDelayMs = 1000; // a delay not asked for again since is a new one
+constexpr std::int64_t kSleepSliceMs = 20;        // how late a cancel is heard during a scripted delay
+constexpr std::int64_t kForgottenDelayMs = 1000;  // a delay not asked for again since is a new one
 constexpr std::size_t kScriptBytesMax = 64U << 20;
 constexpr std::string_view kAssistant = "assistant\n";
 
@@ -62,13 +62,14 @@ struct FakeEngine::Line {
   std::size_t answer_start = 0;
   const FakeRule* rule = nullptr;  // nullptr with a start: no rule fits, babble
   FakeContinuation continuation;
-  std::size_t said_until = 0;      // line length that `continuation` is about
+  std::size_t said_until = 0;  // line length that `continuation` is about
   // A scripted delay under way.
   std::uint64_t delay_hash = 0;
   std::int64_t delay_until_ms = 0;
 };
 
-FakeEngine::FakeEngine(FakeOptions options) : options_(std::move(options)), tokenizer_(std::make_shared<FakeTokenizer>()) {
+FakeEngine::FakeEngine(FakeOptions options)
+    : options_(std::move(options)), tokenizer_(std::make_shared<FakeTokenizer>()) {
   const FakeScript& script = options_.script;
   info_.name = script.name;
   info_.architecture = script.architecture;
@@ -83,8 +84,12 @@ FakeEngine::FakeEngine(FakeOptions options) : options_(std::move(options)), toke
   info_.vocabulary_count = kFakeVocabularyCount;
   const float nothing = std::numeric_limits<float>::quiet_NaN();
   constexpr std::int32_t kNothing = std::numeric_limits<std::int32_t>::min();
-  info_.sampling_defaults = {.temperature = nothing, .top_p = nothing, .min_p = nothing, .repeat_penalty = nothing,
-                             .top_k = kNothing, .penalty_last_count = kNothing};
+  info_.sampling_defaults = {.temperature = nothing,
+                             .top_p = nothing,
+                             .min_p = nothing,
+                             .repeat_penalty = nothing,
+                             .top_k = kNothing,
+                             .penalty_last_count = kNothing};
   const std::uint32_t count = options_.cells == 0 ? script.context_tokens : options_.cells;
   cells_.resize(count);
   free_cells_.reserve(count);
@@ -220,7 +225,8 @@ void FakeEngine::update_answer(Line& line) const {
   const FakePrompt prompt = read_fake_prompt(std::span(tokens).first(line.answer_start));
   line.rule = find_fake_rule(options_.script, prompt);
   if (line.rule != nullptr)
-    line.continuation = continue_fake_answer(fake_answer(*line.rule, prompt), std::span(tokens).subspan(line.answer_start));
+    line.continuation =
+        continue_fake_answer(fake_answer(*line.rule, prompt), std::span(tokens).subspan(line.answer_start));
 }
 
 Token FakeEngine::next_token(Line& line, const FakeRule*& rule) const {
@@ -305,7 +311,8 @@ void FakeEngine::clear(Sequence sequence) {
 
 std::vector<Token> FakeEngine::tokens_of(Sequence sequence) const {
   std::vector<Token> tokens;
-  for (const std::uint32_t index : lines_[static_cast<std::size_t>(sequence)].cells) tokens.push_back(cells_[index].token);
+  for (const std::uint32_t index : lines_[static_cast<std::size_t>(sequence)].cells)
+    tokens.push_back(cells_[index].token);
   return tokens;
 }
 
@@ -318,7 +325,8 @@ Result<std::unique_ptr<Engine>> load_fake_engine(const EngineOptions& options) {
     TRY_ASSIGN(const std::string text, read_file(path, kScriptBytesMax));
     TRY_ASSIGN(fake.script, parse_fake_script(text));
   }
-  if (options.context_tokens != 0) fake.script.context_tokens = std::min(fake.script.context_tokens, options.context_tokens);
+  if (options.context_tokens != 0)
+    fake.script.context_tokens = std::min(fake.script.context_tokens, options.context_tokens);
   fake.batch_tokens_max = std::max<std::uint32_t>(options.batch_tokens, 1);
   fake.script.sequences = std::max(fake.script.sequences, options.parallel_jobs);
   if (const char* state = std::getenv("HEARTH_FAKE_STATE"); state != nullptr) fake.state_path = state;

@@ -22,10 +22,10 @@ namespace hearth::engine {
 
 struct FakeOptions {
   FakeScript script;
-  std::uint32_t cells = 0;             // 0 = script.context_tokens
+  std::uint32_t cells = 0;  // 0 = script.context_tokens
   std::uint32_t batch_tokens_max = 2048;
-  float certainty = 50.0F;             // added to the right token's logit; the others lie in [0, 4)
-  std::string state_path;              // counts crashes over restarts; empty: not counted
+  float certainty = 50.0F;  // added to the right token's logit; the others lie in [0, 4)
+  std::string state_path;   // counts crashes over restarts; empty: not counted
 };
 
 class FakeEngine final : public Engine {
@@ -70,8 +70,8 @@ class FakeEngine final : public Engine {
   std::vector<std::uint32_t> free_cells_;
   std::uint32_t cells_used_ = 0;
   std::vector<Line> lines_;
-  std::vector<float> logits_;                          // one row after the other
-  std::vector<std::int64_t> logits_offset_of_row_;     // -1: the row wanted none
+  std::vector<float> logits_;                       // one row after the other
+  std::vector<std::int64_t> logits_offset_of_row_;  // -1: the row wanted none
   bool decode_fails_ = false;
   bool refuses_ = false;
 };

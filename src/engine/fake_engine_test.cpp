@@ -88,7 +88,9 @@ TEST_CASE("a batch without room changes nothing") {
 }
 
 TEST_CASE("each kind of memory allows what it can") {
-  const auto usable = [](MemoryKind kind, std::uint32_t wanted) { return small_engine(kind).usable_prefix(0, 50, wanted); };
+  const auto usable = [](MemoryKind kind, std::uint32_t wanted) {
+    return small_engine(kind).usable_prefix(0, 50, wanted);
+  };
   CHECK(usable(MemoryKind::Attention, 3) == 3);
   for (const auto kind : {MemoryKind::Recurrent, MemoryKind::Hybrid}) {
     CHECK(usable(kind, 50) == 50);
@@ -113,14 +115,16 @@ constexpr std::string_view kScript = R"({
   "name": "steps",
   "rules": [
     {"when": {"contains": "You are a helper"}, "say": "I helped."},
-    {"when": {"last_user_contains": ["write"], "tool_results": 0}, "say": "<think>\nFirst.\n</think>\n\n<tool_call>\n{}\n</tool_call>"},
+    {"when": {"last_user_contains": ["write"], "tool_results": 0},
+     "say": "<think>\nFirst.\n</think>\n\n<tool_call>\n{}\n</tool_call>"},
     {"when": {"last_user_contains": ["write"], "tool_results": 1}, "say": "Done."},
     {"when": {"last_user_contains": ["parrot"]}, "echo": true},
     {"when": {"not_contains": ["secret"], "contains": ["many"]}, "say": "ab", "repeat": 3}
   ],
   "otherwise": "What?"
 })";
-constexpr std::string_view kAsked = "<|im_start|>system\nbe good<|im_end|>\n<|im_start|>user\nplease write it<|im_end|>\n";
+constexpr std::string_view kAsked =
+    "<|im_start|>system\nbe good<|im_end|>\n<|im_start|>user\nplease write it<|im_end|>\n";
 constexpr std::string_view kCalled =
     "<|im_start|>assistant\n<tool_call>\n{}\n</tool_call><|im_end|>\n"
     "<|im_start|>user\n<tool_response>\nwritten\n</tool_response><|im_end|>\n";
@@ -164,11 +168,11 @@ TEST_CASE("the answer goes on from wherever it was left, also behind the templat
   };
   CHECK(rest("") == "<think>hm</think>\n\nYes.");
   CHECK(rest("<think>hm</think>") == "\n\nYes.");
-  CHECK(rest("<think>\n") == "hm</think>\n\nYes.");                     // the template opened the thought
+  CHECK(rest("<think>\n") == "hm</think>\n\nYes.");  // the template opened the thought
   CHECK(rest("<think>\nh") == "m</think>\n\nYes.");
-  CHECK(rest("<think>\n\n</think>\n\n") == "Yes.");                      // the template forbade it
+  CHECK(rest("<think>\n\n</think>\n\n") == "Yes.");  // the template forbade it
   CHECK(rest("<think>\n\n</think>\n\nYe") == "s.");
-  CHECK(rest("My answer: ") == "<think>hm</think>\n\nYes.");             // a prefill
+  CHECK(rest("My answer: ") == "<think>hm</think>\n\nYes.");  // a prefill
   CHECK(rest("My answer: <think>hm") == "</think>\n\nYes.");
   CHECK(rest("<think>hm</think>\n\nYes.").empty());
 }
@@ -219,9 +223,9 @@ TEST_CASE("a scripted delay is asked for again and changes nothing meanwhile") {
 }
 
 TEST_CASE("a script that is wrong is refused with a reason") {
-  for (const char* text : {"", "[]", "{\"rules\": 3}", "{\"rules\": [3]}", "{\"memory_kind\": \"magnetic\"}",
-                           "{\"context_tokens\": -1}", "{\"rules\": [{\"when\": {\"contains\": [3]}}]}",
-                           "{\"rules\": [{\"first_token_delay_ms\": \"long\"}]}"}) {
+  for (const char* text :
+       {"", "[]", "{\"rules\": 3}", "{\"rules\": [3]}", "{\"memory_kind\": \"magnetic\"}", "{\"context_tokens\": -1}",
+        "{\"rules\": [{\"when\": {\"contains\": [3]}}]}", "{\"rules\": [{\"first_token_delay_ms\": \"long\"}]}"}) {
     CAPTURE(text);
     const auto script = parse_fake_script(text);
     REQUIRE(!script);

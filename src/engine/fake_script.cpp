@@ -32,8 +32,8 @@ Result<std::int64_t> integer_at(const Json& object, std::string_view key, std::i
   return value->as_integer();
 }
 
-constexpr std::int64_t kDelayMsMax = 3'600'000;    // an hour is a mistake, not a test
-constexpr std::int64_t kTokensMax = 16'777'216;    // 64 MiB of cells
+constexpr std::int64_t kDelayMsMax = 3'600'000;  // an hour is a mistake, not a test
+constexpr std::int64_t kTokensMax = 16'777'216;  // 64 MiB of cells
 constexpr std::int64_t kRepeatMax = 1'000'000;
 
 Result<FakeRule> parse_rule(const Json& json) {
@@ -131,7 +131,8 @@ std::vector<Token> fit_to_template(std::span<const Token> answer, std::span<cons
     while (end != fitted.end() && *end == '\n') ++end;
     fitted.erase(fitted.begin(), end);
     fitted.insert(fitted.begin(), kEmptyThought.begin(), kEmptyThought.end());
-  } else if (said.size() >= 2 && said[0] == kFakeThinkOpen && said[1] == '\n' && (answer.size() < 2 || answer[1] != '\n')) {
+  } else if (said.size() >= 2 && said[0] == kFakeThinkOpen && said[1] == '\n' &&
+             (answer.size() < 2 || answer[1] != '\n')) {
     fitted.insert(fitted.begin() + 1, '\n');
   }
   return fitted;

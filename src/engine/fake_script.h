@@ -32,9 +32,9 @@ struct FakeRule {
   bool echo = false;                            // says the last instruction instead of `say`
   std::uint32_t repeat = 1;                     // the text, so many times
   std::int64_t first_token_delay_ms = 0;
-  std::int64_t token_delay_ms = 0;              // every token but the first
+  std::int64_t token_delay_ms = 0;                  // every token but the first
   std::optional<std::uint32_t> crash_after_tokens;  // the process aborts instead of giving this token (from 0)
-  std::uint32_t crash_times = 1;                // so often in all, where HEARTH_FAKE_STATE names a file to count in
+  std::uint32_t crash_times = 1;                    // so often in all, where HEARTH_FAKE_STATE names a file to count in
 };
 
 struct FakeScript {
@@ -43,11 +43,11 @@ struct FakeScript {
   std::string chat_template;
   std::uint32_t context_tokens = 262144;  // a token is one byte: an agent's first prompt alone has 100,000
   std::uint32_t sequences = 16;
-  std::uint32_t window_tokens = 64;       // of MemoryKind::Window
+  std::uint32_t window_tokens = 64;  // of MemoryKind::Window
   MemoryKind memory_kind = MemoryKind::Attention;
   std::int64_t prefill_us_per_token = 0;
   std::int64_t decode_ms_per_token = 0;
-  std::vector<FakeRule> rules;            // the last one is "otherwise" when the script has it
+  std::vector<FakeRule> rules;  // the last one is "otherwise" when the script has it
 };
 
 [[nodiscard]] Result<FakeScript> parse_fake_script(std::string_view json_text);

@@ -11,7 +11,7 @@ namespace {
 
 constexpr Token kFirstSpecial = 256;
 constexpr std::array<std::string_view, 9> kSpecialTexts = {
-    "<|endoftext|>", "<|im_start|>",  "<|im_end|>",      "<think>",         "</think>",
+    "<|endoftext|>", "<|im_start|>", "<|im_end|>",      "<think>",          "</think>",
     "<tool_call>",   "</tool_call>", "<tool_response>", "</tool_response>",
 };
 static_assert(kFirstSpecial + kSpecialTexts.size() == kFakeVocabularyCount);
@@ -51,9 +51,7 @@ std::string FakeTokenizer::piece(Token token) const {
   return std::string(fake_token_text(token, storage));
 }
 
-bool FakeTokenizer::is_end_of_generation(Token token) const {
-  return token == kFakeEndOfText || token == kFakeTurnEnd;
-}
+bool FakeTokenizer::is_end_of_generation(Token token) const { return token == kFakeEndOfText || token == kFakeTurnEnd; }
 
 std::vector<std::string> FakeTokenizer::special_texts() const {
   std::vector<std::string> texts(kSpecialTexts.begin(), kSpecialTexts.end());

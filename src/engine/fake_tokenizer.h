@@ -12,10 +12,10 @@
 namespace hearth::engine {
 
 // Tokens 0..255 are the bytes themselves.
-inline constexpr Token kFakeEndOfText = 256;     // control, ends generation
-inline constexpr Token kFakeTurnStart = 257;     // <|im_start|>, control
-inline constexpr Token kFakeTurnEnd = 258;       // <|im_end|>, control, ends generation
-inline constexpr Token kFakeThinkOpen = 259;     // the rest are mark-up: their text is shown
+inline constexpr Token kFakeEndOfText = 256;  // control, ends generation
+inline constexpr Token kFakeTurnStart = 257;  // <|im_start|>, control
+inline constexpr Token kFakeTurnEnd = 258;    // <|im_end|>, control, ends generation
+inline constexpr Token kFakeThinkOpen = 259;  // the rest are mark-up: their text is shown
 inline constexpr Token kFakeThinkClose = 260;
 inline constexpr Token kFakeToolCallOpen = 261;
 inline constexpr Token kFakeToolCallClose = 262;

@@ -34,7 +34,8 @@ float block_highest(const float* row) {
   float lanes[kLanes];
   for (std::size_t lane = 0; lane < kLanes; ++lane) lanes[lane] = row[lane] > kNever ? row[lane] : kNever;
   for (std::size_t i = kLanes; i < kBlock; i += kLanes)
-    for (std::size_t lane = 0; lane < kLanes; ++lane) lanes[lane] = row[i + lane] > lanes[lane] ? row[i + lane] : lanes[lane];
+    for (std::size_t lane = 0; lane < kLanes; ++lane)
+      lanes[lane] = row[i + lane] > lanes[lane] ? row[i + lane] : lanes[lane];
   float best = lanes[0];
   for (std::size_t lane = 1; lane < kLanes; ++lane) best = lanes[lane] > best ? lanes[lane] : best;
   return best;
@@ -74,9 +75,9 @@ Sampler::Sampler(SamplingSettings settings) : settings_(std::move(settings)) {}
 
 // The row with bias and penalties; the engine's own memory where there are none.
 std::span<const float> Sampler::adjusted(std::span<const float> logits, std::span<const Token> history) {
-  const bool penalises = settings_.penalty_last_count != 0 && !history.empty() &&
-                         (settings_.repeat_penalty != 1.0F || settings_.frequency_penalty != 0.0F ||
-                          settings_.presence_penalty != 0.0F);
+  const bool penalises =
+      settings_.penalty_last_count != 0 && !history.empty() &&
+      (settings_.repeat_penalty != 1.0F || settings_.frequency_penalty != 0.0F || settings_.presence_penalty != 0.0F);
   if (settings_.logit_bias.empty() && !penalises) return logits;
   row_.assign(logits.begin(), logits.end());
   const auto known = [&](Token token) { return token >= 0 && static_cast<std::size_t>(token) < row_.size(); };
@@ -104,8 +105,7 @@ std::span<const float> Sampler::adjusted(std::span<const float> logits, std::spa
 void Sampler::take_top(std::span<const float> row, std::size_t count) {
   candidates_.clear();
   if (count > kHeapCountMax) {
-    for (std::size_t i = 0; i < row.size(); ++i)
-      candidates_.push_back({static_cast<Token>(i), clean(row[i])});
+    for (std::size_t i = 0; i < row.size(); ++i) candidates_.push_back({static_cast<Token>(i), clean(row[i])});
     const auto middle = candidates_.begin() + static_cast<std::ptrdiff_t>(std::min(count, candidates_.size()));
     std::ranges::partial_sort(candidates_, middle, kBefore);
     candidates_.erase(middle, candidates_.end());
@@ -181,7 +181,8 @@ Token Sampler::draw(std::uint64_t draw_index) {
   weights_.clear();
   double mass = 0;
   for (const Candidate& candidate : candidates_) {
-    weights_.push_back(std::exp(static_cast<double>(candidate.logit - best) / static_cast<double>(settings_.temperature)));
+    weights_.push_back(
+        std::exp(static_cast<double>(candidate.logit - best) / static_cast<double>(settings_.temperature)));
     mass += weights_.back();
   }
   double left = unit_draw(settings_.seed, draw_index) * mass;

@@ -74,7 +74,8 @@ TEST_CASE("top_k over the heap's limit keeps the same tokens as the heap would")
   const auto row = random_row(5000, 3);
   std::vector<Token> order(row.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<Token>(i);
-  std::ranges::stable_sort(order, [&](Token a, Token b) { return row[static_cast<std::size_t>(a)] > row[static_cast<std::size_t>(b)]; });
+  std::ranges::stable_sort(
+      order, [&](Token a, Token b) { return row[static_cast<std::size_t>(a)] > row[static_cast<std::size_t>(b)]; });
   for (const std::int32_t k : {40, 1024, 1025, 3000}) {
     auto settings = open_settings();
     settings.top_k = k;
@@ -89,7 +90,8 @@ TEST_CASE("top_k over the heap's limit keeps the same tokens as the heap would")
 TEST_CASE("top_p keeps the fewest tokens that hold the mass") {
   auto settings = open_settings();
   const std::vector<float> row = {std::log(0.5F), std::log(0.3F), std::log(0.15F), std::log(0.05F)};
-  for (const auto& [top_p, kept] : {std::pair{0.4F, 1U}, {0.6F, 2U}, {0.79F, 2U}, {0.9F, 3U}, {0.99F, 4U}, {1.0F, 4U}, {0.0F, 1U}}) {
+  for (const auto& [top_p, kept] :
+       {std::pair{0.4F, 1U}, {0.6F, 2U}, {0.79F, 2U}, {0.9F, 3U}, {0.99F, 4U}, {1.0F, 4U}, {0.0F, 1U}}) {
     CAPTURE(top_p);
     settings.top_p = top_p;
     settings.top_k = 0;
@@ -198,7 +200,8 @@ TEST_CASE("tokens come as often as their probability says, through both ways of 
       settings.temperature = temperature;
       Sampler sampler(settings);
       std::array<double, 5> seen{};
-      for (int i = 0; i < kDraws; ++i) seen[static_cast<std::size_t>(sampler.sample(row, {}, static_cast<std::uint64_t>(i)) / 7)] += 1;
+      for (int i = 0; i < kDraws; ++i)
+        seen[static_cast<std::size_t>(sampler.sample(row, {}, static_cast<std::uint64_t>(i)) / 7)] += 1;
       double mass = 0;
       for (const double p : probability) mass += std::pow(p, 1 / temperature);
       double chi_square = 0;

@@ -24,15 +24,15 @@ struct JobState {
   std::vector<engine::Token> stop_tokens;
   std::vector<std::uint32_t> boundaries;  // ascending, in (0, prompt size)
   std::uint32_t prompt_tokens = 0;
-  std::uint32_t tokens_max = 0;           // 0 = to the context's end
+  std::uint32_t tokens_max = 0;  // 0 = to the context's end
   engine::Sampler sampler;
 
   std::optional<engine::Sequence> sequence;  // while running
   std::uint32_t computed = 0;
-  std::uint32_t cached_tokens = 0;           // of the first placement; what usage says
-  bool started = false;                      // JobStarted was sent
-  bool ended = false;                        // JobEnd was sent
-  std::vector<std::uint32_t> stops;          // ascending: a copy of the state is kept there
+  std::uint32_t cached_tokens = 0;   // of the first placement; what usage says
+  bool started = false;              // JobStarted was sent
+  bool ended = false;                // JobEnd was sent
+  std::vector<std::uint32_t> stops;  // ascending: a copy of the state is kept there
   std::int64_t progress_told_ms = 0;
 
   // Why a waiting job waits: for a room that a running one has, or for a prefix that a running one computes.

@@ -9,8 +9,8 @@ namespace hearth::sched {
 namespace {
 
 std::uint32_t common_prefix(std::span<const Token> a, std::span<const Token> b) {
-  const auto [end, other] = std::mismatch(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(std::min(a.size(), b.size())),
-                                          b.begin());
+  const auto [end, other] =
+      std::mismatch(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(std::min(a.size(), b.size())), b.begin());
   return static_cast<std::uint32_t>(end - a.begin());
 }
 
@@ -90,41 +90,44 @@ bool LiveCache::take_over(Sequence sequence, std::uint32_t keep) {
   return true;
 }
 
+// The sequence for a prompt that begins with what `source` holds, and how much of it could be had.
+std::optional<LiveCache::Placement> LiveCache::begin_from(Sequence source_sequence, std::uint32_t usable) {
+  const Line& source = line(source_sequence);
+  const bool continues = source.state == State::Idle && !source.is_copy && source.tokens.size() == usable;
+  if (continues) return Placement{.sequence = source_sequence, .cached_tokens = usable};
+
+  if (const std::optional<Sequence> target = take_free(source_sequence)) {
+    if (!engine_.fork(source_sequence, *target, usable)) {
+      engine_.clear(*target);
+      return Placement{.sequence = *target};
+    }
+    line(*target).tokens.assign(source.tokens.begin(), source.tokens.begin() + usable);
+    ++forks_total_;
+    return Placement{.sequence = *target, .cached_tokens = usable};
+  }
+  if (source.state != State::Idle) return std::nullopt;
+  // All others run: the source itself is cut, its tail is lost.
+  const std::uint32_t kept = take_over(source_sequence, usable) ? usable : 0;
+  return Placement{.sequence = source_sequence, .cached_tokens = kept};
+}
+
 std::optional<LiveCache::Placement> LiveCache::place(std::span<const Token> prompt) {
   CHECK(!prompt.empty());
   ++tick_;
   const Match match = best_match(prompt);
-  Placement placement;
-  std::optional<Sequence> target;
+  std::optional<Placement> placement;
   if (match.sequence) {
-    Line& source = line(*match.sequence);
-    source.last_used = tick_;
-    const bool continues = source.state == State::Idle && !source.is_copy && source.tokens.size() == match.usable;
-    if (continues) {
-      target = match.sequence;
-      placement.cached_tokens = match.usable;
-    } else if ((target = take_free(match.sequence))) {
-      if (engine_.fork(*match.sequence, *target, match.usable)) {
-        line(*target).tokens.assign(source.tokens.begin(), source.tokens.begin() + match.usable);
-        placement.cached_tokens = match.usable;
-        ++forks_total_;
-      } else {
-        engine_.clear(*target);
-      }
-    } else if (source.state == State::Idle) {  // the only one that is not running
-      target = match.sequence;
-      if (take_over(*target, match.usable)) placement.cached_tokens = match.usable;
-    }
-  } else {
-    target = take_free(std::nullopt);
+    line(*match.sequence).last_used = tick_;
+    placement = begin_from(*match.sequence, match.usable);
+  } else if (const std::optional<Sequence> target = take_free(std::nullopt)) {
+    placement = Placement{.sequence = *target};
   }
-  if (!target) return std::nullopt;
-  Line& placed = line(*target);
+  if (!placement) return std::nullopt;
+  Line& placed = line(placement->sequence);
   placed.state = State::Running;
   placed.is_copy = false;
   placed.last_used = tick_;
-  placement.sequence = *target;
-  if (keeps_copies_ && match.longest > placement.cached_tokens) placement.branch_point = match.longest;
+  if (keeps_copies_ && match.longest > placement->cached_tokens) placement->branch_point = match.longest;
   return placement;
 }
 

@@ -63,8 +63,8 @@ class LiveCache {
   enum class State { Free, Idle, Running };
   struct Line {
     State state = State::Free;
-    bool is_copy = false;          // idle and kept at a boundary: a trunk, forked rather than taken over
-    std::uint64_t last_used = 0;   // by tick_
+    bool is_copy = false;         // idle and kept at a boundary: a trunk, forked rather than taken over
+    std::uint64_t last_used = 0;  // by tick_
     std::vector<Token> tokens;
   };
   struct Match {
@@ -74,6 +74,7 @@ class LiveCache {
   };
 
   [[nodiscard]] Match best_match(std::span<const Token> prompt) const;
+  [[nodiscard]] std::optional<Placement> begin_from(Sequence source_sequence, std::uint32_t usable);
   [[nodiscard]] std::optional<Sequence> take_free(std::optional<Sequence> spare);
   [[nodiscard]] std::optional<Sequence> oldest_idle(std::optional<Sequence> spare) const;
   [[nodiscard]] bool take_over(Sequence sequence, std::uint32_t keep);

@@ -31,7 +31,7 @@ namespace hearth::sched {
 
 struct LoopOptions {
   std::uint32_t parallel_jobs = 4;
-  std::uint32_t waiting_jobs_max = 256;  // more are refused as Overloaded
+  std::uint32_t waiting_jobs_max = 1024;  // more are refused as Overloaded
   std::uint32_t ubatch_tokens = 512;     // a prefill chunk's unit, and its bound while others decode
   std::int64_t step_target_ms = 250;     // prefill chunks grow to about so long: how late a cancel is heard
   // A prefix that another job computes right now is waited for when it saves at least so many tokens; less is computed
@@ -88,7 +88,7 @@ class Loop {
   const std::shared_ptr<const engine::Tokenizer> tokenizer_;
 
   LiveCache cache_;
-  std::deque<JobPointer> waiting_;    // in the order they will be admitted
+  std::deque<JobPointer> waiting_;  // in the order they will be admitted
   std::vector<JobPointer> running_;
 
   // Scratch of one step.

@@ -18,14 +18,16 @@ constexpr std::uint32_t kBranchTokensMin = 64;
 template <class T>
 T chosen(const std::optional<T>& asked, T model_default, T built_in) {
   if (asked) return *asked;
-  if constexpr (std::is_floating_point_v<T>) return std::isnan(model_default) ? built_in : model_default;
-  else return model_default == std::numeric_limits<T>::min() ? built_in : model_default;
+  if constexpr (std::is_floating_point_v<T>)
+    return std::isnan(model_default) ? built_in : model_default;
+  else
+    return model_default == std::numeric_limits<T>::min() ? built_in : model_default;
 }
 
 std::uint32_t common_prefix(std::span<const engine::Token> a, std::span<const engine::Token> b) {
   const std::size_t shorter = std::min(a.size(), b.size());
-  return static_cast<std::uint32_t>(std::mismatch(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(shorter), b.begin()).first -
-                                    a.begin());
+  return static_cast<std::uint32_t>(
+      std::mismatch(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(shorter), b.begin()).first - a.begin());
 }
 
 }  // namespace
@@ -55,10 +57,11 @@ Result<Loop::JobPointer> Loop::accept(link::Job&& job) {
     return fail(ErrorKind::InvalidInput, "the prompt holds a token that the model's vocabulary does not have");
   const auto prompt_tokens = static_cast<std::uint32_t>(job.prompt.size() - job.resumed_count);
   if (prompt_tokens >= info_.context_tokens)
-    return fail(ErrorKind::PromptTooLong, std::format("the prompt has {} tokens, the context window {}", prompt_tokens,
-                                                      info_.context_tokens));
+    return fail(ErrorKind::PromptTooLong,
+                std::format("the prompt has {} tokens, the context window {}", prompt_tokens, info_.context_tokens));
   if (waiting_.size() >= options_.waiting_jobs_max)
-    return fail(ErrorKind::Overloaded, std::format("{} requests are waiting already; try again later", waiting_.size()));
+    return fail(ErrorKind::Overloaded,
+                std::format("{} requests are waiting already; try again later", waiting_.size()));
 
   auto state = std::make_unique<JobState>(settings_for(job.sampling));
   state->id = job.id;
@@ -81,18 +84,23 @@ void Loop::submit(link::Job job) {
     return;
   }
   const link::JobId id = job.id;
-  const auto prompt_tokens = static_cast<std::uint32_t>(job.prompt.size() - std::min<std::size_t>(job.resumed_count, job.prompt.size()));
+  const auto prompt_tokens =
+      static_cast<std::uint32_t>(job.prompt.size() - std::min<std::size_t>(job.resumed_count, job.prompt.size()));
   auto state = accept(std::move(job));
   if (!state) {
     ++totals_.jobs_refused;
-    publish_(link::JobEnd{.job = id, .reason = link::EndReason::Failed, .prompt_tokens = prompt_tokens,
-                          .error_kind = static_cast<std::uint8_t>(state.error().kind), .message = state.error().message});
+    publish_(link::JobEnd{.job = id,
+                          .reason = link::EndReason::Failed,
+                          .prompt_tokens = prompt_tokens,
+                          .error_kind = static_cast<std::uint8_t>(state.error().kind),
+                          .message = state.error().message});
     return;
   }
   ++totals_.jobs_accepted;
   JobState& accepted = **state;
   // A resumed job may have been at its end already when the engine died.
-  if (accepted.tokens_max != 0 && accepted.sampled() >= accepted.tokens_max) return end(accepted, link::EndReason::TokensMax);
+  if (accepted.tokens_max != 0 && accepted.sampled() >= accepted.tokens_max)
+    return end(accepted, link::EndReason::TokensMax);
   if (accepted.token_count() >= info_.context_tokens) return end(accepted, link::EndReason::ContextFull);
   waiting_.push_back(std::move(*state));
 }
@@ -116,7 +124,8 @@ void Loop::admit() {
 }
 
 // Several agents that begin with the same instructions at the same moment: the first one computes them, the others wait
-// and begin from its state. Prompts are compared when a job could start and again when the one it waited for is there; not per step.
+// and begin from its state. Prompts are compared when a job could start and again when the one it waited for is there;
+// not per step.
 bool Loop::waits_for_prefix(JobState& job) {
   const auto find = [&](link::JobId id) {
     return std::ranges::find_if(running_, [&](const JobPointer& other) { return other->id == id; });

@@ -40,7 +40,8 @@ TEST_CASE("the end of a turn is counted as sampled and is not delivered") {
   auto options = fake_options();
   options.script.rules.push_back({.say = "Hello."});
   TestLoop test(std::move(options));
-  const JobRecord& job = test.run_one(greedy_job(1, tokens_of("<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n"), 0));
+  const JobRecord& job =
+      test.run_one(greedy_job(1, tokens_of("<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n"), 0));
   CHECK(job.text == "Hello.");
   CHECK(job.end.reason == EndReason::EndOfTurn);
   CHECK(job.end.sampled_tokens == 7);

@@ -75,9 +75,9 @@ int main(int argc, char** argv) {
     loop_options.ubatch_tokens = options->ubatch_tokens;
   }
   hearth::sched::Service service(channel, loop_options, [] { std::_Exit(0); });
-  return service.run([&](const std::function<void(float)>& progress)
-                         -> hearth::Result<std::unique_ptr<hearth::engine::Engine>> {
-    if (!options) return std::unexpected(options.error());
-    return hearth::engine::load_engine(*options, progress);
-  });
+  return service.run(
+      [&](const std::function<void(float)>& progress) -> hearth::Result<std::unique_ptr<hearth::engine::Engine>> {
+        if (!options) return std::unexpected(options.error());
+        return hearth::engine::load_engine(*options, progress);
+      });
 }

@@ -13,15 +13,15 @@
 namespace hearth::sched {
 
 struct PlanJob {
-  std::uint32_t pending = 0;         // at least 1
-  std::uint32_t until_stop = 0;      // a chunk must end after so many tokens to keep the state there; 0 = nowhere
-  std::uint64_t arrival = 0;         // smaller came earlier
+  std::uint32_t pending = 0;     // at least 1
+  std::uint32_t until_stop = 0;  // a chunk must end after so many tokens to keep the state there; 0 = nowhere
+  std::uint64_t arrival = 0;     // smaller came earlier
 };
 
 struct PlanLimits {
-  std::uint32_t batch_tokens = 2048;           // rows in all
-  std::uint32_t prefill_tokens = 2048;         // prefill rows of a batch without decoding rows
-  std::uint32_t prefill_tokens_beside = 512;   // and with: bounds the pause of the streams
+  std::uint32_t batch_tokens = 2048;          // rows in all
+  std::uint32_t prefill_tokens = 2048;        // prefill rows of a batch without decoding rows
+  std::uint32_t prefill_tokens_beside = 512;  // and with: bounds the pause of the streams
 };
 
 struct PlannedRows {

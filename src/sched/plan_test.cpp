@@ -43,7 +43,8 @@ TEST_CASE("a chunk ends where state is to be kept") {
   CHECK(planned({{.pending = 500, .until_stop = 33}}) == Rows{{0, 33}});
   CHECK(planned({{.pending = 500, .until_stop = 300}}) == Rows{{0, 80}});
   // What it leaves of the budget is another's.
-  CHECK(planned({{.pending = 500, .until_stop = 33, .arrival = 1}, {.pending = 600, .arrival = 2}}) == Rows{{0, 33}, {1, 47}});
+  CHECK(planned({{.pending = 500, .until_stop = 33, .arrival = 1}, {.pending = 600, .arrival = 2}}) ==
+        Rows{{0, 33}, {1, 47}});
 }
 
 TEST_CASE("more decoding jobs than rows fill the batch and leave prefill for later") {
@@ -54,7 +55,9 @@ TEST_CASE("more decoding jobs than rows fill the batch and leave prefill for lat
 
 TEST_CASE("no plan is ever over its limits or beyond what a job has, whatever the jobs") {
   std::uint64_t state = 7;
-  const auto draw = [&](std::uint64_t below) { return (state = state * 6364136223846793005ULL + 1442695040888963407ULL, (state >> 33) % below); };
+  const auto draw = [&](std::uint64_t below) {
+    return (state = state * 6364136223846793005ULL + 1442695040888963407ULL, (state >> 33) % below);
+  };
   for (std::uint64_t turn = 0; turn < 2000; ++turn) {
     std::vector<PlanJob> jobs(1 + draw(12));
     for (PlanJob& job : jobs) {

@@ -32,7 +32,7 @@ class SegmentTokens {
   [[nodiscard]] static std::size_t bytes_of(const Entry& entry);
 
   const std::size_t bytes_max_;
-  std::list<Entry> entries_;  // the one used last in front
+  std::list<Entry> entries_;                                                 // the one used last in front
   std::unordered_map<std::string_view, std::list<Entry>::iterator> by_key_;  // views into entries_
   std::size_t bytes_ = 0;
   std::size_t hit_count_ = 0;

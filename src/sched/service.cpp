@@ -73,7 +73,7 @@ Service::~Service() {
 }
 
 // A send fails only when the front is gone, and the I/O thread finds that out by itself.
-void Service::send(const link::EngineMessage& message) { static_cast<void>(channel_.send(message)); }
+void Service::send(const link::EngineMessage& message) { [[maybe_unused]] const auto sent = channel_.send(message); }
 
 int Service::run(const LoadEngine& load) {
   // The link is read from the start, so that an engine whose front dies does not go on loading for minutes.
@@ -125,7 +125,7 @@ bool Service::handle(Loop& loop, link::FrontMessage&& message) {
   return true;
 }
 
-void Service::read_link(std::shared_future<TokenizerPointer> tokenizer) {
+void Service::read_link(const std::shared_future<TokenizerPointer>& tokenizer) {
   while (true) {
     auto message = channel_.receive_front_message();
     if (!message) {
@@ -146,9 +146,11 @@ void Service::read_link(std::shared_future<TokenizerPointer> tokenizer) {
 
 // "Full" is an answer for what asks something; a cancel is never lost: it waits, and with it this thread.
 void Service::hand_over(link::FrontMessage&& message) {
-  if (queue_.try_push(std::move(message))) return;
+  const auto pushed = [&] { return queue_.try_push(std::move(message)); };  // what is refused stays whole
+  if (pushed()) return;
   if (const auto* job = std::get_if<link::Job>(&message)) {
-    send(link::JobEnd{.job = job->id, .reason = link::EndReason::Failed,
+    send(link::JobEnd{.job = job->id,
+                      .reason = link::EndReason::Failed,
                       .error_kind = static_cast<std::uint8_t>(ErrorKind::Overloaded),
                       .message = "the engine's queue is full; try again later"});
   } else if (const auto* probe = std::get_if<link::Probe>(&message)) {
@@ -156,8 +158,7 @@ void Service::hand_over(link::FrontMessage&& message) {
   } else if (const auto* request = std::get_if<link::StatsRequest>(&message)) {
     send(link::StatsReply{.id = request->id});
   } else {
-    while (!queue_.closed() && !queue_.try_push(std::move(message)))
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    while (!queue_.closed() && !pushed()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
 }
 

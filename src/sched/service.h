@@ -36,7 +36,7 @@ class Service {
  private:
   using TokenizerPointer = std::shared_ptr<const engine::Tokenizer>;
 
-  void read_link(std::shared_future<TokenizerPointer> tokenizer);
+  void read_link(const std::shared_future<TokenizerPointer>& tokenizer);
   void hand_over(link::FrontMessage&& message);
   void tokenize(const engine::Tokenizer& tokenizer, const link::TokenizeRequest& request);
   [[nodiscard]] bool handle(Loop& loop, link::FrontMessage&& message);

@@ -21,15 +21,17 @@ struct Draws {
 class Simulation {
  public:
   explicit Simulation(std::uint64_t seed)
-      : draws_{.seed = seed}, test_(options(draws_), {.parallel_jobs = static_cast<std::uint32_t>(1 + draws_.below(5)),
-                                                      .waiting_jobs_max = 12,
-                                                      .ubatch_tokens = static_cast<std::uint32_t>(8 + draws_.below(60)),
-                                                      .join_tokens_min = 16}) {}
+      : draws_{.seed = seed},
+        test_(options(draws_), {.parallel_jobs = static_cast<std::uint32_t>(1 + draws_.below(5)),
+                                .waiting_jobs_max = 12,
+                                .ubatch_tokens = static_cast<std::uint32_t>(8 + draws_.below(60)),
+                                .join_tokens_min = 16}) {}
 
   void run(int steps) {
     for (int i = 0; i < steps; ++i) {
       // Agents come in bursts.
-      if (draws_.chance(12)) for (auto count = 1 + draws_.below(4); count > 0; --count) arrive();
+      if (draws_.chance(12))
+        for (auto count = 1 + draws_.below(4); count > 0; --count) arrive();
       if (draws_.chance(40) && !open_.empty()) {
         const link::JobId id = *std::next(open_.begin(), static_cast<std::ptrdiff_t>(draws_.below(open_.size())));
         cancelled_.insert(id);
@@ -143,8 +145,9 @@ TEST_CASE("in any order of arrivals, branches, cancels and faults every job ends
   }
   set_log_level(LogLevel::Info);
   // A life in which something never happens proves nothing about it.
-  for (const std::string name : {"jobs_ended", "jobs_refused", "jobs_failed", "jobs_cancelled", "jobs_preempted", "jobs_joined",
-                           "tokens_cached", "sequences_evicted", "sequence_copies", "sequence_forks"}) {
+  for (const std::string name :
+       {"jobs_ended", "jobs_refused", "jobs_failed", "jobs_cancelled", "jobs_preempted", "jobs_joined", "tokens_cached",
+        "sequences_evicted", "sequence_copies", "sequence_forks"}) {
     CAPTURE(name);
     CAPTURE(seen[name]);
     CHECK(seen[name] > 20);
