@@ -18,6 +18,7 @@
 #include "cli/serve_options.h"
 #include "cli/stop_signals.h"
 #include "models/engine_process.h"
+#include "models/model_path.h"
 #include "server/served_models.h"
 
 namespace hearth::cli {
@@ -74,6 +75,7 @@ void show_progress(const std::string& name, float fraction) {
 Result<void> load_models(const ServeOptions& options, const std::string& engine_program, server::ServedModels& served,
                          Engines& engines) {
   const auto now_s = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch());
+  for (const std::string& path : options.models) TRY(models::check_model_path(path));
   for (std::size_t i = 0; i < options.models.size(); ++i) {
     const std::string& path = options.models[i];
     const std::string name = model_id_of_path(path);

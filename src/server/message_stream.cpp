@@ -129,7 +129,8 @@ void MessageStream::take_text(std::string_view text) {
 void MessageStream::take_event(const chat::StreamEvent& event) {
   const auto* text = std::get_if<chat::TextDelta>(&event);
   if (!text) {
-    if (auto held = stops_.flush(); !held.empty()) append(pending_, encoder_.add(chat::TextDelta{std::move(held)}));
+    take_stop_step(stops_.finish());
+    if (over_) return;
     append(pending_, encoder_.add(event));
     const bool call_ended = std::holds_alternative<chat::ToolCallEnd>(event);
     if (call_ended && options_.parallel_tools == wire::ParallelTools::Disabled && job_) {
@@ -137,7 +138,10 @@ void MessageStream::take_event(const chat::StreamEvent& event) {
     }
     return;
   }
-  auto step = stops_.push(text->text);
+  take_stop_step(stops_.push(text->text));
+}
+
+void MessageStream::take_stop_step(chat::StopMatcher::Step step) {
   if (!step.text.empty()) append(pending_, encoder_.add(chat::TextDelta{std::move(step.text)}));
   if (step.matched) end_message(wire::StopReason::StopSequence, std::move(step.matched));
 }
@@ -155,8 +159,8 @@ void MessageStream::take_end(const link::JobEnd& end) {
     take_event(event);
     if (over_) return;
   }
-  if (auto held = stops_.flush(); !held.empty()) append(pending_, encoder_.add(chat::TextDelta{std::move(held)}));
-  end_message(stop_reason(end.reason), std::nullopt);
+  take_stop_step(stops_.finish());
+  if (!over_) end_message(stop_reason(end.reason), std::nullopt);
 }
 
 void MessageStream::end_message(wire::StopReason reason, std::optional<std::string> stop_sequence) {

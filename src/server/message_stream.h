@@ -68,6 +68,7 @@ class MessageStream final : public models::JobListener, public std::enable_share
   void take_bytes(std::string_view bytes, std::uint32_t token_count, std::int64_t arrived_us);
   void take_text(std::string_view text);
   void take_event(const chat::StreamEvent& event);
+  void take_stop_step(chat::StopMatcher::Step step);
   void take_end(const link::JobEnd& end);
   void end_message(wire::StopReason reason, std::optional<std::string> stop_sequence);
   [[nodiscard]] wire::StopReason stop_reason(link::EndReason reason) const;

@@ -200,7 +200,7 @@ TEST_CASE("a forced tool is opened in the prompt and comes out as a call") {
   TestHall t;
   const auto exchange = t.message("hi", R"(,"tools":[{"name":"look","input_schema":{"type":"object"}}],)"
                                         R"("tool_choice":{"type":"tool","name":"look"})");
-  CHECK(t.engine.prompt_text.ends_with("<tool_call>\n{\"name\": \"look\", \"arguments\": "));
+  CHECK(t.engine.prompt_text.ends_with("<tool_call>\n{\"name\": \"look\", \"arguments\":"));
   t.say(*exchange, {"{\"at\":", "1}}\n</tool_call>"});
   t.end(*exchange, link::EndReason::EndOfTurn);
   const Json body = body_of(*exchange);
@@ -209,6 +209,16 @@ TEST_CASE("a forced tool is opened in the prompt and comes out as a call") {
   const Json& call = body.find("content")->as_array()[0];
   CHECK(call.string_at("name") == "look");
   CHECK(call.find("input")->dump() == R"({"at":1})");
+}
+
+TEST_CASE("a stop sequence inside a longer one that never came still ends the message") {
+  TestHall t;
+  const auto exchange = t.message("hi", R"(,"stop_sequences":["two three four","three"])");
+  t.say(*exchange, {"one two three"});
+  t.end(*exchange, link::EndReason::EndOfTurn);
+  const Json body = body_of(*exchange);
+  CHECK(body.string_at("stop_reason") == "stop_sequence");
+  CHECK(body.string_at("stop_sequence") == "three");
 }
 
 TEST_CASE("any tool: the model names it") {

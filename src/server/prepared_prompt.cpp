@@ -1,7 +1,6 @@
 // See prepared_prompt.h.
 #include "server/prepared_prompt.h"
 
-#include <format>
 #include <string_view>
 #include <utility>
 
@@ -23,15 +22,6 @@ bool begins_with(const std::vector<chat::PromptSegment>& segments, std::string_v
 
 bool forces_tool(const chat::Conversation& conversation) {
   return conversation.tool_choice == chat::ToolChoice::Any || conversation.tool_choice == chat::ToolChoice::Named;
-}
-
-// A forced tool call is opened for the model, which then can only fill it in. With Named the name is written too.
-constexpr std::string_view kToolCallOpening = "<tool_call>\n";
-std::string opened_tool_call(const chat::Conversation& conversation) {
-  if (conversation.tool_choice == chat::ToolChoice::Any) return "{\"name\": \"";
-  std::string name;
-  append_json_string(name, conversation.tool_choice_name);
-  return std::format("{{\"name\": {}, \"arguments\": ", name);
 }
 
 }  // namespace
@@ -63,12 +53,14 @@ Result<PreparedPrompt> prepare_prompt(const ServedModel& model, chat::Conversati
     for (auto& index : prepared.boundary_segments) ++index;
   }
   prepared.parser.thinking_opened = prompt.thinking_opened;
-  if (forces_tool(conversation) && !prepared.parser.tool_names.empty()) {
-    const std::string call = opened_tool_call(conversation);
-    const std::string_view thought_end = prompt.thinking_opened ? "</think>\n\n" : "";
-    prepared.segments.push_back({.text = std::format("{}{}", thought_end, kToolCallOpening), .parse_special = true});
-    prepared.segments.push_back({.text = call, .parse_special = false});
-    prepared.opened_text = std::format("{}{}", kToolCallOpening, call);
+  // A forced call is opened for the model, in its template's own form, which then can only fill it in. The opening is
+  // read by the parser as if the model had written it. A template whose form of calls is not known is left to choose.
+  if (forces_tool(conversation) && !prepared.parser.tool_names.empty() && !prompt.forced_call.empty()) {
+    if (prompt.thinking_opened) prepared.segments.push_back({.text = "</think>\n\n", .parse_special = true});
+    for (auto& segment : prompt.forced_call) {
+      prepared.opened_text += segment.text;
+      prepared.segments.push_back({.text = std::move(segment.text), .parse_special = segment.parse_special});
+    }
     prepared.parser.thinking_opened = false;
   }
   return prepared;
