@@ -23,7 +23,7 @@ Value method_or_undefined(const Value& object, std::string_view name, Budget& bu
     case MethodAccess::Unsafe: return UndefinedBody::make(Reason::Unsafe, object.type_name(), std::string(name));
     case MethodAccess::None: break;
   }
-  return UndefinedBody::make(name.starts_with("__") ? Reason::Unsafe : Reason::Attribute, described(object), std::string(name));
+  return UndefinedBody::make(Reason::Attribute, described(object), std::string(name));
 }
 
 Value missing_element(const Value& object, const Value& key, Budget& budget) {

@@ -26,7 +26,11 @@ Value map_attribute(Evaluator& evaluator, const Value& items, const Arguments& a
   return evaluator.list(std::move(out), Kind::Generator);
 }
 
+// As in Jinja, what is empty or none is walked without a look at the arguments.
+Value nothing(Evaluator& evaluator) { return evaluator.list({}, Kind::Generator); }
+
 Value map(Evaluator& evaluator, const Value& input, Arguments& arguments) {
+  if (!truthy(input)) return nothing(evaluator);
   const Value items = elements(input, evaluator.budget());
   if (arguments.positional.empty()) return map_attribute(evaluator, items, arguments);
   const Value& name = arguments.positional.front();
@@ -46,6 +50,7 @@ enum class Keep { Holds, Fails };
 
 Value choose(Evaluator& evaluator, const Value& input, Arguments& arguments, By by, Keep keep) {
   const std::size_t first = by == By::Attribute ? 1 : 0;
+  if (!truthy(input)) return nothing(evaluator);
   if (arguments.positional.size() < first) refuse("Missing parameter for attribute name");
   TestFunction test = nullptr;
   if (arguments.positional.size() > first) {

@@ -72,6 +72,7 @@ Value title(Evaluator& evaluator, const Value& input, Arguments& arguments) {
     const CodePoint point = code_point_at(text.view(), at);
     std::string changed;
     append_utf8(changed, begins ? to_upper(point.value) : to_lower(point.value));
+    if (begins && point.value == 0xDF) changed = "SS";
     out.append(changed, text.source_at(at));
     begins = is_space(point.value) || (point.value < 0x80 && std::string_view("-({[<").contains(static_cast<char>(point.value)));
     at += point.bytes;

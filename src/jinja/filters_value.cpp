@@ -29,7 +29,10 @@ std::string number_words(std::string_view text) {
 }
 
 std::optional<std::int64_t> read_integer(std::string_view text, int base) {
-  const std::string words = number_words(text);
+  std::string words = number_words(text);
+  const std::string_view prefix = base == 16 ? "0x" : base == 8 ? "0o" : base == 2 ? "0b" : "";
+  const std::size_t sign = words.starts_with('-') ? 1 : 0;
+  if (!prefix.empty() && words.size() > sign + 1 && words[sign] == '0' && (words[sign + 1] | 0x20) == prefix[1]) words.erase(sign, 2);
   std::int64_t value = 0;
   const auto read = std::from_chars(words.data(), words.data() + words.size(), value, base);
   if (words.empty() || read.ec != std::errc() || read.ptr != words.data() + words.size()) return std::nullopt;

@@ -132,8 +132,7 @@ void append_text(Text& out, const Value& value, Budget& budget) {
     budget.spend(1 + value.text().size() / kBytesPerStep);
     return out.append(value.text());
   }
-  if (!value.is_undefined()) return append_repr(out, value, budget);
-  if (value.undefined().reason == UndefinedBody::Reason::Unsafe) require_defined(value);
+  if (!value.is_undefined()) append_repr(out, value, budget);
 }
 
 Text to_text(const Value& value, Budget& budget) {
