@@ -123,9 +123,11 @@ Value repeat(const Value& value, std::int64_t count, Budget& budget) {
     const Text& text = value.text();
     if (!text.empty() && times > kTextBytesMax / text.size()) refuse_limit("a text grew past 64 MiB");
     Text out;
-    for (std::size_t i = 0; i < times && !text.empty(); ++i) {
-      budget.spend();
-      out.append(text);
+    if (text.runs().size() == 1) {
+      out.append_repeated(text.view(), times, text.source_at(0));
+    } else {
+      budget.spend(times);
+      for (std::size_t i = 0; i < times && !text.empty(); ++i) out.append(text);
     }
     return Value::string(budget, std::move(out), value.markup());
   }

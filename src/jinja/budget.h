@@ -9,9 +9,7 @@
 
 namespace hearth::jinja {
 
-// A render of a 4 MB conversation takes about 1.5 million steps; this many take a few seconds.
-inline constexpr std::uint64_t kStepsMax = 50'000'000;
-// Building text counts too: one step for this many bytes.
+// Building text takes steps too: one for this many bytes.
 inline constexpr std::size_t kBytesPerStep = 256;
 // Strings, lists and dicts that are alive at one time. A 64 MiB prompt needs its input, its output and some copies.
 inline constexpr std::size_t kLiveBytesMax = std::size_t{768} << 20;
@@ -24,7 +22,7 @@ inline constexpr std::int64_t kRangeMax = 100'000;
 
 class Budget {
  public:
-  explicit Budget(std::uint64_t steps_max = kStepsMax) : steps_left_(steps_max) {}
+  explicit Budget(std::uint64_t steps_max) : steps_left_(steps_max) {}
 
   void spend(std::uint64_t steps = 1) {
     if (steps_left_ < steps) refuse_limit("the template takes too many steps");

@@ -35,7 +35,8 @@ class Converter {
     for (const auto& [key, member] : json.as_object()) {
       Value name = string(key);
       if (std::ranges::contains(variable_.trusted_members, std::string_view(key))) {
-        Converter trusted(Variable{.name = {}, .value = nullptr}, budget_);
+        const Variable template_own;
+        Converter trusted(template_own, budget_);
         dict.dict().set(std::move(name), trusted.convert(member));
       } else {
         dict.dict().set(std::move(name), convert(member));

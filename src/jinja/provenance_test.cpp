@@ -66,11 +66,12 @@ TEST_CASE("trusted variables are the template's") {
   CHECK(traced("{{ bos }}a", {{.name = "bos", .value = &bos}}) == "<0><s>a");
 }
 TEST_CASE("runs cover the text without gaps") {
-  Text text("abc", 1);
+  Text text(std::string("abc"), 1);
   text.append("def", 2);
   text.append(text.slice(2, 4));
   CHECK(text.bytes() == "abcdefcd");
-  CHECK(text.runs() == std::vector<Run>{{3, 1}, {6, 2}, {7, 1}, {8, 2}});
+  const std::vector<Run> expected = {{3, 1}, {6, 2}, {7, 1}, {8, 2}};
+  CHECK((text.runs() == expected));
   CHECK(text.source_at(6) == 1);
   CHECK(Text().runs().empty());
 }

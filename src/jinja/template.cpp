@@ -22,7 +22,7 @@ std::unexpected<Error> refused(const Refusal& refusal) {
 
 class CompiledTemplate final : public Template {
  public:
-  explicit CompiledTemplate(Syntax syntax) : syntax_(std::move(syntax)) {
+  CompiledTemplate(Syntax syntax, RenderLimits limits) : limits_(limits), syntax_(std::move(syntax)) {
     for (NameId i = 0; i < syntax_.names.size(); ++i) ids_.emplace(syntax_.names[i], i);
   }
 
@@ -30,7 +30,7 @@ class CompiledTemplate final : public Template {
 
   [[nodiscard]] Result<Rendered> render(const std::vector<Variable>& variables) const override {
     try {
-      Budget budget;  // outlives every value below
+      Budget budget(limits_.steps_max);  // outlives every value below
       Evaluator evaluator(syntax_, budget);
       for (const Variable& variable : variables)
         if (const auto id = ids_.find(variable.name); id != ids_.end()) evaluator.set_variable(id->second, to_value(variable, budget));
@@ -49,18 +49,19 @@ class CompiledTemplate final : public Template {
   }
 
  private:
+  RenderLimits limits_;
   Syntax syntax_;
   std::unordered_map<std::string_view, NameId> ids_;  // views into syntax_.names
 };
 
 }  // namespace
 
-Result<std::shared_ptr<const Template>> Template::compile(std::string_view source) {
+Result<std::shared_ptr<const Template>> Template::compile(std::string_view source, RenderLimits limits) {
   if (source.size() > kTemplateBytesMax)
     return fail(ErrorKind::InvalidInput, std::format("the template has {} bytes; the limit is {}", source.size(), kTemplateBytesMax));
   if (!is_valid_utf8(source)) return fail(ErrorKind::InvalidInput, "the template is not valid UTF-8");
   try {
-    return std::make_shared<const CompiledTemplate>(parse(source));
+    return std::make_shared<const CompiledTemplate>(parse(source), limits);
   } catch (const Refusal& refusal) {
     return refused(refusal);
   } catch (const std::exception& error) {

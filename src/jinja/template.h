@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -40,10 +41,16 @@ struct Rendered {
   std::vector<Run> runs;  // ascending; the last one ends at text.size()
 };
 
+// What one render may cost; the other limits are constants (budget.h).
+struct RenderLimits {
+  // Rendering 4 MB takes about 1.5 million steps; this many take a few seconds.
+  std::uint64_t steps_max = 50'000'000;
+};
+
 class Template {
  public:
   // InvalidInput: the text is no template (the message names the line), or it is over a limit.
-  [[nodiscard]] static Result<std::shared_ptr<const Template>> compile(std::string_view source);
+  [[nodiscard]] static Result<std::shared_ptr<const Template>> compile(std::string_view source, RenderLimits limits = {});
   virtual ~Template() = default;
 
   // InvalidInput: the template's own words when it called raise_exception; otherwise what went wrong and in which line.

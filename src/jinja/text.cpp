@@ -60,6 +60,10 @@ void Text::append_repeated(std::string_view bytes, std::size_t count, Source sou
   if (count > kTextBytesMax) refuse_limit("a text grew past 64 MiB");
   reserve_for(bytes.size() * count);
   mark(bytes.size() * count, source);
+  if (bytes.size() == 1) {
+    bytes_.append(count, bytes.front());
+    return;
+  }
   for (std::size_t i = 0; i < count; ++i) bytes_ += bytes;
 }
 
