@@ -16,7 +16,8 @@ using hearth::Json;
 using hearth::jinja::Variable;
 
 const Json& messages() {
-  static const Json value = *Json::parse(R"([{"role":"system","content":"Be brief."},{"role":"user","content":"h\u00e9 <|x|>"},
+  static const Json value =
+      *Json::parse(R"([{"role":"system","content":"Be brief."},{"role":"user","content":"h\u00e9 <|x|>"},
     {"role":"assistant","content":null,"tool_calls":[{"id":"c1","function":{"name":"f","arguments":{"a":1,"b":[1.5,"x",null]}}}]},
     {"role":"tool","content":"r","tool_call_id":"c1"}])");
   return value;
@@ -25,16 +26,18 @@ const Json& messages() {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const auto compiled = hearth::jinja::Template::compile(std::string_view(reinterpret_cast<const char*>(data), size), {.steps_max = 200'000});
+  const auto compiled = hearth::jinja::Template::compile(std::string_view(reinterpret_cast<const char*>(data), size),
+                                                         {.steps_max = 200'000});
   if (!compiled) {
     CHECK(!compiled.error().message.empty());
     return 0;
   }
   const Json yes(true);
   const Json token("<s>");
-  const std::vector<Variable> variables = {{.name = "messages", .value = &messages(), .origin = Variable::Origin::PerElement, .source = 1},
-                                           {.name = "add_generation_prompt", .value = &yes},
-                                           {.name = "bos_token", .value = &token}};
+  const std::vector<Variable> variables = {
+      {.name = "messages", .value = &messages(), .origin = Variable::Origin::PerElement, .source = 1},
+      {.name = "add_generation_prompt", .value = &yes},
+      {.name = "bos_token", .value = &token}};
   const auto rendered = (*compiled)->render(variables);
   if (!rendered) {
     CHECK(hearth::is_valid_utf8(rendered.error().message));

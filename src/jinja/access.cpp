@@ -74,13 +74,15 @@ Text slice_text(const Text& text, const SliceBounds& bounds) {
   if (steps.step == 1) {
     if (steps.stop <= steps.start) return {};
     const std::size_t begin = byte_of_character(text.view(), static_cast<std::size_t>(steps.start));
-    const std::size_t count = byte_of_character(text.view().substr(begin), static_cast<std::size_t>(steps.stop - steps.start));
+    const std::size_t count =
+        byte_of_character(text.view().substr(begin), static_cast<std::size_t>(steps.stop - steps.start));
     return text.slice(begin, begin + count);
   }
   std::vector<std::size_t> begins;
   for (std::size_t at = 0; at < text.size(); at += code_point_at(text.view(), at).bytes) begins.push_back(at);
   Text out;
-  walk(steps, [&](std::size_t i) { out.append(text, begins[i], begins[i] + code_point_at(text.view(), begins[i]).bytes); });
+  walk(steps,
+       [&](std::size_t i) { out.append(text, begins[i], begins[i] + code_point_at(text.view(), begins[i]).bytes); });
   return out;
 }
 
@@ -114,7 +116,8 @@ Value get_item(const Value& object, const Value& key, Budget& budget) {
     if (const Value* member = object.dict().find(key)) return *member;
   } else if (key.is_integer()) {
     if (object.is_string()) {
-      if (const auto character = character_at(object.text(), key.integer())) return Value::string(budget, *character, object.markup());
+      if (const auto character = character_at(object.text(), key.integer()))
+        return Value::string(budget, *character, object.markup());
     } else if (object.is(Kind::List) || object.is(Kind::Tuple) || object.is(Kind::Range)) {
       const auto& items = object.list().items;
       const auto count = static_cast<std::int64_t>(items.size());

@@ -24,7 +24,8 @@ const char* symbol(Arithmetic operation) {
 [[noreturn]] void refuse_operands(Arithmetic operation, const Value& left, const Value& right) {
   if (operation == Arithmetic::Add && left.is_string())
     refuse(std::format("can only concatenate str (not \"{}\") to str", right.type_name()));
-  refuse(std::format("unsupported operand type(s) for {}: '{}' and '{}'", symbol(operation), left.type_name(), right.type_name()));
+  refuse(std::format("unsupported operand type(s) for {}: '{}' and '{}'", symbol(operation), left.type_name(),
+                     right.type_name()));
 }
 
 [[noreturn]] void refuse_overflow() { refuse_limit("a whole number is larger than 64 bits"); }
@@ -132,7 +133,8 @@ Value repeat(const Value& value, std::int64_t count, Budget& budget) {
     return Value::string(budget, std::move(out), value.markup());
   }
   const auto& items = value.list().items;
-  if (!items.empty() && times > static_cast<std::size_t>(kRangeMax) * 10 / items.size()) refuse_limit("a list is too long");
+  if (!items.empty() && times > static_cast<std::size_t>(kRangeMax) * 10 / items.size())
+    refuse_limit("a list is too long");
   std::vector<Value> out;
   for (std::size_t i = 0; i < times && !items.empty(); ++i) out.insert(out.end(), items.begin(), items.end());
   return ListBody::make(value.kind(), budget, std::move(out));
@@ -151,7 +153,8 @@ Value compute(Arithmetic operation, const Value& left, const Value& right, Budge
   if (left.is_number() && right.is_number()) return compute_floats(operation, left.number(), right.number());
   if (operation == Arithmetic::Add) {
     if (left.is_string() && right.is_string()) return add_strings(left, right, budget);
-    if (left.kind() == right.kind() && (left.is(Kind::List) || left.is(Kind::Tuple))) return add_lists(left, right, budget);
+    if (left.kind() == right.kind() && (left.is(Kind::List) || left.is(Kind::Tuple)))
+      return add_lists(left, right, budget);
   }
   if (operation == Arithmetic::Multiply) {
     if (repeats(left) && right.is_integer()) return repeat(left, right.integer(), budget);

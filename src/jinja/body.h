@@ -70,7 +70,8 @@ struct DictBody final : Body {
 // Why a value is undefined; the words are only made when someone asks.
 struct UndefinedBody final : Body {
   enum class Reason { Variable, Attribute, Element, Unsafe, Hint };
-  UndefinedBody(Reason why, std::string of, std::string what) : reason(why), object(std::move(of)), name(std::move(what)) {}
+  UndefinedBody(Reason why, std::string of, std::string what)
+      : reason(why), object(std::move(of)), name(std::move(what)) {}
   [[nodiscard]] static Value make(Reason reason, std::string object, std::string name) {
     return {Kind::Undefined, new UndefinedBody(reason, std::move(object), std::move(name))};
   }

@@ -13,7 +13,8 @@ Bound::Bound(std::string_view function, const Arguments& arguments, std::initial
   CHECK(names.size() <= kNamesMax);
   std::ranges::copy(names, names_);
   if (arguments.positional.size() > names.size())
-    refuse(std::format("{}() takes at most {} arguments, {} were given", function, names.size(), arguments.positional.size()));
+    refuse(std::format("{}() takes at most {} arguments, {} were given", function, names.size(),
+                       arguments.positional.size()));
   for (std::size_t i = 0; i < arguments.positional.size(); ++i) values_[i] = &arguments.positional[i];
   for (const auto& [name, value] : arguments.named) {
     const auto place = static_cast<std::size_t>(std::ranges::find(names, name) - names.begin());
@@ -48,7 +49,8 @@ Value attribute_path(Evaluator& evaluator, const Value& item, const Value& path)
     const std::string_view part = rest.substr(0, dot);
     std::int64_t index = 0;
     const auto read = std::from_chars(part.data(), part.data() + part.size(), index);
-    const bool is_index = !part.empty() && part.front() != '-' && read.ec == std::errc() && read.ptr == part.data() + part.size();
+    const bool is_index =
+        !part.empty() && part.front() != '-' && read.ec == std::errc() && read.ptr == part.data() + part.size();
     value = get_item(value, is_index ? Value(index) : Value::string(budget, part), budget);
     if (dot == std::string_view::npos) return value;
     rest.remove_prefix(dot + 1);

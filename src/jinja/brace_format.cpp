@@ -13,7 +13,8 @@ class BraceFormat {
 
   Text run() {
     std::size_t begin = 0;
-    for (std::size_t at = view_.find_first_of("{}"); at != std::string_view::npos; at = view_.find_first_of("{}", begin)) {
+    for (std::size_t at = view_.find_first_of("{}"); at != std::string_view::npos;
+         at = view_.find_first_of("{}", begin)) {
       out_.append(format_, begin, at);
       if (at + 1 < view_.size() && view_[at + 1] == view_[at]) {
         out_.append(format_, at, at + 1);
@@ -38,7 +39,8 @@ class BraceFormat {
     const std::string_view layout = colon == std::string_view::npos ? "" : spec.substr(colon + 1);
     char conversion = 0;
     if (const std::size_t mark = name.find('!'); mark != std::string_view::npos) {
-      if (mark + 2 != name.size() || !std::string_view("rs").contains(name[mark + 1])) refuse("unknown conversion in a format string");
+      if (mark + 2 != name.size() || !std::string_view("rs").contains(name[mark + 1]))
+        refuse("unknown conversion in a format string");
       conversion = name[mark + 1];
       name = name.substr(0, mark);
     }
@@ -89,10 +91,12 @@ class BraceFormat {
 
   void append(const Value& value, std::string_view layout) {
     if (layout.empty()) return append_text(out_, value, budget_);
-    if (!value.is_string() && !value.is_number()) refuse(std::format("unsupported format string passed to {}.__format__", value.type_name()));
+    if (!value.is_string() && !value.is_number())
+      refuse(std::format("unsupported format string passed to {}.__format__", value.type_name()));
     FieldFormat field = parse(layout);
     if (value.is_string()) {
-      if (field.letter != 0 && field.letter != 's') refuse(std::format("Unknown format code '{}' for object of type 'str'", field.letter));
+      if (field.letter != 0 && field.letter != 's')
+        refuse(std::format("Unknown format code '{}' for object of type 'str'", field.letter));
       return append_padded(out_, value.text(), field, false);
     }
     if (field.letter != 0 && !std::string_view("dxXobeEfFgGn%").contains(field.letter))
@@ -113,7 +117,9 @@ class BraceFormat {
     } else if (is_align(layout[0])) {
       field.align = layout[at++];
     }
-    const auto take = [&](std::string_view any) { return at < layout.size() && any.contains(layout[at]) ? layout[at++] : '\0'; };
+    const auto take = [&](std::string_view any) {
+      return at < layout.size() && any.contains(layout[at]) ? layout[at++] : '\0';
+    };
     if (const char sign = take("+- ")) field.sign = sign;
     if (take("#")) field.alternate = true;
     if (take("0") && !field.align) {

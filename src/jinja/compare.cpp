@@ -129,7 +129,8 @@ bool contains(const Value& container, const Value& item, Budget& budget) {
 }
 
 bool is_iterable(const Value& value) {
-  return value.is_undefined() || value.is_string() || value.is_listing() || value.is(Kind::Dict) || value.is(Kind::Loop);
+  return value.is_undefined() || value.is_string() || value.is_listing() || value.is(Kind::Dict) ||
+         value.is(Kind::Loop);
 }
 
 std::size_t length(const Value& value) {

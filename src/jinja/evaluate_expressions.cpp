@@ -62,8 +62,10 @@ Value Evaluator::evaluate_inner(const Expression& expression, Scope& scope) {
     case ExpressionKind::Condition: {
       if (truthy(part(0))) return part(1);
       if (expression.parts[2]) return part(2);
-      return UndefinedBody::make(UndefinedBody::Reason::Hint, "",
-                                 std::format("the inline if-expression on line {} evaluated to false and no else section was defined.", expression.line));
+      return UndefinedBody::make(
+          UndefinedBody::Reason::Hint, "",
+          std::format("the inline if-expression on line {} evaluated to false and no else section was defined.",
+                      expression.line));
     }
   }
   return {};

@@ -75,7 +75,9 @@ Evaluator::Flow Evaluator::execute(const Statement& statement, Scope& scope, Tex
   switch (statement.kind) {
     case StatementKind::Text: out.append(statement.text); return Flow::Next;
     case StatementKind::Print: append_text(out, evaluate(*statement.expression, scope), budget_); return Flow::Next;
-    case StatementKind::Set: assign(*statement.target, evaluate(*statement.expression, scope), scope); return Flow::Next;
+    case StatementKind::Set:
+      assign(*statement.target, evaluate(*statement.expression, scope), scope);
+      return Flow::Next;
     case StatementKind::SetBlock: return execute_set_block(statement, scope);
     case StatementKind::If: return execute_if(statement, scope, out);
     case StatementKind::For: return execute_for(statement, scope, out);
@@ -99,7 +101,8 @@ Evaluator::Flow Evaluator::execute_if(const Statement& statement, Scope& scope, 
 Evaluator::Flow Evaluator::execute_scope(const Statement& statement, Scope& scope, Text& out) {
   LocalScope inner(*this, statement, &scope);
   // The values of `with` are all computed outside of it.
-  for (const Parameter& parameter : statement.parameters) inner->set(parameter.name, evaluate(*parameter.otherwise, scope));
+  for (const Parameter& parameter : statement.parameters)
+    inner->set(parameter.name, evaluate(*parameter.otherwise, scope));
   return execute(statement.body, *inner, out);
 }
 
@@ -188,7 +191,8 @@ void Evaluator::assign(const Expression& target, Value value, Scope& scope) {
   const auto& items = parts.list().items;
   if (items.size() < target.parts.size())
     refuse(std::format("not enough values to unpack (expected {}, got {})", target.parts.size(), items.size()));
-  if (items.size() > target.parts.size()) refuse(std::format("too many values to unpack (expected {})", target.parts.size()));
+  if (items.size() > target.parts.size())
+    refuse(std::format("too many values to unpack (expected {})", target.parts.size()));
   for (std::size_t i = 0; i < items.size(); ++i) assign(*target.parts[i], items[i], scope);
 }
 
@@ -218,9 +222,11 @@ void Evaluator::bind_parameters(const Statement& statement, Arguments& arguments
   std::vector<char> used(arguments.named.size(), 0);
   for (std::size_t i = 0; i < statement.parameters.size(); ++i) {
     const Parameter& parameter = statement.parameters[i];
-    const auto named = std::ranges::find_if(arguments.named, [&](const auto& entry) { return entry.first == parameter.text; });
+    const auto named =
+        std::ranges::find_if(arguments.named, [&](const auto& entry) { return entry.first == parameter.text; });
     if (i < arguments.positional.size()) {
-      if (named != arguments.named.end()) refuse(std::format("macro '{}' got two values for '{}'", statement.name_text, parameter.text));
+      if (named != arguments.named.end())
+        refuse(std::format("macro '{}' got two values for '{}'", statement.name_text, parameter.text));
       scope.set(parameter.name, arguments.positional[i]);
     } else if (named != arguments.named.end()) {
       used[static_cast<std::size_t>(named - arguments.named.begin())] = 1;
@@ -228,7 +234,8 @@ void Evaluator::bind_parameters(const Statement& statement, Arguments& arguments
     } else if (parameter.otherwise) {
       scope.set(parameter.name, evaluate(*parameter.otherwise, scope));
     } else {
-      scope.set(parameter.name, UndefinedBody::make(UndefinedBody::Reason::Hint, "", std::format("parameter '{}' was not provided", parameter.text)));
+      scope.set(parameter.name, UndefinedBody::make(UndefinedBody::Reason::Hint, "",
+                                                    std::format("parameter '{}' was not provided", parameter.text)));
     }
   }
   bind_rest(statement, arguments, used, scope);
@@ -236,7 +243,8 @@ void Evaluator::bind_parameters(const Statement& statement, Arguments& arguments
 
 // What no parameter took: caller, varargs, kwargs, or a refusal.
 void Evaluator::bind_rest(const Statement& statement, Arguments& arguments, std::vector<char>& used, Scope& scope) {
-  const auto named_caller = std::ranges::find_if(arguments.named, [](const auto& entry) { return entry.first == "caller"; });
+  const auto named_caller =
+      std::ranges::find_if(arguments.named, [](const auto& entry) { return entry.first == "caller"; });
   if (statement.uses_caller) {
     Value caller = arguments.caller;
     if (named_caller != arguments.named.end()) {
@@ -260,7 +268,8 @@ void Evaluator::bind_rest(const Statement& statement, Arguments& arguments, std:
   for (std::size_t i = 0; i < used.size(); ++i) {
     if (used[i]) continue;
     const auto& [name, value] = arguments.named[i];
-    if (!statement.uses_kwargs) refuse(std::format("macro '{}' takes no keyword argument '{}'", statement.name_text, name));
+    if (!statement.uses_kwargs)
+      refuse(std::format("macro '{}' takes no keyword argument '{}'", statement.name_text, name));
     rest.dict().set(Value::string(budget_, name), value);
   }
   if (statement.uses_kwargs) scope.set(kKwargsName, rest);

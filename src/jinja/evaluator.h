@@ -34,8 +34,12 @@ class Evaluator {
   // For filters, methods and functions.
   [[nodiscard]] Budget& budget() { return budget_; }
   [[nodiscard]] Value call(const Value& function, Arguments& arguments);
-  [[nodiscard]] Value string(Text text, Markup markup = Markup::No) { return Value::string(budget_, std::move(text), markup); }
-  [[nodiscard]] Value list(std::vector<Value> items, Kind kind = Kind::List) { return ListBody::make(kind, budget_, std::move(items)); }
+  [[nodiscard]] Value string(Text text, Markup markup = Markup::No) {
+    return Value::string(budget_, std::move(text), markup);
+  }
+  [[nodiscard]] Value list(std::vector<Value> items, Kind kind = Kind::List) {
+    return ListBody::make(kind, budget_, std::move(items));
+  }
   [[nodiscard]] Value make_namespace();
 
  private:

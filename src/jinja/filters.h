@@ -27,7 +27,8 @@ struct NamedFilter {
 
 // REQUIRES: method_access(object, name) is Allowed.
 [[nodiscard]] Value call_method(Evaluator& evaluator, const Value& object, std::string_view name, Arguments& arguments);
-[[nodiscard]] Value call_string_method(Evaluator& evaluator, const Value& object, std::string_view name, Arguments& arguments);
+[[nodiscard]] Value call_string_method(Evaluator& evaluator, const Value& object, std::string_view name,
+                                       Arguments& arguments);
 [[nodiscard]] MethodAccess string_method_access(std::string_view name);
 
 // "a.b.0": what selectattr, map and sort call an attribute.
@@ -38,10 +39,14 @@ class Bound {
  public:
   Bound(std::string_view function, const Arguments& arguments, std::initializer_list<std::string_view> names);
   [[nodiscard]] bool has(std::size_t index) const { return values_[index] != nullptr; }
-  [[nodiscard]] bool given(std::size_t index) const { return has(index) && !values_[index]->is(Kind::None); }  // None counts as absent
+  [[nodiscard]] bool given(std::size_t index) const {
+    return has(index) && !values_[index]->is(Kind::None);
+  }                                                                // None counts as absent
   [[nodiscard]] const Value& operator[](std::size_t index) const;  // refuses a missing one
   [[nodiscard]] std::int64_t integer(std::size_t index, std::int64_t otherwise) const;
-  [[nodiscard]] bool flag(std::size_t index, bool otherwise) const { return has(index) ? truthy(*values_[index]) : otherwise; }
+  [[nodiscard]] bool flag(std::size_t index, bool otherwise) const {
+    return has(index) ? truthy(*values_[index]) : otherwise;
+  }
 
  private:
   static constexpr std::size_t kNamesMax = 6;

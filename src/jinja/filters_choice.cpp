@@ -10,7 +10,8 @@ namespace {
 Arguments from(const Arguments& arguments, std::size_t first) {
   Arguments rest;
   if (first < arguments.positional.size())
-    rest.positional.assign(arguments.positional.begin() + static_cast<std::ptrdiff_t>(first), arguments.positional.end());
+    rest.positional.assign(arguments.positional.begin() + static_cast<std::ptrdiff_t>(first),
+                           arguments.positional.end());
   rest.named = arguments.named;
   return rest;
 }
@@ -70,8 +71,12 @@ Value choose(Evaluator& evaluator, const Value& input, Arguments& arguments, By 
   return evaluator.list(std::move(out), Kind::Generator);
 }
 
-Value select(Evaluator& evaluator, const Value& input, Arguments& arguments) { return choose(evaluator, input, arguments, By::Item, Keep::Holds); }
-Value reject(Evaluator& evaluator, const Value& input, Arguments& arguments) { return choose(evaluator, input, arguments, By::Item, Keep::Fails); }
+Value select(Evaluator& evaluator, const Value& input, Arguments& arguments) {
+  return choose(evaluator, input, arguments, By::Item, Keep::Holds);
+}
+Value reject(Evaluator& evaluator, const Value& input, Arguments& arguments) {
+  return choose(evaluator, input, arguments, By::Item, Keep::Fails);
+}
 Value selectattr(Evaluator& evaluator, const Value& input, Arguments& arguments) {
   return choose(evaluator, input, arguments, By::Attribute, Keep::Holds);
 }

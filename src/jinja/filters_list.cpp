@@ -68,7 +68,8 @@ Value comparable(Evaluator& evaluator, const Value& item, const Value* attribute
 
 // sort may name several attributes: "a,b".
 Value sort_key(Evaluator& evaluator, const Value& item, const Value* attributes, Case letters) {
-  if (!attributes || !attributes->is_string() || !attributes->view().contains(',')) return comparable(evaluator, item, attributes, letters);
+  if (!attributes || !attributes->is_string() || !attributes->view().contains(','))
+    return comparable(evaluator, item, attributes, letters);
   std::vector<Value> keys;
   std::string_view rest = attributes->view();
   while (true) {
@@ -110,7 +111,8 @@ Value dictsort(Evaluator& evaluator, const Value& input, Arguments& arguments) {
   if (by.view() != "key" && by.view() != "value") refuse("You can only sort by either \"key\" or \"value\"");
   std::vector<Keyed> keyed;
   for (const auto& [key, value] : input.dict().members)
-    keyed.emplace_back(comparable(evaluator, by.view() == "key" ? key : value, nullptr, letters), evaluator.list({key, value}, Kind::Tuple));
+    keyed.emplace_back(comparable(evaluator, by.view() == "key" ? key : value, nullptr, letters),
+                       evaluator.list({key, value}, Kind::Tuple));
   sort_keyed(keyed, bound.flag(2, false), evaluator.budget());
   std::vector<Value> items;
   for (auto& [key, item] : keyed) items.push_back(std::move(item));
@@ -144,22 +146,28 @@ Value extreme(Evaluator& evaluator, const Value& input, Arguments& arguments, Ex
   Value best_key = comparable(evaluator, best, attribute, letters);
   for (const Value& item : all.list().items) {
     const Value key = comparable(evaluator, item, attribute, letters);
-    const bool better = which == Extreme::Smallest ? less(key, best_key, evaluator.budget()) : less(best_key, key, evaluator.budget());
+    const bool better =
+        which == Extreme::Smallest ? less(key, best_key, evaluator.budget()) : less(best_key, key, evaluator.budget());
     if (!better) continue;
     best = item;
     best_key = key;
   }
   return best;
 }
-Value min(Evaluator& evaluator, const Value& input, Arguments& arguments) { return extreme(evaluator, input, arguments, Extreme::Smallest); }
-Value max(Evaluator& evaluator, const Value& input, Arguments& arguments) { return extreme(evaluator, input, arguments, Extreme::Largest); }
+Value min(Evaluator& evaluator, const Value& input, Arguments& arguments) {
+  return extreme(evaluator, input, arguments, Extreme::Smallest);
+}
+Value max(Evaluator& evaluator, const Value& input, Arguments& arguments) {
+  return extreme(evaluator, input, arguments, Extreme::Largest);
+}
 
 Value sum(Evaluator& evaluator, const Value& input, Arguments& arguments) {
   const Bound bound("sum", arguments, {"attribute", "start"});
   Value total = bound.has(1) ? bound[1] : Value(std::int64_t{0});
   const Value all = elements(input, evaluator.budget());
   for (const Value& item : all.list().items)
-    total = compute(Arithmetic::Add, total, bound.given(0) ? attribute_path(evaluator, item, bound[0]) : item, evaluator.budget());
+    total = compute(Arithmetic::Add, total, bound.given(0) ? attribute_path(evaluator, item, bound[0]) : item,
+                    evaluator.budget());
   return total;
 }
 
@@ -192,7 +200,8 @@ Value slice(Evaluator& evaluator, const Value& input, Arguments& arguments) {
   std::size_t at = 0;
   for (std::size_t i = 0; i < slices; ++i) {
     const std::size_t end = at + items.size() / slices + (i < longer ? 1 : 0);
-    std::vector<Value> row(items.begin() + static_cast<std::ptrdiff_t>(at), items.begin() + static_cast<std::ptrdiff_t>(end));
+    std::vector<Value> row(items.begin() + static_cast<std::ptrdiff_t>(at),
+                           items.begin() + static_cast<std::ptrdiff_t>(end));
     if (bound.given(1) && i >= longer) row.push_back(bound[1]);
     rows.push_back(evaluator.list(std::move(row)));
     at = end;
@@ -201,8 +210,9 @@ Value slice(Evaluator& evaluator, const Value& input, Arguments& arguments) {
 }
 
 constexpr NamedFilter kFilters[] = {
-    {"list", to_list}, {"first", first}, {"last", last}, {"length", length_of}, {"count", length_of}, {"join", join}, {"reverse", reverse},
-    {"sort", sort},    {"dictsort", dictsort}, {"unique", unique}, {"min", min}, {"max", max}, {"sum", sum}, {"batch", batch}, {"slice", slice},
+    {"list", to_list}, {"first", first},     {"last", last}, {"length", length_of},  {"count", length_of},
+    {"join", join},    {"reverse", reverse}, {"sort", sort}, {"dictsort", dictsort}, {"unique", unique},
+    {"min", min},      {"max", max},         {"sum", sum},   {"batch", batch},       {"slice", slice},
 };
 
 }  // namespace

@@ -74,7 +74,8 @@ Value title(Evaluator& evaluator, const Value& input, Arguments& arguments) {
     append_utf8(changed, begins ? to_upper(point.value) : to_lower(point.value));
     if (begins && point.value == 0xDF) changed = "SS";
     out.append(changed, text.source_at(at));
-    begins = is_space(point.value) || (point.value < 0x80 && std::string_view("-({[<").contains(static_cast<char>(point.value)));
+    begins = is_space(point.value) ||
+             (point.value < 0x80 && std::string_view("-({[<").contains(static_cast<char>(point.value)));
     at += point.bytes;
   }
   return evaluator.string(std::move(out));
@@ -107,13 +108,15 @@ Value indent(Evaluator& evaluator, const Value& input, Arguments& arguments) {
 }
 
 Value format(Evaluator& evaluator, const Value& input, Arguments& arguments) {
-  if (!arguments.named.empty() && !arguments.positional.empty()) refuse("can't handle positional and keyword arguments at the same time");
+  if (!arguments.named.empty() && !arguments.positional.empty())
+    refuse("can't handle positional and keyword arguments at the same time");
   Value values = evaluator.list(arguments.positional, Kind::Tuple);
   if (!arguments.named.empty()) {
     values = DictBody::make(evaluator.budget());
     for (const auto& [name, value] : arguments.named) values.dict().set(Value::string(evaluator.budget(), name), value);
   }
-  return evaluator.string(percent_format(to_text(input, evaluator.budget()), values, input.markup(), evaluator.budget()), input.markup());
+  return evaluator.string(
+      percent_format(to_text(input, evaluator.budget()), values, input.markup(), evaluator.budget()), input.markup());
 }
 
 Value wordcount(Evaluator& evaluator, const Value& input, Arguments& arguments) {
@@ -139,7 +142,8 @@ Value truncate(Evaluator& evaluator, const Value& input, Arguments& arguments) {
   const Text end = bound.has(2) ? to_text(bound[2], evaluator.budget()) : Text("...");
   const auto end_length = static_cast<std::int64_t>(count_characters(end.view()));
   if (length < end_length || leeway < 0) refuse(std::format("expected length >= {}, got {}", end_length, length));
-  if (static_cast<std::int64_t>(count_characters(text.view())) <= length + std::min<std::int64_t>(leeway, 1 << 30)) return evaluator.string(text);
+  if (static_cast<std::int64_t>(count_characters(text.view())) <= length + std::min<std::int64_t>(leeway, 1 << 30))
+    return evaluator.string(text);
   Text out = text.slice(0, byte_of_character(text.view(), static_cast<std::size_t>(length - end_length)));
   if (!bound.flag(1, false)) {
     const std::size_t space = out.view().rfind(' ');
@@ -156,7 +160,8 @@ Value urlencode(Evaluator& evaluator, const Value& input, Arguments& arguments) 
   Text out;
   for (std::size_t at = 0; at < text.size(); ++at) {
     const char c = text.view()[at];
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || std::string_view("_.-~/").contains(c);
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       std::string_view("_.-~/").contains(c);
     out.append(plain ? std::string(1, c) : std::format("%{:02X}", static_cast<unsigned char>(c)), text.source_at(at));
   }
   return evaluator.string(std::move(out));
@@ -168,10 +173,23 @@ Value center(Evaluator& evaluator, const Value& input, Arguments& arguments) {
 }
 
 constexpr NamedFilter kFilters[] = {
-    {"trim", trim},     {"replace", replace}, {"string", string},           {"safe", safe},           {"escape", escape}, {"e", escape},
-    {"title", title},   {"indent", indent},   {"forceescape", forceescape}, {"format", format},       {"center", center}, {"wordcount", wordcount},
-    {"truncate", truncate}, {"urlencode", urlencode},
-    {"upper", as_method<"upper">},   {"lower", as_method<"lower">}, {"capitalize", as_method<"capitalize">},
+    {"trim", trim},
+    {"replace", replace},
+    {"string", string},
+    {"safe", safe},
+    {"escape", escape},
+    {"e", escape},
+    {"title", title},
+    {"indent", indent},
+    {"forceescape", forceescape},
+    {"format", format},
+    {"center", center},
+    {"wordcount", wordcount},
+    {"truncate", truncate},
+    {"urlencode", urlencode},
+    {"upper", as_method<"upper">},
+    {"lower", as_method<"lower">},
+    {"capitalize", as_method<"capitalize">},
 };
 
 }  // namespace

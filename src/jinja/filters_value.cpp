@@ -32,7 +32,8 @@ std::optional<std::int64_t> read_integer(std::string_view text, int base) {
   std::string words = number_words(text);
   const std::string_view prefix = base == 16 ? "0x" : base == 8 ? "0o" : base == 2 ? "0b" : "";
   const std::size_t sign = words.starts_with('-') ? 1 : 0;
-  if (!prefix.empty() && words.size() > sign + 1 && words[sign] == '0' && (words[sign + 1] | 0x20) == prefix[1]) words.erase(sign, 2);
+  if (!prefix.empty() && words.size() > sign + 1 && words[sign] == '0' && (words[sign + 1] | 0x20) == prefix[1])
+    words.erase(sign, 2);
   std::int64_t value = 0;
   const auto read = std::from_chars(words.data(), words.data() + words.size(), value, base);
   if (words.empty() || read.ec != std::errc() || read.ptr != words.data() + words.size()) return std::nullopt;
@@ -43,7 +44,8 @@ std::optional<double> read_float(std::string_view text) {
   const std::string words = number_words(text);
   double value = 0;
   const auto read = std::from_chars(words.data(), words.data() + words.size(), value);
-  if (words.empty() || read.ptr != words.data() + words.size() || read.ec == std::errc::invalid_argument) return std::nullopt;
+  if (words.empty() || read.ptr != words.data() + words.size() || read.ec == std::errc::invalid_argument)
+    return std::nullopt;
   return value;
 }
 
@@ -142,7 +144,7 @@ Value tojson(Evaluator& evaluator, const Value& input, Arguments& arguments) {
 }
 
 constexpr NamedFilter kFilters[] = {
-    {"default", otherwise}, {"d", otherwise},        {"int", to_int}, {"float", to_float}, {"abs", absolute},
+    {"default", otherwise},  {"d", otherwise}, {"int", to_int}, {"float", to_float}, {"abs", absolute},
     {"round", round_number}, {"items", items}, {"attr", attr},  {"tojson", tojson},
 };
 

@@ -81,7 +81,11 @@ Value strftime_now(Evaluator& evaluator, Arguments& arguments) {
 }
 
 constexpr Builtin kGlobals[] = {
-    {"range", range}, {"dict", make_dict}, {"namespace", make_namespace}, {"raise_exception", raise_exception}, {"strftime_now", strftime_now},
+    {"range", range},
+    {"dict", make_dict},
+    {"namespace", make_namespace},
+    {"raise_exception", raise_exception},
+    {"strftime_now", strftime_now},
 };
 
 }  // namespace

@@ -14,7 +14,9 @@ using Origin = Variable::Origin;
 class Converter {
  public:
   Converter(const Variable& variable, Budget& budget)
-      : variable_(variable), budget_(budget), source_(variable.origin == Origin::Template ? kTemplateSource : variable.source) {}
+      : variable_(variable),
+        budget_(budget),
+        source_(variable.origin == Origin::Template ? kTemplateSource : variable.source) {}
 
   Value run() {
     const Json& json = *variable_.value;

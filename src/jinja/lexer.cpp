@@ -32,7 +32,9 @@ std::string normalized(std::string_view source) {
 }
 
 bool is_digit_byte(char c) { return c >= '0' && c <= '9'; }
-bool is_word_byte(char c) { return is_digit_byte(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (c & 0x80) != 0; }
+bool is_word_byte(char c) {
+  return is_digit_byte(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (c & 0x80) != 0;
+}
 
 class Lexer {
  public:
@@ -91,7 +93,8 @@ class Lexer {
     if (!text.empty()) push(TokenKind::Data, std::string(text));
   }
   void advance(std::size_t to) {
-    line_ += static_cast<int>(std::count(source_.begin() + static_cast<std::ptrdiff_t>(at_), source_.begin() + static_cast<std::ptrdiff_t>(to), '\n'));
+    line_ += static_cast<int>(std::count(source_.begin() + static_cast<std::ptrdiff_t>(at_),
+                                         source_.begin() + static_cast<std::ptrdiff_t>(to), '\n'));
     at_ = to;
   }
   void skip_spaces() { advance(at_ + strip_spaces(source_.substr(at_), Side::Left).begin); }
@@ -180,14 +183,17 @@ class Lexer {
 
   // Digits with single underscores between them.
   [[nodiscard]] std::size_t digits_end(std::size_t at, std::string_view digits) const {
-    while (at < source_.size() && (digits.contains(source_[at]) || (source_[at] == '_' && at + 1 < source_.size() && digits.contains(source_[at + 1])))) ++at;
+    while (at < source_.size() && (digits.contains(source_[at]) ||
+                                   (source_[at] == '_' && at + 1 < source_.size() && digits.contains(source_[at + 1]))))
+      ++at;
     return at;
   }
 
   void number() {
     constexpr std::string_view kDecimal = "0123456789";
     std::size_t end = digits_end(at_, kDecimal);
-    const char letter = end == at_ + 1 && source_[at_] == '0' && end < source_.size() ? static_cast<char>(source_[end] | 0x20) : '\0';
+    const char letter =
+        end == at_ + 1 && source_[at_] == '0' && end < source_.size() ? static_cast<char>(source_[end] | 0x20) : '\0';
     if (letter == 'x') return integer(digits_end(end + 1, "0123456789abcdefABCDEF"), end + 1, 16);
     if (letter == 'o') return integer(digits_end(end + 1, "01234567"), end + 1, 8);
     if (letter == 'b') return integer(digits_end(end + 1, "01"), end + 1, 2);
@@ -241,7 +247,8 @@ class Lexer {
       return advance(at_ + 2);
     }
     const char c = rest.front();
-    if (!std::string_view("+-/*%~[](){}><=.:|,;").contains(c)) refuse_syntax(std::format("unexpected char '{}' at {}", c, at_), line_);
+    if (!std::string_view("+-/*%~[](){}><=.:|,;").contains(c))
+      refuse_syntax(std::format("unexpected char '{}' at {}", c, at_), line_);
     if (c == '(') brackets += ')';
     if (c == '[') brackets += ']';
     if (c == '{') brackets += '}';

@@ -28,9 +28,13 @@ bool is_refused(const std::string& source, std::string_view words) {
 
 TEST_CASE("a macro without an end is stopped") {
   CHECK(is_refused("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "recurses too deep"));
-  CHECK(is_refused("{% macro a() %}{% for x in [1] %}{{ b() }}{% endfor %}{% endmacro %}{% macro b() %}{% set t %}{{ a() }}{% endset %}{{ t }}{% endmacro %}{{ a() }}", "recurses too deep"));
+  CHECK(
+      is_refused("{% macro a() %}{% for x in [1] %}{{ b() }}{% endfor %}{% endmacro %}{% macro b() %}{% set t %}{{ a() "
+                 "}}{% endset %}{{ t }}{% endmacro %}{{ a() }}",
+                 "recurses too deep"));
   CHECK(is_refused("{% for x in [1] recursive %}{{ loop([1]) }}{% endfor %}", "recurses too deep"));
-  CHECK(is_refused("{% macro m() %}{% call m() %}{% endcall %}{{ caller }}{% endmacro %}{{ m() }}", "recurses too deep"));
+  CHECK(
+      is_refused("{% macro m() %}{% call m() %}{% endcall %}{{ caller }}{% endmacro %}{{ m() }}", "recurses too deep"));
 }
 TEST_CASE("a giant range is refused before it is made") {
   CHECK(is_refused("{{ range(1000000000) }}", "Range too big"));
@@ -38,11 +42,14 @@ TEST_CASE("a giant range is refused before it is made") {
   CHECK(rendered("{{ range(100000)|length }}") == "100000");
 }
 TEST_CASE("loops in loops run out of steps") {
-  const auto compiled = hearth::jinja::Template::compile("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", {.steps_max = 300'000});
+  const auto compiled = hearth::jinja::Template::compile(
+      "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", {.steps_max = 300'000});
   CHECK((*compiled)->render({}).error().message == "the template takes too many steps (line 1 of the template)");
 }
 TEST_CASE("text that doubles itself is stopped") {
-  CHECK(is_refused("{% set ns = namespace(t='aaaaaaaa') %}{% for i in range(99) %}{% set ns.t = ns.t ~ ns.t %}{% endfor %}", "64 MiB"));
+  CHECK(is_refused(
+      "{% set ns = namespace(t='aaaaaaaa') %}{% for i in range(99) %}{% set ns.t = ns.t ~ ns.t %}{% endfor %}",
+      "64 MiB"));
   CHECK(is_refused("{{ 'a' * 1000000000000 }}", "64 MiB"));
   CHECK(is_refused("{{ 'a'.center(1000000000000) }}", "64 MiB"));
   CHECK(is_refused("{{ 'a'.ljust(9223372036854775807) }}", "64 MiB"));
@@ -53,18 +60,24 @@ TEST_CASE("text that doubles itself is stopped") {
   CHECK(is_refused("{{ 1|tojson(indent=99999) }}", "too wide"));
 }
 TEST_CASE("a list that doubles itself is stopped") {
-  CHECK(is_refused("{% set ns = namespace(t=[1]) %}{% for i in range(99) %}{% set ns.t = ns.t + ns.t %}{% endfor %}", "too m"));
+  CHECK(is_refused("{% set ns = namespace(t=[1]) %}{% for i in range(99) %}{% set ns.t = ns.t + ns.t %}{% endfor %}",
+                   "too m"));
   CHECK(is_refused("{{ [1] * 100000000000 }}", "too long"));
 }
 TEST_CASE("many large texts are too much memory together") {
-  CHECK(is_refused("{% set ns = namespace(l=[]) %}{% for i in range(99) %}{% set ns.l = ns.l + ['a' * 30000000 ~ i] %}{% endfor %}", "too much memory"));
+  CHECK(is_refused(
+      "{% set ns = namespace(l=[]) %}{% for i in range(99) %}{% set ns.l = ns.l + ['a' * 30000000 ~ i] %}{% endfor %}",
+      "too much memory"));
 }
 TEST_CASE("lists that nest without end are stopped") {
-  CHECK(is_refused("{% set ns = namespace(l=[]) %}{% for i in range(9999) %}{% set ns.l = [ns.l] %}{% endfor %}", "nest too deep"));
-  CHECK(is_refused("{% set ns = namespace(l={}) %}{% for i in range(9999) %}{% set ns.l = {'k': ns.l} %}{% endfor %}", "nest too deep"));
+  CHECK(is_refused("{% set ns = namespace(l=[]) %}{% for i in range(9999) %}{% set ns.l = [ns.l] %}{% endfor %}",
+                   "nest too deep"));
+  CHECK(is_refused("{% set ns = namespace(l={}) %}{% for i in range(9999) %}{% set ns.l = {'k': ns.l} %}{% endfor %}",
+                   "nest too deep"));
 }
 TEST_CASE("a namespace that holds itself is harmless") {
-  CHECK(rendered("{% set ns = namespace() %}{% set ns.me = ns %}{% set ns.l = [ns] %}{{ ns.me.me.l|length }}{{ ns == ns.me }}") == "1True");
+  CHECK(rendered("{% set ns = namespace() %}{% set ns.me = ns %}{% set ns.l = [ns] %}{{ ns.me.me.l|length }}{{ ns == "
+                 "ns.me }}") == "1True");
 }
 TEST_CASE("brackets and tags that nest too deep are refused when compiled") {
   CHECK(is_refused("{{ " + repeated("(", 5000) + "1" + repeated(")", 5000) + " }}", "nests too deep"));
@@ -86,7 +99,8 @@ TEST_CASE("input that nests as deep as JSON may is rendered") {
   CHECK(rendered("{{ x|tojson }}{{ x == x }}", deep) == repeated("[", 250) + repeated("]", 250) + "True");
 }
 TEST_CASE("one template renders on many threads at once") {
-  const auto compiled = *hearth::jinja::Template::compile("{% macro m(a) %}{{ a ~ 'x' }}{% endmacro %}{% for i in range(50) %}{{ m('lit') }}{{ 'a' + 'b' }}{% endfor %}");
+  const auto compiled = *hearth::jinja::Template::compile(
+      "{% macro m(a) %}{{ a ~ 'x' }}{% endmacro %}{% for i in range(50) %}{{ m('lit') }}{{ 'a' + 'b' }}{% endfor %}");
   const std::string expected = compiled->render({})->text;
   std::vector<std::thread> threads;
   std::vector<int> same(4, 0);

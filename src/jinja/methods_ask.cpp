@@ -59,7 +59,8 @@ Value count(Evaluator& evaluator, const Value& self, Arguments& arguments) {
   if (wanted.empty()) return static_cast<std::int64_t>(count_characters(text)) + 1;
   std::int64_t times = 0;
   evaluator.budget().spend(text.size() / kBytesPerStep);
-  for (std::size_t at = text.find(wanted); at != std::string_view::npos; at = text.find(wanted, at + wanted.size())) ++times;
+  for (std::size_t at = text.find(wanted); at != std::string_view::npos; at = text.find(wanted, at + wanted.size()))
+    ++times;
   return times;
 }
 

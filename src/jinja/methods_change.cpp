@@ -20,7 +20,8 @@ Value mapped(Evaluator& evaluator, const Value& self, Change change) {
     const CodePoint point = code_point_at(text.view(), at);
     std::string bytes;
     append_utf8(bytes, change(point.value, in_word, at == 0));
-    out.append(point.value == 0xDF && bytes != text.view().substr(at, point.bytes) ? std::string("SS") : bytes, text.source_at(at));
+    out.append(point.value == 0xDF && bytes != text.view().substr(at, point.bytes) ? std::string("SS") : bytes,
+               text.source_at(at));
     in_word = is_upper(point.value) || is_lower(point.value);
     at += point.bytes;
   }
@@ -41,21 +42,25 @@ Value lower(Evaluator& evaluator, const Value& self, Arguments& arguments) {
 }
 Value capitalize(Evaluator& evaluator, const Value& self, Arguments& arguments) {
   const Bound bound("capitalize", arguments, {});
-  return mapped(evaluator, self, [](char32_t value, bool, bool is_first) { return is_first ? to_upper(value) : to_lower(value); });
+  return mapped(evaluator, self,
+                [](char32_t value, bool, bool is_first) { return is_first ? to_upper(value) : to_lower(value); });
 }
 Value title(Evaluator& evaluator, const Value& self, Arguments& arguments) {
   const Bound bound("title", arguments, {});
-  return mapped(evaluator, self, [](char32_t value, bool in_word, bool) { return in_word ? to_lower(value) : to_upper(value); });
+  return mapped(evaluator, self,
+                [](char32_t value, bool in_word, bool) { return in_word ? to_lower(value) : to_upper(value); });
 }
 Value swapcase(Evaluator& evaluator, const Value& self, Arguments& arguments) {
   const Bound bound("swapcase", arguments, {});
-  return mapped(evaluator, self, [](char32_t value, bool, bool) { return is_upper(value) ? to_lower(value) : upper_letter(value); });
+  return mapped(evaluator, self,
+                [](char32_t value, bool, bool) { return is_upper(value) ? to_lower(value) : upper_letter(value); });
 }
 
 Value replace(Evaluator& evaluator, const Value& self, Arguments& arguments) {
   const Bound bound("replace", arguments, {"old", "new", "count"});
   const std::string_view old = require_text(bound[0]).view();
-  const Text fresh = self.is_markup() && !bound[1].is_markup() ? escape_html(require_text(bound[1])) : require_text(bound[1]);
+  const Text fresh =
+      self.is_markup() && !bound[1].is_markup() ? escape_html(require_text(bound[1])) : require_text(bound[1]);
   std::int64_t left = bound.integer(2, -1);
   if (left < 0) left = std::numeric_limits<std::int64_t>::max();
   const Text& text = self.text();
@@ -85,7 +90,8 @@ Value join(Evaluator& evaluator, const Value& self, Arguments& arguments) {
   Text out;
   for (std::size_t i = 0; i < items.list().items.size(); ++i) {
     const Value& item = items.list().items[i];
-    if (!item.is_string()) refuse(std::format("sequence item {}: expected str instance, {} found", i, item.type_name()));
+    if (!item.is_string())
+      refuse(std::format("sequence item {}: expected str instance, {} found", i, item.type_name()));
     if (i > 0) out.append(self.text());
     out.append(self.is_markup() && !item.is_markup() ? escape_html(item.text()) : item.text());
   }
@@ -119,9 +125,15 @@ Value padded(Evaluator& evaluator, const Value& self, Arguments& arguments, char
   out.append_repeated(fill, padding - left);
   return evaluator.string(std::move(out), self.markup());
 }
-Value center(Evaluator& evaluator, const Value& self, Arguments& arguments) { return padded(evaluator, self, arguments, '^'); }
-Value ljust(Evaluator& evaluator, const Value& self, Arguments& arguments) { return padded(evaluator, self, arguments, '<'); }
-Value rjust(Evaluator& evaluator, const Value& self, Arguments& arguments) { return padded(evaluator, self, arguments, '>'); }
+Value center(Evaluator& evaluator, const Value& self, Arguments& arguments) {
+  return padded(evaluator, self, arguments, '^');
+}
+Value ljust(Evaluator& evaluator, const Value& self, Arguments& arguments) {
+  return padded(evaluator, self, arguments, '<');
+}
+Value rjust(Evaluator& evaluator, const Value& self, Arguments& arguments) {
+  return padded(evaluator, self, arguments, '>');
+}
 
 Value zfill(Evaluator& evaluator, const Value& self, Arguments& arguments) {
   const Bound bound("zfill", arguments, {"width"});
@@ -157,9 +169,9 @@ Value expandtabs(Evaluator& evaluator, const Value& self, Arguments& arguments) 
 }
 
 constexpr NamedMethod kMethods[] = {
-    {"upper", upper},     {"lower", lower}, {"casefold", lower}, {"capitalize", capitalize}, {"title", title}, {"swapcase", swapcase},
-    {"replace", replace}, {"join", join},   {"format", format},  {"center", center},         {"ljust", ljust}, {"rjust", rjust},
-    {"zfill", zfill},     {"expandtabs", expandtabs},
+    {"upper", upper},       {"lower", lower},     {"casefold", lower}, {"capitalize", capitalize}, {"title", title},
+    {"swapcase", swapcase}, {"replace", replace}, {"join", join},      {"format", format},         {"center", center},
+    {"ljust", ljust},       {"rjust", rjust},     {"zfill", zfill},    {"expandtabs", expandtabs},
 };
 
 }  // namespace

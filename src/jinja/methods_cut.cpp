@@ -15,7 +15,8 @@ template <Side kSide>
 Value strip(Evaluator& evaluator, const Value& self, Arguments& arguments) {
   const Bound bound("strip", arguments, {"chars"});
   const std::string_view text = self.view();
-  const Bounds kept = bound.given(0) ? strip_characters(text, require_text(bound[0]).view(), kSide) : strip_spaces(text, kSide);
+  const Bounds kept =
+      bound.given(0) ? strip_characters(text, require_text(bound[0]).view(), kSide) : strip_spaces(text, kSide);
   if (kept.begin == 0 && kept.end == text.size()) return self;
   return evaluator.string(self.text().slice(kept.begin, kept.end), self.markup());
 }
@@ -23,7 +24,10 @@ Value strip(Evaluator& evaluator, const Value& self, Arguments& arguments) {
 class Splitter {
  public:
   Splitter(Evaluator& evaluator, const Value& self, std::int64_t cuts)
-      : evaluator_(evaluator), self_(self), text_(self.view()), cuts_(cuts < 0 ? std::numeric_limits<std::int64_t>::max() : cuts) {}
+      : evaluator_(evaluator),
+        self_(self),
+        text_(self.view()),
+        cuts_(cuts < 0 ? std::numeric_limits<std::int64_t>::max() : cuts) {}
 
   Value at_spaces() {
     std::size_t at = strip_spaces(text_, Side::Left).begin;
@@ -75,7 +79,9 @@ class Splitter {
     push(0, end);
     return take(From::Right);
   }
-  void push(std::size_t begin, std::size_t end) { parts_.push_back(evaluator_.string(self_.text().slice(begin, end), self_.markup())); }
+  void push(std::size_t begin, std::size_t end) {
+    parts_.push_back(evaluator_.string(self_.text().slice(begin, end), self_.markup()));
+  }
   Value take(From from) {
     if (from == From::Right) std::ranges::reverse(parts_);
     return evaluator_.list(std::move(parts_));
@@ -129,28 +135,36 @@ Value partition(Evaluator& evaluator, const Value& self, Arguments& arguments) {
   const std::size_t found = kFrom == From::Left ? text.view().find(separator) : text.view().rfind(separator);
   const Value nothing = evaluator.string(Text());
   if (found == std::string_view::npos)
-    return evaluator.list(kFrom == From::Left ? std::vector<Value>{self, nothing, nothing} : std::vector<Value>{nothing, nothing, self}, Kind::Tuple);
+    return evaluator.list(
+        kFrom == From::Left ? std::vector<Value>{self, nothing, nothing} : std::vector<Value>{nothing, nothing, self},
+        Kind::Tuple);
   const std::size_t end = found + separator.size();
-  return evaluator.list({evaluator.string(text.slice(0, found)), evaluator.string(text.slice(found, end)), evaluator.string(text.slice(end, text.size()))},
+  return evaluator.list({evaluator.string(text.slice(0, found)), evaluator.string(text.slice(found, end)),
+                         evaluator.string(text.slice(end, text.size()))},
                         Kind::Tuple);
 }
 
 Value removeprefix(Evaluator& evaluator, const Value& self, Arguments& arguments) {
   const Bound bound("removeprefix", arguments, {"prefix"});
   const std::string_view prefix = require_text(bound[0]).view();
-  return self.view().starts_with(prefix) ? evaluator.string(self.text().slice(prefix.size(), self.text().size()), self.markup()) : self;
+  return self.view().starts_with(prefix)
+             ? evaluator.string(self.text().slice(prefix.size(), self.text().size()), self.markup())
+             : self;
 }
 
 Value removesuffix(Evaluator& evaluator, const Value& self, Arguments& arguments) {
   const Bound bound("removesuffix", arguments, {"suffix"});
   const std::string_view suffix = require_text(bound[0]).view();
-  return self.view().ends_with(suffix) ? evaluator.string(self.text().slice(0, self.text().size() - suffix.size()), self.markup()) : self;
+  return self.view().ends_with(suffix)
+             ? evaluator.string(self.text().slice(0, self.text().size() - suffix.size()), self.markup())
+             : self;
 }
 
 constexpr NamedMethod kMethods[] = {
-    {"strip", strip<Side::Both>},       {"lstrip", strip<Side::Left>},        {"rstrip", strip<Side::Right>},  {"split", split<From::Left>},
-    {"rsplit", split<From::Right>},     {"splitlines", splitlines},           {"partition", partition<From::Left>},
-    {"rpartition", partition<From::Right>}, {"removeprefix", removeprefix}, {"removesuffix", removesuffix},
+    {"strip", strip<Side::Both>},         {"lstrip", strip<Side::Left>},          {"rstrip", strip<Side::Right>},
+    {"split", split<From::Left>},         {"rsplit", split<From::Right>},         {"splitlines", splitlines},
+    {"partition", partition<From::Left>}, {"rpartition", partition<From::Right>}, {"removeprefix", removeprefix},
+    {"removesuffix", removesuffix},
 };
 
 }  // namespace

@@ -14,8 +14,8 @@ inline constexpr std::size_t kFieldWidthMax = 4096;
 
 struct FieldFormat {
   char fill = ' ';
-  char align = 0;      // '<', '>', '^', '=' or 0: what the type does
-  char sign = '-';     // '-', '+' or ' '
+  char align = 0;   // '<', '>', '^', '=' or 0: what the type does
+  char sign = '-';  // '-', '+' or ' '
   bool alternate = false;
   bool grouped = false;  // a comma between thousands
   std::size_t width = 0;

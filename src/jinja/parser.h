@@ -1,6 +1,7 @@
 // The parser: tokens into a syntax tree, by recursive descent. One Parser per template; used by one thread, then thrown away.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <initializer_list>
 #include <string>
@@ -61,6 +62,7 @@ class Parser {
   ExpressionPtr name_or_literal();
   ExpressionPtr list();
   ExpressionPtr dict();
+  // parser_postfix.cpp
   ExpressionPtr postfix(ExpressionPtr value);
   ExpressionPtr filters_and_tests(ExpressionPtr value);
   ExpressionPtr filter(ExpressionPtr input);
@@ -83,8 +85,12 @@ class Parser {
   [[nodiscard]] const Token& current() const { return tokens_[at_]; }
   [[nodiscard]] const Token& following() const { return tokens_[std::min(at_ + 1, tokens_.size() - 1)]; }
   const Token& take() { return tokens_[at_ + 1 < tokens_.size() ? at_++ : at_]; }
-  [[nodiscard]] bool at_name(std::string_view name) const { return current().kind == TokenKind::Name && current().text == name; }
-  [[nodiscard]] bool at_operator(std::string_view text) const { return current().kind == TokenKind::Operator && current().text == text; }
+  [[nodiscard]] bool at_name(std::string_view name) const {
+    return current().kind == TokenKind::Name && current().text == name;
+  }
+  [[nodiscard]] bool at_operator(std::string_view text) const {
+    return current().kind == TokenKind::Operator && current().text == text;
+  }
   bool skip_name(std::string_view name);
   bool skip_operator(std::string_view text);
   void expect_operator(std::string_view text);
@@ -100,7 +106,7 @@ class Parser {
   Syntax syntax_;
   std::unordered_map<std::string, NameId> ids_;
   int nesting_ = 0;
-  int loops_ = 0;              // fors around this place, up to the macro
+  int loops_ = 0;             // fors around this place, up to the macro
   std::size_t captures_ = 0;  // macros and call blocks so far
   Unknown unknown_ = Unknown::AtOnce;
   bool saw_caller_ = false;

@@ -1,4 +1,4 @@
-// The parser's half for tags. Used by one thread.
+// The parser's part for tags. Used by one thread.
 #include <algorithm>
 #include <format>
 #include <utility>
@@ -76,7 +76,8 @@ Block Parser::block(std::initializer_list<std::string_view> end_names) {
       body.push_back(std::move(print));
     } else {
       take();  // BlockBegin
-      if (current().kind == TokenKind::Name && std::ranges::contains(end_names, std::string_view(current().text))) return body;
+      if (current().kind == TokenKind::Name && std::ranges::contains(end_names, std::string_view(current().text)))
+        return body;
       if (at_name("print")) {
         print_list(body);
       } else {
@@ -85,7 +86,8 @@ Block Parser::block(std::initializer_list<std::string_view> end_names) {
       expect(TokenKind::BlockEnd);
     }
   }
-  if (end_names.size() > 0) refuse_here(std::format("Unexpected end of template. Jinja was looking for the tag '{}'.", *(end_names.end() - 1)));
+  if (end_names.size() > 0)
+    refuse_here(std::format("Unexpected end of template. Jinja was looking for the tag '{}'.", *(end_names.end() - 1)));
   return body;
 }
 
@@ -135,7 +137,8 @@ void Parser::require_assignable(const Expression& target) const {
 
 ExpressionPtr Parser::assign_target(std::string_view end_name) {
   const auto part = [&]() -> ExpressionPtr {
-    if (current().kind != TokenKind::Name || following().kind != TokenKind::Operator || following().text != ".") return primary();
+    if (current().kind != TokenKind::Name || following().kind != TokenKind::Operator || following().text != ".")
+      return primary();
     auto target = make(ExpressionKind::NamespaceTarget);
     target->name = intern(take().text);
     take();
@@ -231,7 +234,8 @@ void Parser::macro_body(Statement& statement, std::string_view end_name) {
   statement.body = body_of(statement, {end_name});
   take();
   const auto is_parameter = [&](NameId name) {
-    return std::ranges::any_of(statement.parameters, [&](const Parameter& parameter) { return parameter.name == name; });
+    return std::ranges::any_of(statement.parameters,
+                               [&](const Parameter& parameter) { return parameter.name == name; });
   };
   statement.uses_caller = std::exchange(saw_caller_, outer_caller) && !is_parameter(kCallerName);
   statement.uses_varargs = std::exchange(saw_varargs_, outer_varargs) && !is_parameter(kVarargsName);

@@ -20,7 +20,8 @@ class PercentFormat {
       field(begin);
     }
     out_.append(format_, begin, view_.size());
-    const bool all_used = arguments_.is(Kind::Tuple) ? used_ == arguments_.list().items.size() : used_ > 0 || arguments_.is(Kind::Dict);
+    const bool all_used =
+        arguments_.is(Kind::Tuple) ? used_ == arguments_.list().items.size() : used_ > 0 || arguments_.is(Kind::Dict);
     if (!all_used) refuse("not all arguments converted during string formatting");
     return std::move(out_);
   }
@@ -77,8 +78,10 @@ class PercentFormat {
       if (markup_ == Markup::Yes && !value.is_markup()) text = escape_html(text);
       return append_padded(out_, text, field, false);
     }
-    if (!std::string_view("diuxXoeEfFgG").contains(field.letter)) refuse(std::format("unsupported format character '{}'", field.letter));
-    if (!value.is_number()) refuse(std::format("%{} format: a real number is required, not {}", field.letter, value.type_name()));
+    if (!std::string_view("diuxXoeEfFgG").contains(field.letter))
+      refuse(std::format("unsupported format character '{}'", field.letter));
+    if (!value.is_number())
+      refuse(std::format("%{} format: a real number is required, not {}", field.letter, value.type_name()));
     const bool integer = std::string_view("diuxXo").contains(field.letter);
     Value number = value;
     if (integer && value.is(Kind::Float)) {

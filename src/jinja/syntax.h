@@ -89,7 +89,21 @@ struct Parameter {
   ExpressionPtr otherwise;  // may be null
 };
 
-enum class StatementKind : std::uint8_t { Text, Print, Set, SetBlock, If, For, Macro, CallBlock, FilterBlock, With, Scope, Break, Continue };
+enum class StatementKind : std::uint8_t {
+  Text,
+  Print,
+  Set,
+  SetBlock,
+  If,
+  For,
+  Macro,
+  CallBlock,
+  FilterBlock,
+  With,
+  Scope,
+  Break,
+  Continue
+};
 enum class Recursive : bool { No, Yes };
 
 struct Statement {
@@ -102,14 +116,15 @@ struct Statement {
   bool uses_caller = false;
   bool uses_varargs = false;
   bool uses_kwargs = false;
-  NameId name = 0;           // Macro
-  std::string name_text;     // Macro
-  std::string text;          // Text
-  ExpressionPtr target;      // Set, SetBlock, For
-  ExpressionPtr expression;  // Print, Set, For (what is walked), CallBlock (the call), FilterBlock and SetBlock (the filter, or null)
-  ExpressionPtr condition;   // For: the filter behind if, or null
-  std::vector<Branch> branches;           // If
-  std::vector<Parameter> parameters;      // Macro, CallBlock; With: names and values
+  NameId name = 0;        // Macro
+  std::string name_text;  // Macro
+  std::string text;       // Text
+  ExpressionPtr target;   // Set, SetBlock, For
+  ExpressionPtr
+      expression;  // Print, Set, For (what is walked), CallBlock (the call), FilterBlock and SetBlock (the filter, or null)
+  ExpressionPtr condition;            // For: the filter behind if, or null
+  std::vector<Branch> branches;       // If
+  std::vector<Parameter> parameters;  // Macro, CallBlock; With: names and values
   Block body;
   Block otherwise;  // For: else
 };

@@ -16,8 +16,10 @@ namespace hearth::jinja {
 namespace {
 
 std::unexpected<Error> refused(const Refusal& refusal) {
-  if (refusal.kind == RefusalKind::Raised || refusal.line == 0) return fail(ErrorKind::InvalidInput, replace_invalid_utf8(refusal.message));
-  return fail(ErrorKind::InvalidInput, replace_invalid_utf8(std::format("{} (line {} of the template)", refusal.message, refusal.line)));
+  if (refusal.kind == RefusalKind::Raised || refusal.line == 0)
+    return fail(ErrorKind::InvalidInput, replace_invalid_utf8(refusal.message));
+  return fail(ErrorKind::InvalidInput,
+              replace_invalid_utf8(std::format("{} (line {} of the template)", refusal.message, refusal.line)));
 }
 
 class CompiledTemplate final : public Template {
@@ -33,7 +35,8 @@ class CompiledTemplate final : public Template {
       Budget budget(limits_.steps_max);  // outlives every value below
       Evaluator evaluator(syntax_, budget);
       for (const Variable& variable : variables)
-        if (const auto id = ids_.find(variable.name); id != ids_.end()) evaluator.set_variable(id->second, to_value(variable, budget));
+        if (const auto id = ids_.find(variable.name); id != ids_.end())
+          evaluator.set_variable(id->second, to_value(variable, budget));
       Text out = evaluator.run();
       Rendered rendered;
       rendered.runs = out.runs();
@@ -58,7 +61,8 @@ class CompiledTemplate final : public Template {
 
 Result<std::shared_ptr<const Template>> Template::compile(std::string_view source, RenderLimits limits) {
   if (source.size() > kTemplateBytesMax)
-    return fail(ErrorKind::InvalidInput, std::format("the template has {} bytes; the limit is {}", source.size(), kTemplateBytesMax));
+    return fail(ErrorKind::InvalidInput,
+                std::format("the template has {} bytes; the limit is {}", source.size(), kTemplateBytesMax));
   if (!is_valid_utf8(source)) return fail(ErrorKind::InvalidInput, "the template is not valid UTF-8");
   try {
     return std::make_shared<const CompiledTemplate>(parse(source), limits);

@@ -25,7 +25,7 @@ struct Variable {
     Template,    // trusted text, such as bos_token: source 0
     Whole,       // every string has `source`
     PerElement,  // strings in element i of an array have `source` + i; what is no array is as Whole
-    PerString,   // strings are numbered in document order (a member's key before its value): `source`, `source` + 1, ...
+    PerString,  // strings are numbered in document order (a member's key before its value): `source`, `source` + 1, ...
   };
   std::string name;
   const Json* value = nullptr;  // never null; must live during render()
@@ -50,7 +50,8 @@ struct RenderLimits {
 class Template {
  public:
   // InvalidInput: the text is no template (the message names the line), or it is over a limit.
-  [[nodiscard]] static Result<std::shared_ptr<const Template>> compile(std::string_view source, RenderLimits limits = {});
+  [[nodiscard]] static Result<std::shared_ptr<const Template>> compile(std::string_view source,
+                                                                       RenderLimits limits = {});
   virtual ~Template() = default;
 
   // InvalidInput: the template's own words when it called raise_exception; otherwise what went wrong and in which line.

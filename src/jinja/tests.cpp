@@ -17,10 +17,12 @@ bool ask(Evaluator&, const Value& input, Arguments& arguments) {
 }
 
 bool is_callable(const Value& value) {
-  return value.is(Kind::Function) || value.is(Kind::Macro) || value.is(Kind::Method) || value.is(Kind::Loop) || value.is_undefined();
+  return value.is(Kind::Function) || value.is(Kind::Macro) || value.is(Kind::Method) || value.is(Kind::Loop) ||
+         value.is_undefined();
 }
 bool is_sequence(const Value& value) {
-  return value.is_string() || value.is_undefined() || value.is(Kind::List) || value.is(Kind::Tuple) || value.is(Kind::Range) || value.is(Kind::Dict);
+  return value.is_string() || value.is_undefined() || value.is(Kind::List) || value.is(Kind::Tuple) ||
+         value.is(Kind::Range) || value.is(Kind::Dict);
 }
 
 // str.isupper, str.islower: at least one letter with case, and none of the other.
@@ -72,8 +74,12 @@ bool sameas(Evaluator& evaluator, const Value& input, Arguments& arguments) {
   if (input.kind() != bound[0].kind()) return false;
   return input.body() ? input.body() == bound[0].body() : equal(input, bound[0], evaluator.budget());
 }
-bool is_filter(Evaluator&, const Value& input, Arguments&) { return input.is_string() && find_filter(input.view()) != nullptr; }
-bool is_test(Evaluator&, const Value& input, Arguments&) { return input.is_string() && find_test(input.view()) != nullptr; }
+bool is_filter(Evaluator&, const Value& input, Arguments&) {
+  return input.is_string() && find_filter(input.view()) != nullptr;
+}
+bool is_test(Evaluator&, const Value& input, Arguments&) {
+  return input.is_string() && find_test(input.view()) != nullptr;
+}
 
 struct NamedTest {
   std::string_view name;
@@ -98,9 +104,28 @@ constexpr NamedTest kTests[] = {
     {"escaped", ask<[](const Value& value) { return value.is_markup(); }>},
     {"upper", ask<[](const Value& value) { return all_case(value, is_upper, is_lower); }>},
     {"lower", ask<[](const Value& value) { return all_case(value, is_lower, is_upper); }>},
-    {"even", even}, {"odd", odd}, {"divisibleby", divisibleby}, {"sameas", sameas}, {"in", in}, {"filter", is_filter}, {"test", is_test},
-    {"eq", eq}, {"equalto", eq}, {"==", eq}, {"ne", ne}, {"!=", ne}, {"lt", lt}, {"lessthan", lt}, {"<", lt},
-    {"gt", gt}, {"greaterthan", gt}, {">", gt}, {"le", le}, {"<=", le}, {"ge", ge}, {">=", ge},
+    {"even", even},
+    {"odd", odd},
+    {"divisibleby", divisibleby},
+    {"sameas", sameas},
+    {"in", in},
+    {"filter", is_filter},
+    {"test", is_test},
+    {"eq", eq},
+    {"equalto", eq},
+    {"==", eq},
+    {"ne", ne},
+    {"!=", ne},
+    {"lt", lt},
+    {"lessthan", lt},
+    {"<", lt},
+    {"gt", gt},
+    {"greaterthan", gt},
+    {">", gt},
+    {"le", le},
+    {"<=", le},
+    {"ge", ge},
+    {">=", ge},
 };
 
 }  // namespace

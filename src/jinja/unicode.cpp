@@ -11,12 +11,14 @@ constexpr bool is_continuation(char byte) { return (static_cast<unsigned char>(b
 
 // Blocks where capital and small letters alternate, capitals on even code points.
 constexpr bool alternates_even(char32_t value) {
-  return within(value, 0x100, 0x137) || within(value, 0x14A, 0x177) || within(value, 0x1DE, 0x1EF) || within(value, 0x1F8, 0x21F) ||
-         within(value, 0x222, 0x233) || within(value, 0x460, 0x481) || within(value, 0x48A, 0x4BF) || within(value, 0x4D0, 0x52F) ||
-         within(value, 0x1E00, 0x1E95) || within(value, 0x1EA0, 0x1EFF) || within(value, 0x3D8, 0x3EF);
+  return within(value, 0x100, 0x137) || within(value, 0x14A, 0x177) || within(value, 0x1DE, 0x1EF) ||
+         within(value, 0x1F8, 0x21F) || within(value, 0x222, 0x233) || within(value, 0x460, 0x481) ||
+         within(value, 0x48A, 0x4BF) || within(value, 0x4D0, 0x52F) || within(value, 0x1E00, 0x1E95) ||
+         within(value, 0x1EA0, 0x1EFF) || within(value, 0x3D8, 0x3EF);
 }
 constexpr bool alternates_odd(char32_t value) {
-  return within(value, 0x139, 0x148) || within(value, 0x179, 0x17E) || within(value, 0x1CD, 0x1DC) || within(value, 0x4C1, 0x4CE);
+  return within(value, 0x139, 0x148) || within(value, 0x179, 0x17E) || within(value, 0x1CD, 0x1DC) ||
+         within(value, 0x4C1, 0x4CE);
 }
 
 }  // namespace
@@ -77,8 +79,9 @@ bool is_line_end(char32_t value) {
 }
 
 bool is_digit(char32_t value) {
-  return within(value, '0', '9') || within(value, 0x660, 0x669) || within(value, 0x6F0, 0x6F9) || within(value, 0x966, 0x96F) ||
-         within(value, 0xFF10, 0xFF19) || value == 0xB2 || value == 0xB3 || value == 0xB9;
+  return within(value, '0', '9') || within(value, 0x660, 0x669) || within(value, 0x6F0, 0x6F9) ||
+         within(value, 0x966, 0x96F) || within(value, 0xFF10, 0xFF19) || value == 0xB2 || value == 0xB3 ||
+         value == 0xB9;
 }
 
 bool is_upper(char32_t value) { return to_lower(value) != value; }
@@ -89,7 +92,8 @@ bool is_letter(char32_t value) {
   if (value < 0xC0) return value == 0xAA || value == 0xB5 || value == 0xBA;
   if (value == 0xD7 || value == 0xF7 || is_space(value) || is_digit(value)) return false;
   if (within(value, 0x2000, 0x2BFF) || within(value, 0x3000, 0x3004) || within(value, 0x3008, 0x3020)) return false;
-  return !within(value, 0xD800, 0xF8FF) && !within(value, 0xFE00, 0xFE6F) && !within(value, 0xFF00, 0xFF20) && value < 0x1F000;
+  return !within(value, 0xD800, 0xF8FF) && !within(value, 0xFE00, 0xFE6F) && !within(value, 0xFF00, 0xFF20) &&
+         value < 0x1F000;
 }
 
 bool is_printable(char32_t value) {

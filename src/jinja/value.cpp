@@ -114,7 +114,8 @@ StringBody::~StringBody() {
   if (budget) budget->release(sizeof *this + text.size());
 }
 
-ListBody::ListBody(Budget& budget_of_render, std::vector<Value> values) : items(std::move(values)), budget(budget_of_render) {
+ListBody::ListBody(Budget& budget_of_render, std::vector<Value> values)
+    : items(std::move(values)), budget(budget_of_render) {
   for (const Value& item : items) depth = deeper(depth, item);
   budget.allocate(sizeof *this + items.size() * sizeof(Value));
 }

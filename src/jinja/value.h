@@ -56,7 +56,9 @@ class Value {
   Value(const Builtin* function) : kind_(Kind::Function) { payload_.function = function; }
   Value(Kind kind, Body* body, Markup markup = Markup::No);
   Value(const Value& other) : kind_(other.kind_), markup_(other.markup_), payload_(other.payload_) { keep(); }
-  Value(Value&& other) noexcept : kind_(other.kind_), markup_(other.markup_), payload_(other.payload_) { other.kind_ = Kind::None; }
+  Value(Value&& other) noexcept : kind_(other.kind_), markup_(other.markup_), payload_(other.payload_) {
+    other.kind_ = Kind::None;
+  }
   Value& operator=(const Value& other) {
     Value copy(other);
     swap(copy);
@@ -91,7 +93,9 @@ class Value {
   // REQUIRES, each: the matching kind.
   [[nodiscard]] bool boolean() const { return payload_.boolean; }
   [[nodiscard]] std::int64_t integer() const { return kind_ == Kind::Bool ? payload_.boolean : payload_.integer; }
-  [[nodiscard]] double number() const { return kind_ == Kind::Float ? payload_.number : static_cast<double>(integer()); }
+  [[nodiscard]] double number() const {
+    return kind_ == Kind::Float ? payload_.number : static_cast<double>(integer());
+  }
   [[nodiscard]] const Builtin& function() const { return *payload_.function; }
   [[nodiscard]] const Text& text() const;
   [[nodiscard]] std::string_view view() const { return text().view(); }

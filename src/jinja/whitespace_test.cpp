@@ -5,7 +5,9 @@
 
 using hearth::jinja::rendered;
 
-TEST_CASE("a tag alone on a line leaves nothing of that line") { CHECK(rendered("a\n  {% if true %}\n  b\n  {% endif %}\nc") == "a\n  b\nc"); }
+TEST_CASE("a tag alone on a line leaves nothing of that line") {
+  CHECK(rendered("a\n  {% if true %}\n  b\n  {% endif %}\nc") == "a\n  b\nc");
+}
 TEST_CASE("a tag behind text keeps the spaces before it") { CHECK(rendered("a  {% if true %}b{% endif %}") == "a  b"); }
 TEST_CASE("only the first newline behind a tag goes") { CHECK(rendered("{% if true %}\n\nb{% endif %}") == "\nb"); }
 TEST_CASE("a printed value keeps its indentation and its newline") { CHECK(rendered("  {{ 1 }}\n  x") == "  1\n  x"); }
@@ -31,6 +33,10 @@ TEST_CASE("raw prints tags as they are written") {
 TEST_CASE("two tags on one line: the second one is not at the line's begin") {
   CHECK(rendered("{% if true %}  {% if true %}a{% endif %}{% endif %}") == "  a");
 }
-TEST_CASE("a closing brace of a dict does not end the tag") { CHECK(rendered("{{ {'a': {'b': 1}}['a']['b'] }}") == "1"); }
+TEST_CASE("a closing brace of a dict does not end the tag") {
+  CHECK(rendered("{{ {'a': {'b': 1}}['a']['b'] }}") == "1");
+}
 TEST_CASE("quotes inside a tag hide what looks like its end") { CHECK(rendered("{{ '}}' ~ \"%}\" }}") == "}}%}"); }
-TEST_CASE("spaces that are no ASCII are white space too") { CHECK(rendered("\xC2\xA0{%- if true %}a{% endif %}") == "a"); }
+TEST_CASE("spaces that are no ASCII are white space too") {
+  CHECK(rendered("\xC2\xA0{%- if true %}a{% endif %}") == "a");
+}

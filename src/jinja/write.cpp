@@ -29,7 +29,9 @@ void append_string_repr(Text& out, const Text& text) {
       escaped = "\\t";
     } else if (!is_printable(point.value)) {
       const auto code = static_cast<std::uint32_t>(point.value);
-      escaped = code < 0x100 ? std::format("\\x{:02x}", code) : code < 0x10000 ? std::format("\\u{:04x}", code) : std::format("\\U{:08x}", code);
+      escaped = code < 0x100     ? std::format("\\x{:02x}", code)
+                : code < 0x10000 ? std::format("\\u{:04x}", code)
+                                 : std::format("\\U{:08x}", code);
     }
     if (!escaped.empty()) {
       out.append(text, begin, at);
@@ -93,8 +95,10 @@ std::string float_repr(double number) {
     return std::format("{}{}e{}{:02}", sign, mantissa, exponent < 0 ? '-' : '+', std::abs(exponent));
   }
   if (exponent < 0) return sign + "0." + std::string(static_cast<std::size_t>(-exponent - 1), '0') + digits;
-  if (exponent + 1 >= count) return sign + digits + std::string(static_cast<std::size_t>(exponent + 1 - count), '0') + ".0";
-  return sign + digits.substr(0, static_cast<std::size_t>(exponent + 1)) + "." + digits.substr(static_cast<std::size_t>(exponent + 1));
+  if (exponent + 1 >= count)
+    return sign + digits + std::string(static_cast<std::size_t>(exponent + 1 - count), '0') + ".0";
+  return sign + digits.substr(0, static_cast<std::size_t>(exponent + 1)) + "." +
+         digits.substr(static_cast<std::size_t>(exponent + 1));
 }
 
 void append_repr(Text& out, const Value& value, Budget& budget) {
@@ -111,7 +115,8 @@ void append_repr(Text& out, const Value& value, Budget& budget) {
       append_string_repr(out, value.text());
       return out.append(")");
     case Kind::List: return append_list_repr(out, value.list(), "[", "]", budget);
-    case Kind::Tuple: return append_list_repr(out, value.list(), "(", value.list().items.size() == 1 ? ",)" : ")", budget);
+    case Kind::Tuple:
+      return append_list_repr(out, value.list(), "(", value.list().items.size() == 1 ? ",)" : ")", budget);
     case Kind::Range: return append_range_repr(out, value.list());
     case Kind::View: return append_list_repr(out, value.list(), "dict_view([", "])", budget);
     case Kind::Dict: return append_members_repr(out, value, budget);
@@ -148,7 +153,12 @@ Text escape_html(const Text& text) {
   const std::string_view view = text.view();
   for (std::size_t at = 0; at < view.size(); ++at) {
     const char c = view[at];
-    const std::string_view word = c == '&' ? "&amp;" : c == '<' ? "&lt;" : c == '>' ? "&gt;" : c == '\'' ? "&#39;" : c == '"' ? "&#34;" : "";
+    const std::string_view word = c == '&'    ? "&amp;"
+                                  : c == '<'  ? "&lt;"
+                                  : c == '>'  ? "&gt;"
+                                  : c == '\'' ? "&#39;"
+                                  : c == '"'  ? "&#34;"
+                                              : "";
     if (word.empty()) continue;
     out.append(text, begin, at);
     out.append(word, text.source_at(at));

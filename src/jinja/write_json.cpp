@@ -60,7 +60,8 @@ class JsonWriter {
     std::vector<const DictBody::Member*> members;
     for (const auto& member : dict.members) members.push_back(&member);
     if (style_.order == KeyOrder::Sorted)
-      std::ranges::stable_sort(members, [&](const auto* a, const auto* b) { return less(a->first, b->first, budget_); });
+      std::ranges::stable_sort(members,
+                               [&](const auto* a, const auto* b) { return less(a->first, b->first, budget_); });
     out_.append("{");
     ++level_;
     bool first = true;
@@ -98,7 +99,8 @@ class JsonWriter {
       default: break;
     }
     const auto code = static_cast<std::uint32_t>(value);
-    if (code < 0x20 || (style_.alphabet == Alphabet::Ascii && code > 0x7E && code < 0x10000)) return std::format("\\u{:04x}", code);
+    if (code < 0x20 || (style_.alphabet == Alphabet::Ascii && code > 0x7E && code < 0x10000))
+      return std::format("\\u{:04x}", code);
     if (style_.alphabet == Alphabet::Unicode || code < 0x7F) return {};
     return std::format("\\u{:04x}\\u{:04x}", 0xD800 + ((code - 0x10000) >> 10), 0xDC00 + ((code - 0x10000) & 0x3FF));
   }
@@ -110,7 +112,8 @@ class JsonWriter {
     std::size_t begin = 0;
     for (std::size_t at = 0; at < view.size();) {
       const auto byte = static_cast<unsigned char>(view[at]);
-      const bool plain = byte >= 0x20 && byte != '"' && byte != '\\' && (byte < 0x7F || style_.alphabet == Alphabet::Unicode);
+      const bool plain =
+          byte >= 0x20 && byte != '"' && byte != '\\' && (byte < 0x7F || style_.alphabet == Alphabet::Unicode);
       if (plain) {
         ++at;
         continue;
