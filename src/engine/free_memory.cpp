@@ -1,3 +1,4 @@
+// See free_memory.h. /proc and cgroups on Linux, Mach on macOS.
 #include "engine/free_memory.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// See gguf_probe.h.
 #include "engine/gguf_probe.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// See llama_engine.h. What may be done with a state is decided here, per kind of memory.
 #include "engine/llama_engine.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// See llama_log.h.
 #include "engine/llama_log.h"
 
 #include <mutex>

@@ -1,3 +1,4 @@
+// See llama_settings.h.
 #include "engine/llama_settings.h"
 
 #include <algorithm>

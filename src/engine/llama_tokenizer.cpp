@@ -1,3 +1,4 @@
+// See llama_tokenizer.h.
 #include "engine/llama_tokenizer.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// The plan on made-up measures, and the probe on a tiny model of real sizes.
 #include "engine/memory_plan.h"
 
 #include <doctest/doctest.h>

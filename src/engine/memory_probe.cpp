@@ -23,7 +23,7 @@
 #include "engine/llama_log.h"
 #include "engine/memory_plan.h"
 
-// As libllama's own header has it: three sizes. memory_probe_test holds them against a known model.
+// As libllama's own header has it: three sizes. memory_plan_test loads a model that was measured by them.
 struct llama_memory_breakdown_data {
   std::size_t model = 0, context = 0, compute = 0;
 };

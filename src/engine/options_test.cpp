@@ -1,3 +1,4 @@
+// The engine program's command line: every flag, its other names, and what is refused.
 #include "engine/options.h"
 
 #include <doctest/doctest.h>

@@ -1,3 +1,4 @@
+// See threads.h.
 #include "engine/threads.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// The choice of threads, and free memory as the kernel's files tell it.
 #include "engine/threads.h"
 
 #include <doctest/doctest.h>

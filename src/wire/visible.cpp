@@ -1,3 +1,4 @@
+// See visible.h.
 #include "wire/visible.h"
 
 #include <array>
