@@ -1,6 +1,6 @@
 """The differential test: every template x every conversation through Jinja2 and through src/jinja, byte by byte.
 
-run.py DRIVER FOLDER... [--only NAME] [--show N]: prints a line per template and ends with `N passed, N failed`. The small
+run.py DRIVER [FOLDER...] [--only NAME] [--show N]: prints a line per template and ends with `N passed, N failed`. The small
 templates of snippets.py come first, each with one set of variables, as one line.
 """
 import json
