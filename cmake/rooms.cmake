@@ -15,6 +15,18 @@ elseif(HEARTH_SANITIZE STREQUAL "thread")
   target_compile_options(hearth_flags INTERFACE -fsanitize=thread -fno-omit-frame-pointer)
   target_link_options(hearth_flags INTERFACE -fsanitize=thread)
 endif()
+if(HEARTH_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # GCC sees uninitialised members of std::function where its own instrumentation stands between.
+  target_compile_options(hearth_flags INTERFACE -Wno-maybe-uninitialized)
+endif()
+if(HEARTH_FUZZ)
+  # The driver of the fuzzers keeps the inputs that reach new code. clang's counts itself.
+  if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    target_compile_options(hearth_flags INTERFACE -fsanitize=fuzzer-no-link)
+  else()
+    target_compile_options(hearth_flags INTERFACE -fsanitize-coverage=trace-pc)
+  endif()
+endif()
 
 if(HEARTH_TESTS)
   # The one main() of all unit tests, compiled once.
