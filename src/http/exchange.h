@@ -111,6 +111,7 @@ class LiveExchange final : public Exchange {
   LiveExchange(Request request, Line line) : request_(std::move(request)), line_(std::move(line)) {}
   ~LiveExchange() override;
   [[nodiscard]] const Request& request() const override { return request_; }
+  void drop_body() override { std::string().swap(request_.body); }
   void respond(Response response) override;
   void begin_stream(int status, Headers headers) override;
   void write(std::string bytes) override;
@@ -122,7 +123,7 @@ class LiveExchange final : public Exchange {
   void on_disconnect(std::function<void()> task) override;
 
  private:
-  const Request request_;
+  Request request_;  // constant, but for drop_body()
   const Line line_;
 };
 

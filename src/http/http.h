@@ -46,6 +46,9 @@ class Exchange {
  public:
   virtual ~Exchange() = default;
   [[nodiscard]] virtual const Request& request() const = 0;
+  // The body has been read and is empty from now on: an answer may take minutes, a body megabytes. For the handler alone,
+  // before it posts anything that reads the body.
+  virtual void drop_body() = 0;
 
   // A whole response, once, instead of a stream. Content-Length is set here; HEAD sends no body.
   virtual void respond(Response response) = 0;

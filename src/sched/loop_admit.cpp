@@ -56,9 +56,11 @@ Result<Loop::JobPointer> Loop::accept(link::Job&& job) {
   if (std::ranges::any_of(job.prompt, [&](engine::Token token) { return token < 0 || token >= vocabulary; }))
     return fail(ErrorKind::InvalidInput, "the prompt holds a token that the model's vocabulary does not have");
   const auto prompt_tokens = static_cast<std::uint32_t>(job.prompt.size() - job.resumed_count);
+  // One token is left for the answer. The words are the wire's: clients compact on them (wire/anthropic_events.h). The
+  // front refuses first; what comes here was submitted while an engine with a smaller context took over.
   if (prompt_tokens >= info_.context_tokens)
     return fail(ErrorKind::PromptTooLong,
-                std::format("the prompt has {} tokens, the context window {}", prompt_tokens, info_.context_tokens));
+                std::format("prompt is too long: {} tokens > {} maximum", prompt_tokens, info_.context_tokens - 1));
   if (waiting_.size() >= options_.waiting_jobs_max)
     return fail(ErrorKind::Overloaded,
                 std::format("{} requests are waiting already; try again later", waiting_.size()));

@@ -79,12 +79,12 @@ TEST_CASE("a job without tokens_max goes on to the end of the context") {
   CHECK(record.end.sampled_tokens == 100 - prompt.size());
 }
 
-TEST_CASE("a prompt as long as the context is refused with both counts") {
+TEST_CASE("a prompt as long as the context is refused with both counts, in the words clients know") {
   TestLoop test(fake_options(MemoryKind::Attention, 64));
   const JobRecord& record = test.run_one(greedy_job(1, prompt_of(1, 64)));
   CHECK(record.end.reason == EndReason::Failed);
   CHECK(record.end.error_kind == static_cast<std::uint8_t>(ErrorKind::PromptTooLong));
-  CHECK(record.end.message == "the prompt has 64 tokens, the context window 64");
+  CHECK(record.end.message == "prompt is too long: 64 tokens > 63 maximum");
   CHECK(test.run_one(greedy_job(2, prompt_of(1, 63))).end.reason == EndReason::ContextFull);
 }
 

@@ -52,6 +52,13 @@ class FakeEngineProcess final : public models::EngineProcess {
   }
   void stop() override {}
 
+  // As after a restart that found less memory.
+  void come_back_with_context(std::uint32_t context_tokens) {
+    auto next = *hello_;
+    next.context_tokens = context_tokens;
+    hello_ = std::make_shared<const link::Hello>(std::move(next));
+  }
+
   // What the engine says of its job.
   void start(std::uint32_t cached_tokens) { listener->on_started({.job = job_id, .cached_tokens = cached_tokens}); }
   void say(std::string_view bytes) { listener->on_tokens({link::SampledToken{.token = 1, .piece = std::string(bytes)}}); }
@@ -76,7 +83,7 @@ class FakeEngineProcess final : public models::EngineProcess {
   std::vector<link::JobId> cancelled_jobs;
 
  private:
-  const std::shared_ptr<const link::Hello> hello_;
+  std::shared_ptr<const link::Hello> hello_;
 };
 
 }  // namespace hearth::server

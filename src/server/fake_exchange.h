@@ -18,6 +18,7 @@ class FakeExchange final : public http::Exchange {
   FakeExchange(http::Request request, ManualClock& clock) : request_(std::move(request)), clock_(clock) {}
 
   [[nodiscard]] const http::Request& request() const override { return request_; }
+  void drop_body() override { request_.body.clear(); }
   void respond(http::Response response) override {
     ++answer_count;
     status = response.status;
@@ -92,7 +93,7 @@ class FakeExchange final : public http::Exchange {
     }
   }
 
-  const http::Request request_;
+  http::Request request_;
   ManualClock& clock_;
   std::vector<std::function<void()>> posted_;
   std::vector<std::pair<std::int64_t, std::function<void()>>> timers_;

@@ -87,13 +87,14 @@ void answer_message(const std::shared_ptr<Call>& call, const ServedModels& model
   auto chosen = models.choose(request->model);
   if (!chosen) return call->respond_error(chosen.error());
   const std::shared_ptr<const ServedModel> model = *chosen;
-  const std::uint32_t context_tokens = model->hello->context_tokens;
+  const std::uint32_t context_tokens = model->context_tokens();
 
   // Open the stream. Beyond this point `stream` alone answers, on the I/O thread; when the prompt is certain to fit, its
   // headers go out now, and otherwise once its tokens are counted (too long must be a 400).
   auto stream = std::make_shared<MessageStream>(call, model, stream_options(*request, call->request().body, keep_alive));
   const bool fits = prompt_tokens_bound(*request, call->request().body.size()) < context_tokens;
   const auto& exchange = call->exchange();
+  exchange->drop_body();  // a stream that waits its turn keeps the prompt's tokens, not its text
   exchange->post([stream, fits] { stream->begin(fits ? HeadersGo::AtOnce : HeadersGo::WhenAdmitted); });
 
   // Canonicalise and render: the conversation becomes the prompt's segments.
@@ -127,6 +128,7 @@ void answer_message(const std::shared_ptr<Call>& call, const ServedModels& model
 void answer_count_tokens(const std::shared_ptr<Call>& call, const ServedModels& models) {
   auto request = wire::decode_count_tokens(call->request().body);
   if (!request) return call->respond_error(request.error());
+  call->exchange()->drop_body();
   auto chosen = models.choose(request->model);
   if (!chosen) return call->respond_error(chosen.error());
   auto prepared = prepare_prompt(**chosen, std::move(request->conversation));

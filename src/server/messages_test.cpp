@@ -52,6 +52,11 @@ TEST_CASE("a stream begins with its headers, holds message_start until the first
   CHECK(t.hall.log().active_count() == 0);
 }
 
+TEST_CASE("a request's body is let go once it was read") {
+  TestHall t;
+  CHECK(t.message("hi", kStream)->request().body.empty());
+}
+
 TEST_CASE("a body that surely fits gets its headers before the prompt is tokenised; another waits for the count") {
   auto large = test_hello();
   large.context_tokens = 100'000;
@@ -126,6 +131,18 @@ TEST_CASE("a prompt over the window is a 400 in the words that make clients comp
     CHECK(message == "prompt is too long: " + std::to_string(prompt_tokens) + " tokens > 3999 maximum");
     CHECK(t.engine.listener == nullptr);
   }
+}
+
+TEST_CASE("an engine that came back with a smaller context is the one that prompts are measured against") {
+  TestHall t;
+  t.engine.come_back_with_context(1000);
+  const auto too_long = t.message(std::string(2000, 'x'));
+  CHECK(too_long->status == 400);
+  CHECK(too_long->sent.contains("tokens > 999 maximum"));
+  const auto exchange = t.ask("POST", "/v1/messages", R"({"model":"m","max_tokens":9999,"messages":[{"role":"user","content":"hi"}]})");
+  CHECK(t.engine.job.tokens_max == 1000 - t.engine.job.prompt.size());
+  const auto card = t.ask("GET", "/v1/models/test-model");
+  CHECK(count(body_of(*card), "max_input_tokens") == 1000);
 }
 
 TEST_CASE("max_tokens over the rest of the window is clamped, and running into that says so") {

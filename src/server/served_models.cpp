@@ -23,6 +23,12 @@ Result<ServedModel> serve_model(std::string id, std::int64_t created_unix_s, mod
   return ServedModel{.card = std::move(card), .hello = hello, .renderer = std::move(renderer), .engine = &engine};
 }
 
+wire::ModelCard ServedModel::card_now() const {
+  wire::ModelCard now = card;
+  now.context_tokens = context_tokens();
+  return now;
+}
+
 void ServedModels::add(ServedModel model) {
   CHECK(model.engine != nullptr && model.renderer != nullptr && model.hello != nullptr);
   const std::lock_guard lock(mutex_);

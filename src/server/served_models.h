@@ -20,12 +20,16 @@ namespace hearth::server {
 
 struct ServedModel {
   wire::ModelCard card;
-  std::shared_ptr<const link::Hello> hello;
+  std::shared_ptr<const link::Hello> hello;  // of the first engine; all but context_tokens holds for the later ones
   std::shared_ptr<const chat::Renderer> renderer;
   // Not owned: outlives the HTTP server's threads, and with them every request.
   models::EngineProcess* engine = nullptr;
   // Jobs the engine has accepted and not ended.
   std::shared_ptr<std::atomic<std::int64_t>> live_jobs = std::make_shared<std::atomic<std::int64_t>>(0);
+
+  // Of the engine that runs now: with --ctx auto one that was restarted may have found less memory than the first.
+  [[nodiscard]] std::uint32_t context_tokens() const { return engine->hello()->context_tokens; }
+  [[nodiscard]] wire::ModelCard card_now() const;
 };
 
 // What the engine said of itself, made ready to serve under this id.

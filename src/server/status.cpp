@@ -31,7 +31,7 @@ Json model_status(const ServedModel& model) {
                        {"name", hello.name},
                        {"architecture", hello.architecture},
                        {"description", hello.description},
-                       {"context_tokens", hello.context_tokens},
+                       {"context_tokens", model.context_tokens()},
                        {"trained_context_tokens", hello.trained_context_tokens},
                        {"parallel", hello.parallel_jobs},
                        {"parameters", hello.parameter_count},
@@ -105,13 +105,13 @@ void answer_health(const std::shared_ptr<Call>& call, const ServedModels& models
 
 void answer_model_list(const std::shared_ptr<Call>& call, const ServedModels& models) {
   std::vector<wire::ModelCard> cards;
-  for (const auto& model : models.all()) cards.push_back(model->card);
+  for (const auto& model : models.all()) cards.push_back(model->card_now());
   call->respond_json(200, wire::model_list_json(cards));
 }
 
 void answer_model(const std::shared_ptr<Call>& call, const ServedModels& models, std::string_view id) {
   const std::string wanted = percent_decoded(id);
-  if (const auto model = models.find(wanted)) return call->respond_json(200, wire::model_json(model->card));
+  if (const auto model = models.find(wanted)) return call->respond_json(200, wire::model_json(model->card_now()));
   call->respond_error({ErrorKind::NotFound, std::format("model: {} is not served here; GET /v1/models lists what is",
                                                         replace_invalid_utf8(wanted))});
 }
