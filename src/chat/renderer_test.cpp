@@ -341,7 +341,7 @@ TEST_CASE("a broken or hostile template, and none, give way to the built-in one"
   CHECK(text_of(*renderer(""), hello()) == expected);
   CHECK(text_of(*renderer("{% for x in %}"), hello()) == expected);
   CHECK(text_of(*renderer("{{ " + std::string(5000, '(')), hello()) == expected);
-  CHECK(text_of(*renderer(std::string(300 << 10, 'x')), hello()) == expected);
+  CHECK(text_of(*renderer(std::string(600 << 10, 'x')), hello()) == expected);
   set_log_level(LogLevel::Info);
 }
 
