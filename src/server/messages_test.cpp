@@ -204,6 +204,18 @@ TEST_CASE("while the model loads, messages are refused with 503") {
   CHECK(exchange->sent.contains("loading"));
 }
 
+TEST_CASE("while a second model loads, the first answers to its own name only") {
+  TestHall t;
+  t.hall.models().set_loading({.loading = true, .name = "other", .fraction = 0.5F});
+  CHECK(t.message("hi")->status == 503);
+  CHECK(t.ask("GET", "/health")->status == 503);
+  const auto exchange = t.ask("POST", "/v1/messages",
+                              R"({"model":"test-model","max_tokens":9,"messages":[{"role":"user","content":"hi"}]})");
+  t.say(*exchange, {"a"});
+  t.end(*exchange, link::EndReason::EndOfTurn);
+  CHECK(exchange->status == 200);
+}
+
 TEST_CASE("what is wrong with the body is a 400 that names the place") {
   TestHall t;
   const auto exchange = t.ask("POST", "/v1/messages", R"({"model":"m","max_tokens":9,"messages":[{"role":"user","content":7}]})");

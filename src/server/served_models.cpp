@@ -43,8 +43,9 @@ void ServedModels::set_loading(LoadingState state) {
 Result<std::shared_ptr<const ServedModel>> ServedModels::choose(std::string_view name) const {
   if (auto exact = find(name)) return exact;
   const std::lock_guard lock(mutex_);
-  if (!models_.empty()) return models_.front();
-  return fail(ErrorKind::Unavailable, std::format("the model is still loading ({} %); try again in a moment",
+  if (!models_.empty() && !loading_.loading) return models_.front();
+  const std::string what = models_.empty() ? "the model" : "the model " + loading_.name;
+  return fail(ErrorKind::Unavailable, std::format("{} is still loading ({} %); try again in a moment", what,
                                                   static_cast<int>(loading_.fraction * 100)));
 }
 

@@ -46,7 +46,8 @@ class ServedModels {
   void add(ServedModel model);
   void set_loading(LoadingState state);
 
-  // The model of that id; any other name means the default one. Unavailable while nothing is loaded.
+  // The model of that id; any other name means the default one. While a model loads, another name is Unavailable: it may
+  // be the one that is still to come.
   [[nodiscard]] Result<std::shared_ptr<const ServedModel>> choose(std::string_view name) const;
   // Exactly that id, or nullptr.
   [[nodiscard]] std::shared_ptr<const ServedModel> find(std::string_view id) const;

@@ -88,7 +88,7 @@ void answer_root(const std::shared_ptr<Call>& call, const ServedModels& models) 
 void answer_health(const std::shared_ptr<Call>& call, const ServedModels& models) {
   const auto all = models.all();
   const auto loading = models.loading();
-  if (all.empty()) {
+  if (all.empty() || loading.loading) {
     return call->respond_json(503, Json::object({{"status", "loading"},
                                                  {"progress", static_cast<double>(loading.fraction)}}));
   }

@@ -127,7 +127,7 @@ test('a body over 64 MiB gets a readable 413', () => withServer(async (server) =
   equal([answer.status, answer.json?.error?.type], [413, 'request_too_large'], answer.raw.slice(0, 200));
 }));
 
-test('28 count_tokens at once while a stream runs are each under 100 ms', () => withServer(async (server) => {
+test('28 count_tokens at once while a stream runs are all answered within a second', () => withServer(async (server) => {
   const running = stream(server, ask('endless', { max_tokens: 60 }));
   await sleep(300);
   const body = { model: 'm', messages: [{ role: 'user', content: 'count these words '.repeat(200) }] };
@@ -136,7 +136,7 @@ test('28 count_tokens at once while a stream runs are each under 100 ms', () => 
     equal((await post(server, '/v1/messages/count_tokens', body)).status, 200, 'status');
     return Date.now() - begun;
   }));
-  // Node's own cost for 28 sockets is in these figures too; the promise is the server's, the bound has room for the client.
+  // The aim is 100 ms each on an idle machine; the bound has room for the client's own 28 sockets and for a busy machine.
   assert(Math.max(...times) < 1000, `slowest ${Math.max(...times)} ms`);
   await running;
 }));
