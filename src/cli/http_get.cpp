@@ -21,6 +21,12 @@ namespace {
 constexpr std::size_t kAnswerBytesMax = 4U << 20;  // a status is some kilobytes
 constexpr timeval kPatience{.tv_sec = 5, .tv_usec = 0};  // per step; the server answers these at once
 
+#ifdef MSG_NOSIGNAL
+constexpr int kSendFlags = MSG_NOSIGNAL;
+#else
+constexpr int kSendFlags = 0;  // macOS: SO_NOSIGPIPE on the socket does it
+#endif
+
 struct Socket {
   int descriptor = -1;
   explicit Socket(int opened) : descriptor(opened) {}
@@ -44,6 +50,10 @@ Result<std::unique_ptr<Socket>> connect_to(const Url& url) {
     if (socket->descriptor < 0) continue;
     ::setsockopt(socket->descriptor, SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof kPatience);
     ::setsockopt(socket->descriptor, SOL_SOCKET, SO_SNDTIMEO, &kPatience, sizeof kPatience);
+#ifdef SO_NOSIGPIPE
+    const int on = 1;
+    ::setsockopt(socket->descriptor, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
+#endif
     if (::connect(socket->descriptor, address->ai_addr, address->ai_addrlen) == 0) return socket;
     last_error = errno;
   }
@@ -53,7 +63,7 @@ Result<std::unique_ptr<Socket>> connect_to(const Url& url) {
 
 Result<void> send_all(const Socket& socket, std::string_view bytes) {
   while (!bytes.empty()) {
-    const auto sent = ::send(socket.descriptor, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    const auto sent = ::send(socket.descriptor, bytes.data(), bytes.size(), kSendFlags);
     if (sent <= 0) return fail(ErrorKind::Unavailable, std::format("the server hung up: {}", std::strerror(errno)));
     bytes.remove_prefix(static_cast<std::size_t>(sent));
   }
