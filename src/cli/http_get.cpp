@@ -18,7 +18,7 @@
 namespace hearth::cli {
 namespace {
 
-constexpr std::size_t kAnswerBytesMax = 4U << 20;  // a status is some kilobytes
+constexpr std::size_t kAnswerBytesMax = 4U << 20;        // a status is some kilobytes
 constexpr timeval kPatience{.tv_sec = 5, .tv_usec = 0};  // per step; the server answers these at once
 
 #ifdef MSG_NOSIGNAL
@@ -38,11 +38,18 @@ struct Socket {
 };
 
 Result<std::unique_ptr<Socket>> connect_to(const Url& url) {
-  const addrinfo hints{.ai_flags = 0, .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_protocol = 0,
-                       .ai_addrlen = 0, .ai_addr = nullptr, .ai_canonname = nullptr, .ai_next = nullptr};
+  const addrinfo hints{.ai_flags = 0,
+                       .ai_family = AF_UNSPEC,
+                       .ai_socktype = SOCK_STREAM,
+                       .ai_protocol = 0,
+                       .ai_addrlen = 0,
+                       .ai_addr = nullptr,
+                       .ai_canonname = nullptr,
+                       .ai_next = nullptr};
   addrinfo* found = nullptr;
   const int error = ::getaddrinfo(url.host.c_str(), std::to_string(url.port).c_str(), &hints, &found);
-  if (error != 0) return fail(ErrorKind::Unavailable, std::format("cannot find {}: {}", url.host, ::gai_strerror(error)));
+  if (error != 0)
+    return fail(ErrorKind::Unavailable, std::format("cannot find {}: {}", url.host, ::gai_strerror(error)));
   const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> addresses(found, ::freeaddrinfo);
   int last_error = 0;
   for (const addrinfo* address = found; address; address = address->ai_next) {

@@ -26,8 +26,8 @@ struct Request {
   std::string query;  // without '?'
   Headers headers;
   std::string body;
-  std::string peer;               // "127.0.0.1:50312"
-  std::int64_t received_us = 0;   // steady clock, when the last byte was read
+  std::string peer;              // "127.0.0.1:50312"
+  std::int64_t received_us = 0;  // steady clock, when the last byte was read
 
   // The first header of that name (any case), or nullptr.
   [[nodiscard]] const std::string* header(std::string_view name) const;
@@ -76,12 +76,12 @@ struct Limits {
   std::size_t header_bytes_max = 64 * 1024;
   std::size_t body_bytes_max = 64ULL * 1024 * 1024;
   std::size_t connections_max = 2048;
-  std::size_t unsent_bytes_max = 8ULL * 1024 * 1024;    // a reader this slow is dropped
-  std::int64_t header_timeout_ms = 30'000;              // from the first byte (or connect) to the last header byte
-  std::int64_t body_stall_timeout_ms = 60'000;          // between two reads of a body
-  std::int64_t body_timeout_ms = 600'000;               // a whole body
-  std::int64_t idle_timeout_ms = 620'000;               // keep-alive between requests; clients reuse for minutes
-  std::int64_t write_stall_timeout_ms = 300'000;        // the kernel takes nothing for so long
+  std::size_t unsent_bytes_max = 8ULL * 1024 * 1024;  // a reader this slow is dropped
+  std::int64_t header_timeout_ms = 30'000;            // from the first byte (or connect) to the last header byte
+  std::int64_t body_stall_timeout_ms = 60'000;        // between two reads of a body
+  std::int64_t body_timeout_ms = 600'000;             // a whole body
+  std::int64_t idle_timeout_ms = 620'000;             // keep-alive between requests; clients reuse for minutes
+  std::int64_t write_stall_timeout_ms = 300'000;      // the kernel takes nothing for so long
 };
 
 struct ServerOptions {

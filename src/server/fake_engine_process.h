@@ -61,7 +61,9 @@ class FakeEngineProcess final : public models::EngineProcess {
 
   // What the engine says of its job.
   void start(std::uint32_t cached_tokens) { listener->on_started({.job = job_id, .cached_tokens = cached_tokens}); }
-  void say(std::string_view bytes) { listener->on_tokens({link::SampledToken{.token = 1, .piece = std::string(bytes)}}); }
+  void say(std::string_view bytes) {
+    listener->on_tokens({link::SampledToken{.token = 1, .piece = std::string(bytes)}});
+  }
   void end(link::EndReason reason, std::uint32_t sampled_tokens = 0, ErrorKind kind = ErrorKind::Internal,
            std::string message = "") {
     std::exchange(listener, nullptr)

@@ -24,7 +24,8 @@ std::int64_t count(const Json& usage, std::string_view key) {
   return value && value->is_integer() ? value->as_integer() : 0;  // null counts as nothing
 }
 std::int64_t prompt_sum(const Json& usage) {
-  return count(usage, "input_tokens") + count(usage, "cache_creation_input_tokens") + count(usage, "cache_read_input_tokens");
+  return count(usage, "input_tokens") + count(usage, "cache_creation_input_tokens") +
+         count(usage, "cache_read_input_tokens");
 }
 
 }  // namespace
@@ -41,8 +42,9 @@ TEST_CASE("a stream begins with its headers, holds message_start until the first
   CHECK(exchange->sent.empty());
   t.say(*exchange, {"Hel", "lo."});
   t.end(*exchange, link::EndReason::EndOfTurn, 3);
-  CHECK(types_of(exchange->sent) == "message_start content_block_start content_block_delta content_block_delta "
-                                    "content_block_stop message_delta message_stop");
+  CHECK(types_of(exchange->sent) ==
+        "message_start content_block_start content_block_delta content_block_delta "
+        "content_block_stop message_delta message_stop");
   CHECK(delta_text(exchange->sent, "text_delta", "text") == "Hello.");
   const Json last = last_event(exchange->sent, "message_delta");
   CHECK(last.find("delta")->string_at("stop_reason") == "end_turn");
@@ -90,7 +92,8 @@ TEST_CASE("stream:false answers with one JSON message of the same content") {
 
 TEST_CASE("count_tokens is exactly what the request is then charged") {
   TestHall t;
-  const auto counted = t.ask("POST", "/v1/messages/count_tokens", R"({"model":"x","messages":[{"role":"user","content":"hi"}]})");
+  const auto counted =
+      t.ask("POST", "/v1/messages/count_tokens", R"({"model":"x","messages":[{"role":"user","content":"hi"}]})");
   CHECK(counted->status == 200);
   for (const char* marks : {"", R"(,"cache_control":{"type":"ephemeral"})"}) {
     const auto exchange = t.message("hi", marks);
@@ -139,7 +142,8 @@ TEST_CASE("an engine that came back with a smaller context is the one that promp
   const auto too_long = t.message(std::string(2000, 'x'));
   CHECK(too_long->status == 400);
   CHECK(too_long->sent.contains("tokens > 999 maximum"));
-  const auto exchange = t.ask("POST", "/v1/messages", R"({"model":"m","max_tokens":9999,"messages":[{"role":"user","content":"hi"}]})");
+  const auto exchange =
+      t.ask("POST", "/v1/messages", R"({"model":"m","max_tokens":9999,"messages":[{"role":"user","content":"hi"}]})");
   CHECK(t.engine.job.tokens_max == 1000 - t.engine.job.prompt.size());
   const auto card = t.ask("GET", "/v1/models/test-model");
   CHECK(count(body_of(*card), "max_input_tokens") == 1000);
@@ -147,7 +151,8 @@ TEST_CASE("an engine that came back with a smaller context is the one that promp
 
 TEST_CASE("max_tokens over the rest of the window is clamped, and running into that says so") {
   TestHall t;
-  const auto exchange = t.ask("POST", "/v1/messages", R"({"model":"m","max_tokens":999999,"messages":[{"role":"user","content":"hi"}]})");
+  const auto exchange =
+      t.ask("POST", "/v1/messages", R"({"model":"m","max_tokens":999999,"messages":[{"role":"user","content":"hi"}]})");
   CHECK(t.engine.job.tokens_max == 4000 - t.engine.job.prompt.size());
   t.say(*exchange, {"a"});
   t.end(*exchange, link::EndReason::TokensMax);
@@ -155,10 +160,11 @@ TEST_CASE("max_tokens over the rest of the window is clamped, and running into t
 }
 
 TEST_CASE("each end of a job has its stop reason") {
-  const std::pair<link::EndReason, const char*> cases[] = {{link::EndReason::EndOfTurn, "end_turn"},
-                                                           {link::EndReason::StopToken, "end_turn"},
-                                                           {link::EndReason::TokensMax, "max_tokens"},
-                                                           {link::EndReason::ContextFull, "model_context_window_exceeded"}};
+  const std::pair<link::EndReason, const char*> cases[] = {
+      {link::EndReason::EndOfTurn, "end_turn"},
+      {link::EndReason::StopToken, "end_turn"},
+      {link::EndReason::TokensMax, "max_tokens"},
+      {link::EndReason::ContextFull, "model_context_window_exceeded"}};
   for (const auto& [reason, name] : cases) {
     TestHall t;
     const auto exchange = t.message("hi");
@@ -218,7 +224,8 @@ TEST_CASE("while a second model loads, the first answers to its own name only") 
 
 TEST_CASE("what is wrong with the body is a 400 that names the place") {
   TestHall t;
-  const auto exchange = t.ask("POST", "/v1/messages", R"({"model":"m","max_tokens":9,"messages":[{"role":"user","content":7}]})");
+  const auto exchange =
+      t.ask("POST", "/v1/messages", R"({"model":"m","max_tokens":9,"messages":[{"role":"user","content":7}]})");
   CHECK(exchange->status == 400);
   CHECK(error_type_of(*exchange) == "invalid_request_error");
   CHECK(exchange->sent.contains("messages.0.content"));
@@ -252,7 +259,8 @@ TEST_CASE("a stop sequence inside a longer one that never came still ends the me
 
 TEST_CASE("any tool: the model names it") {
   TestHall t;
-  const auto exchange = t.message("hi", R"(,"tools":[{"name":"look","input_schema":{"type":"object"}}],"tool_choice":{"type":"any"})");
+  const auto exchange =
+      t.message("hi", R"(,"tools":[{"name":"look","input_schema":{"type":"object"}}],"tool_choice":{"type":"any"})");
   CHECK(t.engine.prompt_text.ends_with("<tool_call>\n{\"name\": \""));
   t.say(*exchange, {"look\", \"arguments\": {}}\n</tool_call>"});
   t.end(*exchange, link::EndReason::EndOfTurn);
@@ -261,7 +269,8 @@ TEST_CASE("any tool: the model names it") {
 
 TEST_CASE("with tool_choice none a call is only text") {
   TestHall t;
-  const auto exchange = t.message("hi", R"(,"tools":[{"name":"look","input_schema":{"type":"object"}}],"tool_choice":{"type":"none"})");
+  const auto exchange =
+      t.message("hi", R"(,"tools":[{"name":"look","input_schema":{"type":"object"}}],"tool_choice":{"type":"none"})");
   t.say(*exchange, {"<tool_call>\n{\"name\": \"look\", \"arguments\": {}}\n</tool_call>"});
   t.end(*exchange, link::EndReason::EndOfTurn);
   CHECK(body_of(*exchange).string_at("stop_reason") == "end_turn");

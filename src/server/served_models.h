@@ -33,11 +33,12 @@ struct ServedModel {
 };
 
 // What the engine said of itself, made ready to serve under this id.
-[[nodiscard]] Result<ServedModel> serve_model(std::string id, std::int64_t created_unix_s, models::EngineProcess& engine);
+[[nodiscard]] Result<ServedModel> serve_model(std::string id, std::int64_t created_unix_s,
+                                              models::EngineProcess& engine);
 
 struct LoadingState {
   bool loading = true;
-  std::string name;     // what is being loaded now
+  std::string name;  // what is being loaded now
   float fraction = 0;
 };
 

@@ -89,8 +89,8 @@ void answer_health(const std::shared_ptr<Call>& call, const ServedModels& models
   const auto all = models.all();
   const auto loading = models.loading();
   if (all.empty() || loading.loading) {
-    return call->respond_json(503, Json::object({{"status", "loading"},
-                                                 {"progress", static_cast<double>(loading.fraction)}}));
+    return call->respond_json(
+        503, Json::object({{"status", "loading"}, {"progress", static_cast<double>(loading.fraction)}}));
   }
   // One model in trouble is the server in trouble: a health check has one answer.
   auto worst = models::EngineState::Ready;
