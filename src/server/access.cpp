@@ -44,16 +44,22 @@ bool has_key(const http::Request& request, std::string_view key) {
   return equal_in_constant_time(text.substr(kBearer.size()), key);
 }
 
+// Nothing, or a colon and digits. In "127.0.0.1:80@evil.example" what looks like the port is a password, and the host evil.
+bool is_port(std::string_view text) {
+  return text.empty() || (text[0] == ':' && std::ranges::all_of(text.substr(1), [](char c) { return c >= '0' && c <= '9'; }));
+}
+
 }  // namespace
 
 std::string_view host_without_port(std::string_view host) {
   if (host.starts_with('[')) {
     const auto end = host.find(']');
-    return end == std::string_view::npos ? host : host.substr(1, end - 1);
+    return end == std::string_view::npos || !is_port(host.substr(end + 1)) ? host : host.substr(1, end - 1);
   }
   // More than one colon without brackets is an IPv6 address, not a port.
   if (std::ranges::count(host, ':') > 1) return host;
-  return host.substr(0, host.find(':'));
+  const auto colon = std::min(host.find(':'), host.size());
+  return is_port(host.substr(colon)) ? host.substr(0, colon) : host;
 }
 
 bool is_loopback_host(std::string_view host) {

@@ -30,7 +30,7 @@ TEST_CASE("loopback names and addresses are hosts of a loopback server, with and
 
 TEST_CASE("a name that a stranger can point at this machine is refused") {
   for (const char* host : {"evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "192.168.0.7", "",
-                           "127.evil.example"}) {
+                           "127.evil.example", "127.0.0.1:80@evil.example", "[::1]:80@evil.example", "[::1].evil.example"}) {
     CAPTURE(host);
     CHECK(refusal({}, {{"Host", host}}) == ErrorKind::Forbidden);
   }
@@ -49,6 +49,7 @@ TEST_CASE("pages of loopback origins may call, others only when allowed") {
   CHECK(visit({}, {{"Origin", "http://127.0.0.1:5173"}}));
   CHECK(refusal({}, {{"Origin", "https://evil.example"}}) == ErrorKind::Forbidden);
   CHECK(refusal({}, {{"Origin", "null"}}) == ErrorKind::Forbidden);
+  CHECK(refusal({}, {{"Origin", "http://localhost:80@evil.example"}}) == ErrorKind::Forbidden);
   CHECK(visit({.allowed_origins = {"https://good.example"}}, {{"Origin", "https://good.example"}}));
   CHECK(refusal({.allowed_origins = {"https://good.example"}}, {{"Origin", "https://good.example.evil"}}) ==
         ErrorKind::Forbidden);
