@@ -2,6 +2,8 @@
 #include "sched/loop.h"
 
 #include <algorithm>
+#include <cmath>
+#include <span>
 #include <utility>
 
 #include "base/check.h"
@@ -126,8 +128,16 @@ void Loop::after_decode(std::int64_t decode_us) {
 }
 
 void Loop::sample(JobState& job, std::size_t row_index) {
-  const engine::Token token = job.sampler.sample(engine_.logits(row_index), job.tokens, job.sampled());
+  const std::span<const float> logits = engine_.logits(row_index);
+  const engine::Token token = job.sampler.sample(logits, job.tokens, job.sampled());
   ++totals_.tokens_sampled;
+  // The sampler passes over NaN, so this is a row of nothing else, or one that overflowed: an answer from it would be noise
+  // up to the job's limit, which looks like a model that means it.
+  if (!std::isfinite(logits[static_cast<std::size_t>(token)])) {
+    log_error("sched", "job {}: the model's output is not a number", job.id);
+    return fail_job(job, {ErrorKind::Internal,
+                          "the model's output is not a number: its file is damaged, or this device computes it wrongly"});
+  }
   if (tokenizer_->is_end_of_generation(token)) return end(job, link::EndReason::EndOfTurn, 1);
   if (std::ranges::contains(job.stop_tokens, token)) return end(job, link::EndReason::StopToken, 1);
   job.tokens.push_back(token);
@@ -169,16 +179,19 @@ void Loop::make_room() {
 // What the engine holds of these jobs is unknown now. The others go on.
 void Loop::fail_batch(const Error& error) {
   log_error("sched", "a batch failed: {}", error.message);
-  for (const PlannedRows& part : plan_) {
-    JobState& job = *running_[part.job_index];
-    cache_.drop(*job.sequence);
-    job.sequence.reset();
-    ++totals_.jobs_failed;
-    publish_end(job, {.reason = link::EndReason::Failed,
-                      .error_kind = static_cast<std::uint8_t>(error.kind),
-                      .message = error.message});
-    job.ended = true;
-  }
+  for (const PlannedRows& part : plan_) fail_job(*running_[part.job_index], error);
+}
+
+// Its sequence may hold anything: nothing of it is kept.
+void Loop::fail_job(JobState& job, const Error& error) {
+  CHECK(!job.ended);
+  job.ended = true;
+  cache_.drop(*job.sequence);
+  job.sequence.reset();
+  ++totals_.jobs_failed;
+  publish_end(job, {.reason = link::EndReason::Failed,
+                    .error_kind = static_cast<std::uint8_t>(error.kind),
+                    .message = error.message});
 }
 
 void Loop::end(JobState& job, link::EndReason reason, std::uint32_t ending_tokens) {

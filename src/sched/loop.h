@@ -74,6 +74,7 @@ class Loop {
   void tell_progress(JobState& job);
   void make_room();
   void fail_batch(const Error& error);
+  void fail_job(JobState& job, const Error& error);
   [[nodiscard]] PlanLimits limits() const;
 
   void end(JobState& job, link::EndReason reason, std::uint32_t ending_tokens = 0);

@@ -88,6 +88,20 @@ TEST_CASE("a prompt as long as the context is refused with both counts, in the w
   CHECK(test.run_one(greedy_job(2, prompt_of(1, 63))).end.reason == EndReason::ContextFull);
 }
 
+TEST_CASE("an output that is not a number ends its job with an error, and nothing of it is reused") {
+  auto options = fake_options();
+  options.certainty = std::numeric_limits<float>::infinity();
+  TestLoop test(options);
+  for (const link::JobId id : {link::JobId{1}, link::JobId{2}}) {
+    const JobRecord& record = test.run_one(greedy_job(id, prompt_of(1, 40)));
+    CHECK(record.end_count == 1);
+    CHECK(record.end.reason == EndReason::Failed);
+    CHECK(record.end.error_kind == static_cast<std::uint8_t>(ErrorKind::Internal));
+    CHECK(record.tokens.empty());
+    CHECK(record.cached_tokens == 0);
+  }
+}
+
 TEST_CASE("tokens outside the vocabulary and empty prompts are refused") {
   TestLoop test;
   for (const Token bad : {Token{-1}, static_cast<Token>(engine::kFakeVocabularyCount), Token{1 << 30}}) {
