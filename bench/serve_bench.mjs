@@ -70,11 +70,13 @@ const workloads = {
   },
 };
 
-const hearth = Object.assign(await serve(model, { args: ['--ctx', String(context), '--parallel', '4', '--threads', '2'] }), { name: 'hearth' });
-const peer = await startPeer();
-try {
-  console.log(`model ${path.basename(model)}, ${rounds} rounds, medians (min-max)`);
-  for (const [name, work] of Object.entries(workloads)) {
+console.log(`model ${path.basename(model)}, ${rounds} rounds, medians (min-max)`);
+for (const [name, work] of Object.entries(workloads)) {
+  // Fresh servers for each workload: what one leaves in the context (idle conversations cost attention time in a unified
+  // pool, see ARCHITECTURE.md) is not the next one's subject.
+  const hearth = Object.assign(await serve(model, { args: ['--ctx', String(context), '--parallel', '4', '--threads', '2'] }), { name: 'hearth' });
+  const peer = await startPeer();
+  try {
     const figures = { hearth: [], 'llama-server': [] };
     for (let round = 0; round <= rounds; round += 1) {
       // The order turns each round, so that neither always follows the other; round 0 warms up and is not counted.
@@ -85,9 +87,9 @@ try {
     }
     const show = (list) => `${median(list).toFixed(1)} (${Math.min(...list).toFixed(1)}-${Math.max(...list).toFixed(1)})`;
     const ratios = figures.hearth.map((value, i) => value / figures['llama-server'][i]);
-    console.log(`${name.padEnd(40)} hearth ${show(figures.hearth).padEnd(28)} llama-server ${show(figures['llama-server']).padEnd(28)} ratio of medians ${(median(figures.hearth) / median(figures['llama-server'])).toFixed(3)}, median of ratios ${median(ratios).toFixed(3)}`);
+    console.log(`${name.padEnd(38)} hearth ${show(figures.hearth).padEnd(24)} llama-server ${show(figures['llama-server']).padEnd(24)} ratio of medians ${(median(figures.hearth) / median(figures['llama-server'])).toFixed(3)}, median of ratios ${median(ratios).toFixed(3)}`);
+  } finally {
+    peer.stop();
+    await hearth.stop();
   }
-} finally {
-  peer.stop();
-  await hearth.stop();
 }
