@@ -94,6 +94,11 @@ class Engine {
   // usable_prefix allowed `count`. False when refused (`to` is then empty).
   [[nodiscard]] virtual bool fork(Sequence from, Sequence to, std::uint32_t count) = 0;
   virtual void clear(Sequence sequence) = 0;
+
+  // A sequence's whole state as bytes, and back into an empty sequence: bit for bit what was saved. Only for
+  // MemoryKind::Attention today. Empty when it cannot be saved; false when refused (`to` is then empty).
+  [[nodiscard]] virtual std::vector<std::uint8_t> save(Sequence sequence) const = 0;
+  [[nodiscard]] virtual bool restore(Sequence to, std::span<const std::uint8_t> state, std::uint32_t length) = 0;
 };
 
 }  // namespace hearth::engine

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <cstring>
 #include <format>
 #include <limits>
 #include <thread>
@@ -307,6 +308,24 @@ void FakeEngine::clear(Sequence sequence) {
   Line& line = lines_[static_cast<std::size_t>(sequence)];
   pop(line, 0);
   line.answer_start = 0;
+}
+
+std::vector<std::uint8_t> FakeEngine::save(Sequence sequence) const {
+  const std::vector<Token> tokens = tokens_of(sequence);
+  std::vector<std::uint8_t> state(tokens.size() * sizeof(Token));
+  if (!tokens.empty()) std::memcpy(state.data(), tokens.data(), state.size());
+  return state;
+}
+
+bool FakeEngine::restore(Sequence to, std::span<const std::uint8_t> state, std::uint32_t length) {
+  Line& line = lines_[static_cast<std::size_t>(to)];
+  CHECK(line.cells.empty() && state.size() == length * sizeof(Token));
+  if (refuses_ || length > free_cells_.size()) return false;
+  std::vector<Token> tokens(length);
+  std::memcpy(tokens.data(), state.data(), state.size());
+  for (const Token token : tokens) append(line, token);
+  line.answer_start = 0;
+  return true;
 }
 
 std::vector<Token> FakeEngine::tokens_of(Sequence sequence) const {

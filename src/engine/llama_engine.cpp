@@ -188,4 +188,23 @@ void LlamaEngine::clear(Sequence sequence) {
   llama_memory_seq_rm(memory_, sequence, -1, -1);
 }
 
+std::vector<std::uint8_t> LlamaEngine::save(Sequence sequence) const {
+  CHECK(in_range(sequence));
+  if (traits_.kind != MemoryKind::Attention) return {};
+  std::vector<std::uint8_t> state(llama_state_seq_get_size(context_.get(), sequence));
+  const std::size_t size = llama_state_seq_get_data(context_.get(), state.data(), state.size(), sequence);
+  if (size == 0 || size != state.size()) return {};
+  return state;
+}
+
+bool LlamaEngine::restore(Sequence to, std::span<const std::uint8_t> state, std::uint32_t length) {
+  CHECK(in_range(to));
+  DCHECK(held_length(to) == 0);
+  if (traits_.kind != MemoryKind::Attention || state.empty()) return false;
+  const bool taken = llama_state_seq_set_data(context_.get(), state.data(), state.size(), to) == state.size();
+  if (taken && held_length(to) == length) return true;
+  clear(to);
+  return false;
+}
+
 }  // namespace hearth::engine

@@ -49,6 +49,8 @@ class LlamaEngine final : public Engine {
   [[nodiscard]] bool truncate(Sequence sequence, std::uint32_t keep) override;
   [[nodiscard]] bool fork(Sequence from, Sequence to, std::uint32_t count) override;
   void clear(Sequence sequence) override;
+  [[nodiscard]] std::vector<std::uint8_t> save(Sequence sequence) const override;
+  [[nodiscard]] bool restore(Sequence to, std::span<const std::uint8_t> state, std::uint32_t length) override;
 
  private:
   [[nodiscard]] Result<void> check_rows(std::span<const Row> rows) const;

@@ -6,20 +6,12 @@
 #include "base/check.h"
 
 namespace hearth::sched {
-namespace {
-
-std::uint32_t common_prefix(std::span<const Token> a, std::span<const Token> b) {
-  const auto [end, other] =
-      std::mismatch(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(std::min(a.size(), b.size())), b.begin());
-  return static_cast<std::uint32_t>(end - a.begin());
-}
-
-}  // namespace
-
-LiveCache::LiveCache(engine::Engine& engine)
+LiveCache::LiveCache(engine::Engine& engine, ParkLimits parking)
     : engine_(engine),
       keeps_copies_(engine.info().memory_kind != engine::MemoryKind::Attention),
-      lines_(engine.info().sequences_max) {
+      lines_(engine.info().sequences_max),
+      parking_(parking),
+      parked_(parking.bytes_max) {
   CHECK(!lines_.empty());
 }
 
@@ -53,7 +45,12 @@ LiveCache::Match LiveCache::best_match(std::span<const Token> prompt) const {
   return match;
 }
 
-std::uint32_t LiveCache::usable_tokens(std::span<const Token> prompt) const { return best_match(prompt).usable; }
+std::uint32_t LiveCache::usable_tokens(std::span<const Token> prompt) const {
+  const std::uint32_t live = best_match(prompt).usable;
+  const auto parked = parked_.best(prompt);
+  if (!parked || prompt.empty()) return live;
+  return std::max(live, std::min(parked->common, static_cast<std::uint32_t>(prompt.size() - 1)));
+}
 
 std::optional<Sequence> LiveCache::oldest_idle(std::optional<Sequence> spare) const {
   std::optional<Sequence> oldest;
@@ -114,6 +111,7 @@ std::optional<LiveCache::Placement> LiveCache::begin_from(Sequence source_sequen
 std::optional<LiveCache::Placement> LiveCache::place(std::span<const Token> prompt) {
   CHECK(!prompt.empty());
   ++tick_;
+  unpark_for(prompt);
   const Match match = best_match(prompt);
   std::optional<Placement> placement;
   if (match.sequence) {
@@ -128,6 +126,7 @@ std::optional<LiveCache::Placement> LiveCache::place(std::span<const Token> prom
   placed.is_copy = false;
   placed.last_used = tick_;
   if (keeps_copies_ && match.longest > placement->cached_tokens) placement->branch_point = match.longest;
+  park_idle();
   return placement;
 }
 
@@ -183,7 +182,9 @@ std::uint32_t LiveCache::length(Sequence sequence) const {
 }
 
 LiveCache::Counts LiveCache::counts() const {
-  Counts counts{.evicted_total = evicted_total_, .copies_total = copies_total_, .forks_total = forks_total_};
+  Counts counts{.evicted_total = evicted_total_, .copies_total = copies_total_, .forks_total = forks_total_,
+                .parked_total = parked_total_, .unparked_total = unparked_total_, .parked = parked_.count(),
+                .parked_bytes = parked_.bytes()};
   for (const Line& one : lines_) {
     (one.state == State::Free ? counts.free : one.state == State::Idle ? counts.idle : counts.running) += 1;
     counts.tokens += one.tokens.size();
@@ -192,6 +193,7 @@ LiveCache::Counts LiveCache::counts() const {
 }
 
 void LiveCache::check_invariants() const {
+  parked_.check_invariants();
   for (const Line& one : lines_) {
     CHECK(one.state != State::Free || (one.tokens.empty() && !one.is_copy));
     CHECK(one.state != State::Idle || !one.tokens.empty());

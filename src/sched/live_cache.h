@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "engine/engine.h"
+#include "sched/parked.h"
 
 namespace hearth::sched {
 
@@ -23,7 +24,7 @@ using engine::Token;
 
 class LiveCache {
  public:
-  explicit LiveCache(engine::Engine& engine);
+  LiveCache(engine::Engine& engine, ParkLimits parking);
 
   struct Placement {
     Sequence sequence = 0;
@@ -54,7 +55,8 @@ class LiveCache {
   struct Counts {
     std::uint32_t free = 0, idle = 0, running = 0;
     std::uint64_t tokens = 0;  // held, shared ones counted in each sequence
-    std::uint64_t evicted_total = 0, copies_total = 0, forks_total = 0;
+    std::uint64_t evicted_total = 0, copies_total = 0, forks_total = 0, parked_total = 0, unparked_total = 0;
+    std::uint64_t parked = 0, parked_bytes = 0;  // in RAM
   };
   [[nodiscard]] Counts counts() const;
   void check_invariants() const;
@@ -77,6 +79,9 @@ class LiveCache {
   [[nodiscard]] std::optional<Placement> begin_from(Sequence source_sequence, std::uint32_t usable);
   [[nodiscard]] std::optional<Sequence> take_free(std::optional<Sequence> spare);
   [[nodiscard]] std::optional<Sequence> oldest_idle(std::optional<Sequence> spare) const;
+  void unpark_for(std::span<const Token> prompt);
+  void park_idle();
+  [[nodiscard]] bool shares_all_cells(const Line& idle) const;
   [[nodiscard]] bool take_over(Sequence sequence, std::uint32_t keep);
   Line& line(Sequence sequence) { return lines_[static_cast<std::size_t>(sequence)]; }
   [[nodiscard]] const Line& line(Sequence sequence) const { return lines_[static_cast<std::size_t>(sequence)]; }
@@ -85,7 +90,9 @@ class LiveCache {
   const bool keeps_copies_;
   std::vector<Line> lines_;  // one per sequence
   std::uint64_t tick_ = 0;
-  std::uint64_t evicted_total_ = 0, copies_total_ = 0, forks_total_ = 0;
+  const ParkLimits parking_;
+  Parked parked_;
+  std::uint64_t evicted_total_ = 0, copies_total_ = 0, forks_total_ = 0, parked_total_ = 0, unparked_total_ = 0;
 };
 
 }  // namespace hearth::sched

@@ -29,7 +29,7 @@ Loop::Loop(engine::Engine& engine, const Clock& clock, LoopOptions options, Publ
       options_(bounded(options, info_)),
       publish_(std::move(publish)),
       tokenizer_(engine.tokenizer()),
-      cache_(engine),
+      cache_(engine, options.parking),
       rows_max_(info_.batch_tokens_max) {}
 
 bool Loop::step() {
@@ -244,6 +244,10 @@ std::map<std::string, std::uint64_t> Loop::counters() const {
       {"sequences_evicted", cache.evicted_total},
       {"sequence_copies", cache.copies_total},
       {"sequence_forks", cache.forks_total},
+      {"sequences_parked", cache.parked},
+      {"parked_bytes", cache.parked_bytes},
+      {"parked_total", cache.parked_total},
+      {"unparked_total", cache.unparked_total},
       {"live_tokens", cache.tokens},
   };
 }

@@ -24,12 +24,6 @@ T chosen(const std::optional<T>& asked, T model_default, T built_in) {
     return model_default == std::numeric_limits<T>::min() ? built_in : model_default;
 }
 
-std::uint32_t common_prefix(std::span<const engine::Token> a, std::span<const engine::Token> b) {
-  const std::size_t shorter = std::min(a.size(), b.size());
-  return static_cast<std::uint32_t>(
-      std::mismatch(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(shorter), b.begin()).first - a.begin());
-}
-
 }  // namespace
 
 engine::SamplingSettings Loop::settings_for(const link::Sampling& asked) const {

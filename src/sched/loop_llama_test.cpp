@@ -119,6 +119,19 @@ TEST_CASE("on the real library a conversation that goes on says what it says fro
   }
 }
 
+TEST_CASE("on the real library a conversation that rested in RAM says what it says from nothing") {
+  LlamaLoop test(Kind::Attention);
+  const auto next = joined(prompt_of(1, 400), prompt_of(3, 300));
+  const auto expected = test.cold(next);
+  test.run_one(1, prompt_of(1, 400));
+  test.run_one(2, prompt_of(2, 700));  // moves the first one out of the pool
+  CHECK(test.loop->counters().at("sequences_parked") == 1);
+  const auto& record = test.run_one(3, next);
+  CHECK(record.cached_tokens >= 400);
+  CHECK(test.loop->counters().at("unparked_total") == 1);
+  CHECK(record.tokens == expected);
+}
+
 TEST_CASE("on the real library branches of one prompt say what they say from nothing") {
   for (const Kind kind : kKinds) {
     CAPTURE(tiny_models::kind_name(kind));

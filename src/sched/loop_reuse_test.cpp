@@ -151,7 +151,7 @@ TEST_CASE("of many conversations the ones used last are kept") {
 }
 
 TEST_CASE("idle conversations make room for a running one, the oldest first") {
-  TestLoop test(fake_options(MemoryKind::Attention, 1000));
+  TestLoop test(fake_options(MemoryKind::Attention, 1000), {.parking = {.bytes_max = 0}});
   for (link::JobId id = 1; id <= 3; ++id) test.run_one(greedy_job(id, prompt_of(id, 300), 4));
   const JobRecord& record = test.run_one(greedy_job(4, prompt_of(4, 300), 24));
   CHECK(record.tokens == test.expected(prompt_of(4, 300), 24));

@@ -1,6 +1,7 @@
 // See service.h.
 #include "sched/service.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <limits>
@@ -8,6 +9,7 @@
 #include <variant>
 
 #include "base/log.h"
+#include "engine/free_memory.h"
 
 namespace hearth::sched {
 namespace {
@@ -97,7 +99,12 @@ int Service::run(const LoadEngine& load) {
 
 void Service::serve(engine::Engine& engine) {
   const SteadyClock clock;
-  Loop loop(engine, clock, options_, [this](const link::EngineMessage& message) { send(message); });
+  LoopOptions options = options_;
+  // What the loaded model leaves free, in part: llama-server's own cache of this kind takes 8 GiB.
+  constexpr std::uint64_t kParkedBytesMost = std::uint64_t{8} << 30;
+  if (const auto free_bytes = engine::free_ram_bytes())
+    options.parking.bytes_max = std::min(kParkedBytesMost, *free_bytes / 4);
+  Loop loop(engine, clock, options, [this](const link::EngineMessage& message) { send(message); });
   bool works = false;
   while (true) {
     // Without jobs nothing happens before the next message: the wait has no deadline but the queue's closing.
