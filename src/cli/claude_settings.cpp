@@ -16,7 +16,8 @@ std::uint32_t output_tokens_for(std::uint32_t context_tokens) {
 // Single quotes, with each inner one as '\''.
 std::string shell_quoted(const std::string& text) {
   const bool plain = !text.empty() && std::ranges::all_of(text, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || std::string_view("_-./:@").contains(c);
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("_-./:@").contains(c);
   });
   if (plain) return text;
   std::string quoted = "'";

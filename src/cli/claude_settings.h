@@ -13,7 +13,7 @@ struct ClaudeTarget {
   std::string api_key;   // empty: the server asks for none
   std::string model_id;
   std::uint32_t context_tokens = 0;
-  bool thinks = false;   // the model's template knows thoughts
+  bool thinks = false;  // the model's template knows thoughts
 };
 
 using Environment = std::vector<std::pair<std::string, std::string>>;

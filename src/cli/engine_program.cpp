@@ -42,15 +42,16 @@ Result<std::filesystem::path> own_path() {
 Result<std::string> find_engine_program() {
   if (const char* named = std::getenv("HEARTH_ENGINE"); named && *named) {
     if (::access(named, X_OK) == 0) return std::string(named);
-    return fail(ErrorKind::NotFound, std::format("HEARTH_ENGINE names {}, which cannot be run: {}", named,
-                                                 std::strerror(errno)));
+    return fail(ErrorKind::NotFound,
+                std::format("HEARTH_ENGINE names {}, which cannot be run: {}", named, std::strerror(errno)));
   }
   TRY_ASSIGN(const auto self, own_path());
   const auto beside = self.parent_path() / kEngineName;
   if (::access(beside.c_str(), X_OK) == 0) return beside.string();
-  return fail(ErrorKind::NotFound, std::format("there is no engine program at {}; build it with `make build`, or name it "
-                                               "in HEARTH_ENGINE",
-                                               beside.string()));
+  return fail(ErrorKind::NotFound,
+              std::format("there is no engine program at {}; build it with `make build`, or name it "
+                          "in HEARTH_ENGINE",
+                          beside.string()));
 }
 
 int run_engine(int argc, char** argv) {

@@ -44,8 +44,8 @@ Result<Json> ask_status(const Url& url, const std::string& api_key) {
     return fail(ErrorKind::Unauthorized, "the server asks for its API key: give it with --api-key or HEARTH_API_KEY");
   }
   if (answer->status != 200) {
-    return fail(ErrorKind::Unavailable, std::format("what answers at {} is no Hearth (status {})", without_path(url),
-                                                    answer->status));
+    return fail(ErrorKind::Unavailable,
+                std::format("what answers at {} is no Hearth (status {})", without_path(url), answer->status));
   }
   return Json::parse(answer->body);
 }
@@ -81,8 +81,9 @@ int become_claude(const ClaudeTarget& target, const std::vector<std::string>& gi
   argv.push_back(nullptr);
   ::execvp("claude", argv.data());
   if (errno == ENOENT) {
-    std::fprintf(stderr, "hearth: Claude Code is not installed here (no `claude` in PATH); install it with\n"
-                         "  npm install -g @anthropic-ai/claude-code\n");
+    std::fprintf(stderr,
+                 "hearth: Claude Code is not installed here (no `claude` in PATH); install it with\n"
+                 "  npm install -g @anthropic-ai/claude-code\n");
     return 127;
   }
   std::fprintf(stderr, "hearth: cannot run claude: %s\n", std::strerror(errno));

@@ -19,8 +19,11 @@ std::string value_of(const Environment& environment, const std::string& name) {
 }  // namespace
 
 TEST_CASE("Claude Code is told the model, the real window and patience") {
-  const auto environment = claude_environment(
-      {.base_url = "http://127.0.0.1:8787", .api_key = "", .model_id = "qwen", .context_tokens = 65536, .thinks = true});
+  const auto environment = claude_environment({.base_url = "http://127.0.0.1:8787",
+                                               .api_key = "",
+                                               .model_id = "qwen",
+                                               .context_tokens = 65536,
+                                               .thinks = true});
   CHECK(value_of(environment, "ANTHROPIC_BASE_URL") == "http://127.0.0.1:8787");
   CHECK(value_of(environment, "ANTHROPIC_AUTH_TOKEN") == "local");
   CHECK(value_of(environment, "ANTHROPIC_MODEL") == "qwen");
@@ -33,7 +36,8 @@ TEST_CASE("Claude Code is told the model, the real window and patience") {
 }
 
 TEST_CASE("a model without thoughts is not asked for any, and the key goes along") {
-  const auto environment = claude_environment({.base_url = "u", .api_key = "k", .model_id = "m", .context_tokens = 8192});
+  const auto environment =
+      claude_environment({.base_url = "u", .api_key = "k", .model_id = "m", .context_tokens = 8192});
   CHECK(value_of(environment, "MAX_THINKING_TOKENS") == "0");
   CHECK(value_of(environment, "ANTHROPIC_AUTH_TOKEN") == "k");
   CHECK(value_of(environment, "CLAUDE_CODE_MAX_OUTPUT_TOKENS") == "2048");

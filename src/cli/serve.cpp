@@ -38,8 +38,10 @@ Result<void> make_private_folder(const std::string& path) {
   if (path.empty()) return {};
   std::error_code error;
   const bool made = std::filesystem::create_directories(path, error);
-  if (error) return fail(ErrorKind::Io, std::format("--cache-dir {}: cannot make the folder: {}", path, error.message()));
-  if (!std::filesystem::is_directory(path, error)) return fail(ErrorKind::Io, std::format("--cache-dir {} is no folder", path));
+  if (error)
+    return fail(ErrorKind::Io, std::format("--cache-dir {}: cannot make the folder: {}", path, error.message()));
+  if (!std::filesystem::is_directory(path, error))
+    return fail(ErrorKind::Io, std::format("--cache-dir {} is no folder", path));
   // Prompts will lie here: a folder that is ours alone. One that was there before keeps what its owner chose.
   if (made) std::filesystem::permissions(path, std::filesystem::perms::owner_all, error);
   return {};
@@ -74,7 +76,8 @@ void show_progress(const std::string& name, float fraction) {
 // One after the other, so that the memory check of each sees what the one before took.
 Result<void> load_models(const ServeOptions& options, const std::string& engine_program, server::ServedModels& served,
                          Engines& engines) {
-  const auto now_s = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch());
+  const auto now_s =
+      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch());
   for (const std::string& path : options.models) TRY(models::check_model_path(path));
   for (std::size_t i = 0; i < options.models.size(); ++i) {
     const std::string& path = options.models[i];
@@ -84,9 +87,9 @@ Result<void> load_models(const ServeOptions& options, const std::string& engine_
     models::EngineSpec spec{.engine_program = engine_program, .arguments = {"--model", path}, .model_path = path};
     spec.arguments.insert(spec.arguments.end(), options.engine_arguments.begin(), options.engine_arguments.end());
     TRY_ASSIGN(auto engine, models::EngineProcess::start(std::move(spec), [&](float fraction) {
-      served.set_loading({.loading = true, .name = name, .fraction = fraction});
-      show_progress(name, fraction);
-    }));
+                 served.set_loading({.loading = true, .name = name, .fraction = fraction});
+                 show_progress(name, fraction);
+               }));
     const std::string id = model_id(options, i, *engine->hello(), served);
     TRY_ASSIGN(auto model, server::serve_model(id, now_s.count(), *engine));
     engines.push_back(std::move(engine));
@@ -118,21 +121,24 @@ LoadEnd load_until_signal(const ServeOptions& options, const std::string& engine
   return LoadEnd::Failed;
 }
 
-void print_ready(const std::string& url, const ServeOptions& options, const server::ServedModels& served, bool has_key) {
+void print_ready(const std::string& url, const ServeOptions& options, const server::ServedModels& served,
+                 bool has_key) {
   const auto all = served.all();
   for (const auto& model : all) {
     const auto& hello = *model->hello;
     std::printf("%s: %s, context %u tokens, %u at once, %s\n", model->card.id.c_str(),
-                hello.description.empty() ? hello.architecture.c_str() : hello.description.c_str(), hello.context_tokens,
-                hello.parallel_jobs, hello.backend.c_str());
+                hello.description.empty() ? hello.architecture.c_str() : hello.description.c_str(),
+                hello.context_tokens, hello.parallel_jobs, hello.backend.c_str());
   }
   std::printf("Hearth is ready at %s\n\n", url.c_str());
   const bool default_url = url == std::format("http://127.0.0.1:{}", kDefaultPort);
   std::printf("  Claude Code       hearth launch claude%s\n", default_url ? "" : std::format(" --url {}", url).c_str());
-  std::printf("  or by hand        export ANTHROPIC_BASE_URL=%s ANTHROPIC_AUTH_TOKEN=%s ANTHROPIC_MODEL=%s\n", url.c_str(),
-              has_key ? "YOUR-KEY" : "local", all.front()->card.id.c_str());
-  std::printf("  other clients     Anthropic Messages API, base URL %s (with /v1 where they ask for it)\n", url.c_str());
-  if (options.host == "0.0.0.0" || options.host == "::") std::printf("  from elsewhere    this machine's address, same port\n");
+  std::printf("  or by hand        export ANTHROPIC_BASE_URL=%s ANTHROPIC_AUTH_TOKEN=%s ANTHROPIC_MODEL=%s\n",
+              url.c_str(), has_key ? "YOUR-KEY" : "local", all.front()->card.id.c_str());
+  std::printf("  other clients     Anthropic Messages API, base URL %s (with /v1 where they ask for it)\n",
+              url.c_str());
+  if (options.host == "0.0.0.0" || options.host == "::")
+    std::printf("  from elsewhere    this machine's address, same port\n");
   std::printf("\nCtrl-C ends it: running answers are finished first, a second Ctrl-C stops at once.\n");
   std::fflush(stdout);
 }

@@ -44,8 +44,10 @@ void add_engine_value(CLI::App& command, ServeOptions& options, const std::strin
       ->group("Engine");
 }
 
-void add_engine_switch(CLI::App& command, ServeOptions& options, const std::string& flag, const std::string& description) {
-  command.add_flag_callback(flag, [&options, flag] { options.engine_arguments.push_back(flag); }, description)
+void add_engine_switch(CLI::App& command, ServeOptions& options, const std::string& flag,
+                       const std::string& description) {
+  command.add_flag_callback(
+             flag, [&options, flag] { options.engine_arguments.push_back(flag); }, description)
       ->group("Engine");
 }
 
@@ -121,7 +123,9 @@ void add_serve_flags(CLI::App& command, ServeOptions& options) {
       ->type_name("FILE")
       ->expected(1)
       ->take_all();
-  command.add_option("-a,--alias", options.aliases, "The model's id for clients (default: its file's name); one per --model")
+  command
+      .add_option("-a,--alias", options.aliases,
+                  "The model's id for clients (default: its file's name); one per --model")
       ->expected(1)
       ->take_all();
   command.add_option("--host", options.host, "Address to listen on; others than loopback need an API key")
@@ -139,8 +143,9 @@ void add_serve_flags(CLI::App& command, ServeOptions& options) {
       ->expected(1)
       ->take_all();
   command.add_option("--cache-dir", options.cache_dir, "Folder for what is kept on disk; made, readable by you only");
-  command.add_option("--stall-timeout", options.stall_timeout_s,
-                     "End a stream when the engine shows no work for so many seconds; 0 = never")
+  command
+      .add_option("--stall-timeout", options.stall_timeout_s,
+                  "End a stream when the engine shows no work for so many seconds; 0 = never")
       ->check(CLI::Range(0, 7 * 24 * 3600))
       ->capture_default_str();
   command.add_option("--drain-timeout", options.drain_timeout_s, "Seconds that running answers have after Ctrl-C")

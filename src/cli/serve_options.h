@@ -26,7 +26,7 @@ struct ServeOptions {
   std::string cache_dir;
   std::string log_level = "info";
   std::int64_t stall_timeout_s = 0;
-  std::int64_t drain_timeout_s = 30;  // a service manager kills after 90 s; most answers end before
+  std::int64_t drain_timeout_s = 30;          // a service manager kills after 90 s; most answers end before
   std::vector<std::string> engine_arguments;  // everything but the model
 };
 

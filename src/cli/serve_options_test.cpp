@@ -30,8 +30,8 @@ TEST_CASE("engine flags are passed on under their long names, llama-server's sho
   ServeOptions options;
   REQUIRE(parse(options, {"-m", "a.gguf", "-c", "8192", "-ngl", "99", "-ctk", "q8_0", "-fa=off", "-np", "2",
                           "--no-mmap", "-ub", "256"}) == 0);
-  const std::vector<std::string> expected = {"--ctx", "8192", "--parallel", "2", "--ubatch-size", "256",
-                                             "--n-gpu-layers", "99", "--cache-type-k", "q8_0", "--flash-attn", "off",
+  const std::vector<std::string> expected = {"--ctx",          "8192", "--parallel",     "2",    "--ubatch-size", "256",
+                                             "--n-gpu-layers", "99",   "--cache-type-k", "q8_0", "--flash-attn",  "off",
                                              "--no-mmap"};
   CHECK(options.engine_arguments == expected);
   CHECK(options.models == std::vector<std::string>{"a.gguf"});

@@ -41,7 +41,8 @@ Result<void> load_backends() {
   });
   if (ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU) == nullptr)
     return fail(ErrorKind::Unavailable,
-                "no ggml back end was found, not even one for the CPU; name the folder with libggml-cpu*.so in HEARTH_BACKEND_DIR");
+                "no ggml back end was found, not even one for the CPU; name the folder with libggml-cpu*.so in "
+                "HEARTH_BACKEND_DIR");
   return {};
 }
 

@@ -34,7 +34,7 @@ struct SamplingDefaults {
 struct EngineInfo {
   std::string name, architecture, description, chat_template, backend, kv_types;
   MemoryKind memory_kind = MemoryKind::Attention;
-  std::uint32_t context_tokens = 0;   // cells shared by all sequences; also one sequence's longest
+  std::uint32_t context_tokens = 0;  // cells shared by all sequences; also one sequence's longest
   std::uint32_t trained_context_tokens = 0;
   std::uint32_t sequences_max = 0;
   std::uint32_t batch_tokens_max = 0;  // rows of one decode()

@@ -51,12 +51,14 @@ std::optional<std::uint64_t> cgroup_left() {
     std::filesystem::path group = groups.substr(mark + 3, groups.find('\n', mark) - mark - 3);
     for (;; group = group.parent_path()) {
       const std::string folder = "/sys/fs/cgroup" + group.string() + "/";
-      take(parse_cgroup_left(kernel_text(folder + "memory.max"), kernel_text(folder + "memory.current"), kernel_text(folder + "memory.stat")));
+      take(parse_cgroup_left(kernel_text(folder + "memory.max"), kernel_text(folder + "memory.current"),
+                             kernel_text(folder + "memory.stat")));
       if (group == group.parent_path()) break;
     }
   }
   const std::string old = "/sys/fs/cgroup/memory/memory.";  // cgroup v1
-  take(parse_cgroup_left(kernel_text(old + "limit_in_bytes"), kernel_text(old + "usage_in_bytes"), kernel_text(old + "stat")));
+  take(parse_cgroup_left(kernel_text(old + "limit_in_bytes"), kernel_text(old + "usage_in_bytes"),
+                         kernel_text(old + "stat")));
   return least;
 }
 #endif
@@ -72,7 +74,8 @@ std::optional<std::uint64_t> parse_cgroup_left(std::string_view limit, std::stri
   const auto most = parse_number(limit);
   const auto now = parse_number(used);
   if (!most || !now || *most >= 1ULL << 60U) return std::nullopt;  // v1 writes a huge number for "none"
-  std::uint64_t pages = number_after(stat, "inactive_file ").value_or(0) + number_after(stat, "active_file ").value_or(0);
+  std::uint64_t pages =
+      number_after(stat, "inactive_file ").value_or(0) + number_after(stat, "active_file ").value_or(0);
   pages = std::min(pages, *now);
   return *most - std::min(*most, *now - pages);
 }
@@ -86,9 +89,11 @@ std::optional<std::uint64_t> free_ram_bytes() {
 #elif defined(__APPLE__)
   vm_statistics64_data_t pages{};
   mach_msg_type_number_t count = HOST_VM_INFO64_COUNT;
-  if (host_statistics64(mach_host_self(), HOST_VM_INFO64, reinterpret_cast<host_info64_t>(&pages), &count) != KERN_SUCCESS)
+  if (host_statistics64(mach_host_self(), HOST_VM_INFO64, reinterpret_cast<host_info64_t>(&pages), &count) !=
+      KERN_SUCCESS)
     return std::nullopt;
-  return (static_cast<std::uint64_t>(pages.free_count) + pages.inactive_count + pages.purgeable_count) * vm_kernel_page_size;
+  return (static_cast<std::uint64_t>(pages.free_count) + pages.inactive_count + pages.purgeable_count) *
+         vm_kernel_page_size;
 #else
   return std::nullopt;
 #endif

@@ -15,6 +15,7 @@ namespace hearth::engine {
 [[nodiscard]] std::optional<std::uint64_t> parse_mem_available(std::string_view meminfo);
 // What a cgroup has left: `limit` is the text of memory.max ("max" = none), `used` of memory.current, `stat` of
 // memory.stat. File pages do not count as used: the kernel takes them back.
-[[nodiscard]] std::optional<std::uint64_t> parse_cgroup_left(std::string_view limit, std::string_view used, std::string_view stat);
+[[nodiscard]] std::optional<std::uint64_t> parse_cgroup_left(std::string_view limit, std::string_view used,
+                                                             std::string_view stat);
 
 }  // namespace hearth::engine

@@ -177,7 +177,8 @@ std::optional<std::string> read_tensor(Reader& from, TensorEnd& to, std::uint64_
   std::uint64_t row = 1;
   for (std::uint32_t i = 0; i < dimensions; ++i) {
     const auto size = from.value<std::uint64_t>();
-    if (!from.ok() || size == 0 || size > kTensorElementsMax / elements) return std::format("the shape of tensor \"{}\"", name);
+    if (!from.ok() || size == 0 || size > kTensorElementsMax / elements)
+      return std::format("the shape of tensor \"{}\"", name);
     elements *= size;
     if (i == 0) row = size;
   }
@@ -220,15 +221,16 @@ Result<void> check_splits(const std::string& path, GgufHeader& header) {
   header.split_count = static_cast<std::uint32_t>(found->second);
   const std::string ending = std::format("-{:05}-of-{:05}.gguf", 1, header.split_count);
   if (!path.ends_with(ending))
-    return fail(ErrorKind::InvalidInput, std::format("{} is one part of a model in {} files; name the first one, ...{}", path,
-                                                     header.split_count, ending));
+    return fail(ErrorKind::InvalidInput, std::format("{} is one part of a model in {} files; name the first one, ...{}",
+                                                     path, header.split_count, ending));
   const std::string stem = path.substr(0, path.size() - ending.size());
   for (std::uint32_t i = 2; i <= header.split_count; ++i) {
     const std::string part = std::format("{}-{:05}-of-{:05}.gguf", stem, i, header.split_count);
     std::error_code failed;
     if (!std::filesystem::exists(part, failed))
-      return fail(ErrorKind::NotFound, std::format("the model is in {} files and {} is missing; download it into the same folder",
-                                                   header.split_count, part));
+      return fail(ErrorKind::NotFound,
+                  std::format("the model is in {} files and {} is missing; download it into the same folder",
+                              header.split_count, part));
   }
   return {};
 }
@@ -239,7 +241,8 @@ Result<void> check_purpose(const std::string& path, const GgufHeader& header) {
     return fail(ErrorKind::InvalidInput, std::format("{} {}; {}", path, what, next));
   };
   if (header.architecture.empty())
-    return refuse("names no architecture (general.architecture)", "it is no model file, or was made by a broken converter");
+    return refuse("names no architecture (general.architecture)",
+                  "it is no model file, or was made by a broken converter");
   const auto type = header.texts.find("general.type");
   const std::string purpose = type == header.texts.end() ? "model" : type->second;
   if (purpose == "mmproj" || header.architecture == "clip")
@@ -248,7 +251,8 @@ Result<void> check_purpose(const std::string& path, const GgufHeader& header) {
   if (header.tensor_count == 0 && header.split_count == 1)
     return refuse("holds a vocabulary and no weights", "choose the full model");
   if (header.number("pooling_type", 0) > 0 || header.number("attention.causal", 1) == 0)
-    return refuse("is an embedding or reranking model", "Hearth serves models that write text: choose a chat or instruct model");
+    return refuse("is an embedding or reranking model",
+                  "Hearth serves models that write text: choose a chat or instruct model");
   return {};
 }
 
@@ -274,8 +278,10 @@ Result<GgufHeader> probe_gguf(const std::string& path) {
   const auto metadata_count = reader.value<std::uint64_t>();
   if (!reader.ok()) return std::unexpected(broken(path, "cut off after a few bytes"));
   if (version < 2 || version > GGUF_VERSION)
-    return fail(ErrorKind::InvalidInput, std::format("{} has GGUF version {}, this libllama reads 2 to {}; convert or download it "
-                                                     "again", path, version, GGUF_VERSION));
+    return fail(ErrorKind::InvalidInput,
+                std::format("{} has GGUF version {}, this libllama reads 2 to {}; convert or download it "
+                            "again",
+                            path, version, GGUF_VERSION));
   if (metadata_count > kMetadataCountMax || tensor_count > kTensorCountMax)
     return std::unexpected(broken(path, "the counts in its header"));
   if (const auto wrong = read_metadata(reader, header, metadata_count)) return std::unexpected(broken(path, *wrong));
@@ -299,8 +305,8 @@ Result<GgufHeader> probe_gguf(const std::string& path) {
   const std::uint64_t data_begin = (header_bytes + alignment - 1) / alignment * alignment;
   if (tensor_count > 0 && data_begin + data_bytes > header.file_bytes)
     return fail(ErrorKind::InvalidInput,
-                std::format("{} is cut off: it has {} bytes, its header speaks of {}; finish the download", path, header.file_bytes,
-                            data_begin + data_bytes));
+                std::format("{} is cut off: it has {} bytes, its header speaks of {}; finish the download", path,
+                            header.file_bytes, data_begin + data_bytes));
   TRY(check_splits(path, header));
   TRY(check_purpose(path, header));
   return header;
@@ -308,16 +314,20 @@ Result<GgufHeader> probe_gguf(const std::string& path) {
 
 Error explain_refused_model(const std::string& path, const std::string& library_words) {
   if (library_words.find("unknown model architecture") != std::string::npos)
-    return {ErrorKind::InvalidInput,
-            std::format("libllama {} does not know the architecture of {} ({}); update libllama, or choose another model",
-                        "on this machine", path, library_words)};
-  if (library_words.find("failed to allocate") != std::string::npos || library_words.find("out of memory") != std::string::npos ||
+    return {
+        ErrorKind::InvalidInput,
+        std::format("libllama {} does not know the architecture of {} ({}); update libllama, or choose another model",
+                    "on this machine", path, library_words)};
+  if (library_words.find("failed to allocate") != std::string::npos ||
+      library_words.find("out of memory") != std::string::npos ||
       library_words.find("unable to allocate") != std::string::npos)
-    return {ErrorKind::NoMemory, std::format("no memory for the weights of {} ({}); choose a smaller model or fewer --n-gpu-layers",
-                                             path, library_words)};
-  return {ErrorKind::InvalidInput,
-          std::format("libllama cannot load {}: {}; the file may be broken or newer than this libllama: download it again, or update "
-                      "libllama", path, library_words.empty() ? "it gave no reason" : library_words)};
+    return {ErrorKind::NoMemory,
+            std::format("no memory for the weights of {} ({}); choose a smaller model or fewer --n-gpu-layers", path,
+                        library_words)};
+  return {ErrorKind::InvalidInput, std::format("libllama cannot load {}: {}; the file may be broken or newer than this "
+                                               "libllama: download it again, or update "
+                                               "libllama",
+                                               path, library_words.empty() ? "it gave no reason" : library_words)};
 }
 
 }  // namespace hearth::engine

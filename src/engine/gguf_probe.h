@@ -13,13 +13,13 @@ namespace hearth::engine {
 
 struct GgufHeader {
   std::string architecture;
-  std::map<std::string, double> numbers;             // scalar metadata, bool as 0/1
-  std::map<std::string, std::string> texts;          // string metadata up to 4 KiB each
-  std::map<std::string, std::uint64_t> array_counts; // arrays: how many elements
+  std::map<std::string, double> numbers;              // scalar metadata, bool as 0/1
+  std::map<std::string, std::string> texts;           // string metadata up to 4 KiB each
+  std::map<std::string, std::uint64_t> array_counts;  // arrays: how many elements
   std::uint64_t tensor_count = 0;
   std::uint64_t tensor_bytes = 0;  // of this file
   std::uint64_t file_bytes = 0;
-  std::uint32_t split_count = 1;   // files of the model
+  std::uint32_t split_count = 1;  // files of the model
 
   // numbers["<architecture>.<key>"], or `otherwise`.
   [[nodiscard]] double number(std::string_view key, double otherwise) const;

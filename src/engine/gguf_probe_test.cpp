@@ -23,7 +23,9 @@ namespace {
 
 class Folder {
  public:
-  Folder() : path_(std::filesystem::temp_directory_path() / random_id("hearth-probe-")) { std::filesystem::create_directories(path_); }
+  Folder() : path_(std::filesystem::temp_directory_path() / random_id("hearth-probe-")) {
+    std::filesystem::create_directories(path_);
+  }
   ~Folder() { std::filesystem::remove_all(path_); }
   [[nodiscard]] std::string write(const std::string& name, std::string_view bytes) const {
     std::ofstream(path_ / name, std::ios::binary) << bytes;
@@ -90,27 +92,33 @@ TEST_CASE("files that are no model are refused with the next step") {
   check_says(refused(folder.at("missing.gguf")), ErrorKind::NotFound, "check the path");
   check_says(refused(folder.at("")), ErrorKind::InvalidInput, "folder");
   check_says(refused(folder.write("empty.gguf", "")), ErrorKind::InvalidInput, "no GGUF");
-  check_says(refused(folder.write("page.gguf", "<!DOCTYPE html><html>Not found</html>")), ErrorKind::InvalidInput, "no GGUF");
+  check_says(refused(folder.write("page.gguf", "<!DOCTYPE html><html>Not found</html>")), ErrorKind::InvalidInput,
+             "no GGUF");
   check_says(refused(folder.write("magic.gguf", "GGUF")), ErrorKind::InvalidInput, "broken");
   std::string bytes = tiny_bytes();
   bytes[4] = 1;
   check_says(refused(folder.write("old.gguf", bytes)), ErrorKind::InvalidInput, "version 1");
   bytes = tiny_bytes();
-  check_says(refused(folder.write("half.gguf", bytes.substr(0, bytes.size() / 2))), ErrorKind::InvalidInput, "finish the download");
+  check_says(refused(folder.write("half.gguf", bytes.substr(0, bytes.size() / 2))), ErrorKind::InvalidInput,
+             "finish the download");
   check_says(refused(folder.write("header.gguf", bytes.substr(0, 2000))), ErrorKind::InvalidInput, "broken");
   check_says(refused(folder.write("one.gguf", bytes.substr(0, bytes.size() - 1))), ErrorKind::InvalidInput, "cut off");
 }
 
 TEST_CASE("files that hold something else than a text model are refused with the next step") {
   const Folder folder;
-  const auto with = [&](const std::function<void(gguf_context*)>& change) { return refused(changed_metadata(folder, change)); };
+  const auto with = [&](const std::function<void(gguf_context*)>& change) {
+    return refused(changed_metadata(folder, change));
+  };
   check_says(with([](gguf_context*) {}), ErrorKind::InvalidInput, "no weights");
-  check_says(with([](gguf_context* to) { gguf_remove_key(to, "general.architecture"); }), ErrorKind::InvalidInput, "architecture");
-  check_says(with([](gguf_context* to) { gguf_set_val_str(to, "general.type", "mmproj"); }), ErrorKind::InvalidInput, "image part");
-  check_says(with([](gguf_context* to) { gguf_set_val_str(to, "general.type", "adapter"); }), ErrorKind::InvalidInput, "base model");
-  check_says(with([](gguf_context* to) {
-               gguf_set_val_u32(to, "split.count", 3);
-             }), ErrorKind::InvalidInput, "00001-of-00003");
+  check_says(with([](gguf_context* to) { gguf_remove_key(to, "general.architecture"); }), ErrorKind::InvalidInput,
+             "architecture");
+  check_says(with([](gguf_context* to) { gguf_set_val_str(to, "general.type", "mmproj"); }), ErrorKind::InvalidInput,
+             "image part");
+  check_says(with([](gguf_context* to) { gguf_set_val_str(to, "general.type", "adapter"); }), ErrorKind::InvalidInput,
+             "base model");
+  check_says(with([](gguf_context* to) { gguf_set_val_u32(to, "split.count", 3); }), ErrorKind::InvalidInput,
+             "00001-of-00003");
   std::filesystem::rename(folder.at("changed.gguf"), folder.at("m-00001-of-00003.gguf"));
   check_says(refused(folder.at("m-00001-of-00003.gguf")), ErrorKind::NotFound, "m-00002-of-00003.gguf");
 }
@@ -167,7 +175,8 @@ Ending load_in_child(const std::string& path) {
     options.context_tokens = 512;
     options.threads = 1;
     std::fclose(stderr);  // the words of an abort
-    for (const int signal : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE}) std::signal(signal, SIG_DFL);  // the test framework has its own
+    for (const int signal : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE})
+      std::signal(signal, SIG_DFL);  // the test framework has its own
     {
       const auto engine = load_llama_engine(options, nullptr);
       if (!engine && engine.error().message.empty()) ::_exit(1);
@@ -189,7 +198,9 @@ TEST_CASE("broken bytes end in an error or a model, hardly ever in a crash of th
   int crashed = 0;
   for (int i = 0; i < cases; ++i) {
     CAPTURE(i);
-    const auto random = [i](std::uint64_t counter, std::uint64_t below) { return mix_u64(static_cast<std::uint64_t>(i), counter) % below; };
+    const auto random = [i](std::uint64_t counter, std::uint64_t below) {
+      return mix_u64(static_cast<std::uint64_t>(i), counter) % below;
+    };
     std::string bytes = good;
     if (i % 4 == 0) {
       bytes.resize(random(0, bytes.size()));

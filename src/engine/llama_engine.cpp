@@ -43,12 +43,13 @@ MemoryTraits memory_traits(const llama_model* model, llama_context* context) {
   if (type == "22llama_memory_recurrent") return {.kind = MemoryKind::Recurrent, .can_copy = true};
   if (type == "19llama_memory_hybrid") return {.kind = MemoryKind::Hybrid, .can_copy = true};
   if (type == "24llama_memory_hybrid_iswa") return {.kind = MemoryKind::Hybrid, .can_copy = false};  // see own_window()
-  log_info("engine", "this model's memory ({}) is one we do not know: prefixes are only extended, never cut or shared", type);
+  log_info("engine", "this model's memory ({}) is one we do not know: prefixes are only extended, never cut or shared",
+           type);
   return {.kind = MemoryKind::Recurrent, .can_copy = false};
 }
 
-LlamaEngine::LlamaEngine(std::shared_ptr<llama_model> model, ContextPointer context, EngineInfo info, MemoryTraits traits,
-                         std::uint32_t outputs_max)
+LlamaEngine::LlamaEngine(std::shared_ptr<llama_model> model, ContextPointer context, EngineInfo info,
+                         MemoryTraits traits, std::uint32_t outputs_max)
     : model_(std::move(model)),
       context_(std::move(context)),
       memory_(llama_get_memory(context_.get())),
@@ -75,11 +76,13 @@ Result<void> LlamaEngine::check_rows(std::span<const Row> rows) const {
   std::uint32_t outputs = 0;
   for (const Row& row : rows) {
     if (!in_range(row.sequence))
-      return fail(ErrorKind::InvalidInput, std::format("sequence {} is not below {}", row.sequence, info_.sequences_max));
+      return fail(ErrorKind::InvalidInput,
+                  std::format("sequence {} is not below {}", row.sequence, info_.sequences_max));
     outputs += row.wants_logits ? 1 : 0;
   }
   if (outputs > outputs_max_)
-    return fail(ErrorKind::InvalidInput, std::format("{} rows want logits, the engine has room for {}", outputs, outputs_max_));
+    return fail(ErrorKind::InvalidInput,
+                std::format("{} rows want logits, the engine has room for {}", outputs, outputs_max_));
   return {};
 }
 
@@ -177,7 +180,8 @@ bool LlamaEngine::own_window(Sequence sequence) {
   constexpr llama_state_seq_flags kWindowOnly = LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY;
   const std::uint32_t length = held_length(sequence);
   std::vector<std::uint8_t> state(llama_state_seq_get_size_ext(context_.get(), sequence, kWindowOnly));
-  const std::size_t size = llama_state_seq_get_data_ext(context_.get(), state.data(), state.size(), sequence, kWindowOnly);
+  const std::size_t size =
+      llama_state_seq_get_data_ext(context_.get(), state.data(), state.size(), sequence, kWindowOnly);
   if (size == 0 || size > state.size()) return false;
   return llama_state_seq_set_data_ext(context_.get(), state.data(), size, sequence, kWindowOnly) > 0 &&
          held_length(sequence) == length;

@@ -45,7 +45,8 @@ class LlamaEngine final : public Engine {
   [[nodiscard]] std::shared_ptr<const Tokenizer> tokenizer() const override { return tokenizer_; }
   [[nodiscard]] Result<DecodeOutcome> decode(std::span<const Row> rows) override;
   [[nodiscard]] std::span<const float> logits(std::size_t row_index) const override;
-  [[nodiscard]] std::uint32_t usable_prefix(Sequence sequence, std::uint32_t length, std::uint32_t wanted) const override;
+  [[nodiscard]] std::uint32_t usable_prefix(Sequence sequence, std::uint32_t length,
+                                            std::uint32_t wanted) const override;
   [[nodiscard]] bool truncate(Sequence sequence, std::uint32_t keep) override;
   [[nodiscard]] bool fork(Sequence from, Sequence to, std::uint32_t count) override;
   void clear(Sequence sequence) override;

@@ -40,7 +40,8 @@ std::unique_ptr<Engine> load(Kind kind) {
 std::vector<Token> some_tokens(std::size_t count, std::uint32_t seed = 7) {
   std::vector<Token> tokens;
   std::uint32_t state = seed;
-  for (std::size_t i = 0; i < count; ++i) tokens.push_back(static_cast<Token>(((state = state * 1664525U + 1013904223U) >> 16U) % 2000U));
+  for (std::size_t i = 0; i < count; ++i)
+    tokens.push_back(static_cast<Token>(((state = state * 1664525U + 1013904223U) >> 16U) % 2000U));
   return tokens;
 }
 
@@ -69,7 +70,8 @@ Token highest(const std::vector<float>& logits) {
 }
 
 // Appends `count` greedy tokens to `tokens`, whose state is in `sequence`.
-std::vector<Token> continue_greedily(Engine& engine, Sequence sequence, std::vector<Token> tokens, std::vector<float> logits, int count) {
+std::vector<Token> continue_greedily(Engine& engine, Sequence sequence, std::vector<Token> tokens,
+                                     std::vector<float> logits, int count) {
   std::vector<Token> sampled;
   for (int i = 0; i < count; ++i) {
     sampled.push_back(highest(logits));
@@ -105,7 +107,9 @@ TEST_CASE("every kind of model loads, says what it is, and computes") {
     CHECK(info.sampling_defaults.top_k == 20);
     CHECK(info.sampling_defaults.top_p == doctest::Approx(0.95));
     CHECK(std::isnan(info.sampling_defaults.min_p));
-    const auto expected = kind == Kind::Hybrid ? MemoryKind::Hybrid : kind == Kind::Window ? MemoryKind::Window : MemoryKind::Attention;
+    const auto expected = kind == Kind::Hybrid   ? MemoryKind::Hybrid
+                          : kind == Kind::Window ? MemoryKind::Window
+                                                 : MemoryKind::Attention;
     CHECK(info.memory_kind == expected);
     const auto logits = feed(*engine, 0, some_tokens(700));
     CHECK(logits.size() == info.vocabulary_count);
@@ -127,8 +131,9 @@ TEST_CASE("progress goes from zero to one") {
 TEST_CASE("text survives tokenising, and control tokens are parsed only on request") {
   const auto engine = load(Kind::Attention);
   const auto tokenizer = engine->tokenizer();
-  for (const std::string& text : {std::string("int main() { return 0; }\n"), std::string("tab\there\r\n  zwei  Wörter — 你好 🙂"),
-                                 std::string("\0zero", 5), std::string("<|im_start|>user<|im_end|>"), std::string()}) {
+  for (const std::string& text :
+       {std::string("int main() { return 0; }\n"), std::string("tab\there\r\n  zwei  Wörter — 你好 🙂"),
+        std::string("\0zero", 5), std::string("<|im_start|>user<|im_end|>"), std::string()}) {
     std::string joined;
     for (const Token token : tokenizer->tokenize(text, false)) joined += tokenizer->piece(token);
     CHECK(joined == text);
@@ -315,7 +320,8 @@ TEST_CASE("several sequences decode in one batch, each as if alone") {
     std::vector<std::vector<Token>> texts;
     std::vector<Row> rows;
     for (Sequence sequence = 0; sequence < 3; ++sequence) {
-      texts.push_back(some_tokens(40 + 20 * static_cast<std::size_t>(sequence), 11 + static_cast<std::uint32_t>(sequence)));
+      texts.push_back(
+          some_tokens(40 + 20 * static_cast<std::size_t>(sequence), 11 + static_cast<std::uint32_t>(sequence)));
       feed(*engine, sequence, texts.back());
       texts.back().push_back(100);
       rows.push_back({100, static_cast<std::int32_t>(texts.back().size()) - 1, sequence, true});

@@ -50,7 +50,8 @@ SamplingDefaults sampling_defaults(const llama_model* model) {
   };
   const auto whole = [model](llama_model_meta_key key) {
     const auto value = metadata_number(model, key);
-    return value && std::abs(*value) < 1e9 ? static_cast<std::int32_t>(*value) : std::numeric_limits<std::int32_t>::min();
+    return value && std::abs(*value) < 1e9 ? static_cast<std::int32_t>(*value)
+                                           : std::numeric_limits<std::int32_t>::min();
   };
   return {.temperature = real(LLAMA_MODEL_META_KEY_SAMPLING_TEMP),
           .top_p = real(LLAMA_MODEL_META_KEY_SAMPLING_TOP_P),
@@ -71,9 +72,10 @@ Result<std::shared_ptr<llama_model>> load_weights(const EngineOptions& options, 
   settings.progress_callback = report_progress;
   settings.progress_callback_user_data = &progress;
   forget_llama_errors();
-  std::shared_ptr<llama_model> model(llama_model_load_from_file(options.model_path.c_str(), settings), [](llama_model* loaded) {
-    if (loaded != nullptr) llama_model_free(loaded);
-  });
+  std::shared_ptr<llama_model> model(llama_model_load_from_file(options.model_path.c_str(), settings),
+                                     [](llama_model* loaded) {
+                                       if (loaded != nullptr) llama_model_free(loaded);
+                                     });
   if (!model) return std::unexpected(explain_refused_model(options.model_path, last_llama_errors()));
   return model;
 }
@@ -81,8 +83,9 @@ Result<std::shared_ptr<llama_model>> load_weights(const EngineOptions& options, 
 // What can be loaded but cannot hold a conversation.
 Result<void> check_generates(const llama_model* model, const std::string& path) {
   const auto refuse = [&path](std::string_view what) {
-    return fail(ErrorKind::InvalidInput,
-                std::format("{} is {}; Hearth serves models that write text: choose a chat or instruct model", path, what));
+    return fail(
+        ErrorKind::InvalidInput,
+        std::format("{} is {}; Hearth serves models that write text: choose a chat or instruct model", path, what));
   };
   if (llama_model_has_encoder(model)) return refuse("a model with an encoder");
   if (!llama_model_has_decoder(model)) return refuse("an embedding or encoder-only model");
@@ -104,8 +107,9 @@ Result<ContextPointer> make_context(llama_model* model, const EngineOptions& opt
     context.reset(llama_init_from_model(model, without));
   }
   if (!context)
-    return fail(ErrorKind::NoMemory, std::format("libllama could not make a context of {} tokens ({}); try a smaller --ctx",
-                                                 plan.context_tokens, last_llama_errors()));
+    return fail(ErrorKind::NoMemory,
+                std::format("libllama could not make a context of {} tokens ({}); try a smaller --ctx",
+                            plan.context_tokens, last_llama_errors()));
   return context;
 }
 

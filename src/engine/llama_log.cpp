@@ -16,7 +16,7 @@ namespace {
 // The library hands over text in parts; a line is whole at its newline.
 struct Captured {
   std::mutex mutex;
-  std::string partial;      // guarded by mutex, as all below
+  std::string partial;  // guarded by mutex, as all below
   ggml_log_level level = GGML_LOG_LEVEL_NONE;
   std::string errors;
   std::string cpu_variant;

@@ -30,8 +30,10 @@ std::uint32_t outputs_max_of(const EngineOptions& options) {
 llama_model_params model_settings(const EngineOptions& options) {
   llama_model_params settings = llama_model_default_params();
   settings.n_gpu_layers = options.gpu_layers;
-  if (options.mmap) settings.load_mode = options.mlock ? LLAMA_LOAD_MODE_MMAP_MLOCK : LLAMA_LOAD_MODE_AUTO;
-  else settings.load_mode = options.mlock ? LLAMA_LOAD_MODE_MLOCK : LLAMA_LOAD_MODE_NONE;
+  if (options.mmap)
+    settings.load_mode = options.mlock ? LLAMA_LOAD_MODE_MMAP_MLOCK : LLAMA_LOAD_MODE_AUTO;
+  else
+    settings.load_mode = options.mlock ? LLAMA_LOAD_MODE_MLOCK : LLAMA_LOAD_MODE_NONE;
   return settings;
 }
 
@@ -49,10 +51,9 @@ llama_context_params context_settings(const EngineOptions& options, const Contex
   settings.type_k = ggml_type_of(types.k);
   settings.type_v = ggml_type_of(types.v);
   // On a GPU whose back end lacks it, ENABLED would silently compute attention on the CPU; AUTO notices and goes without.
-  settings.flash_attn_type = options.flash_attention == FlashAttention::Off ? LLAMA_FLASH_ATTN_TYPE_DISABLED
-                             : options.flash_attention == FlashAttention::On && !on_gpu
-                                 ? LLAMA_FLASH_ATTN_TYPE_ENABLED
-                                 : LLAMA_FLASH_ATTN_TYPE_AUTO;
+  settings.flash_attn_type = options.flash_attention == FlashAttention::Off             ? LLAMA_FLASH_ATTN_TYPE_DISABLED
+                             : options.flash_attention == FlashAttention::On && !on_gpu ? LLAMA_FLASH_ATTN_TYPE_ENABLED
+                                                                                        : LLAMA_FLASH_ATTN_TYPE_AUTO;
   settings.kv_unified = true;  // one pool of cells for all sequences: a shared prefix is stored once
   settings.swa_full = false;   // usable_prefix() knows what a window forgot
   settings.no_perf = true;

@@ -61,8 +61,8 @@ std::vector<Token> LlamaTokenizer::tokenize(std::string_view text, bool parse_sp
 // As the library writes it with special tokens shown.
 std::string LlamaTokenizer::text_of(Token token) const {
   std::array<char, 64> small;
-  const std::int32_t size =
-      llama_token_to_piece(vocabulary_, token, small.data(), static_cast<std::int32_t>(small.size()), 0, /*special=*/true);
+  const std::int32_t size = llama_token_to_piece(vocabulary_, token, small.data(),
+                                                 static_cast<std::int32_t>(small.size()), 0, /*special=*/true);
   if (size >= 0) return {small.data(), static_cast<std::size_t>(size)};
   std::string large(static_cast<std::size_t>(-size), '\0');
   const std::int32_t again = llama_token_to_piece(vocabulary_, token, large.data(), -size, 0, /*special=*/true);

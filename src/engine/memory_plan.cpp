@@ -11,11 +11,11 @@
 namespace hearth::engine {
 namespace {
 
-constexpr std::uint32_t kSequencesMax = 256;         // the library's own limit
-constexpr std::uint32_t kIdleSequencesFree = 28;     // idle prefixes on plain attention: more agents than one person runs
+constexpr std::uint32_t kSequencesMax = 256;      // the library's own limit
+constexpr std::uint32_t kIdleSequencesFree = 28;  // idle prefixes on plain attention: more agents than one person runs
 constexpr std::uint64_t kMiB = 1ULL << 20U;
 constexpr std::uint64_t kReserveBytesMin = 256 * kMiB;
-constexpr std::uint64_t kReserveShare = 32;          // of what is free
+constexpr std::uint64_t kReserveShare = 32;  // of what is free
 
 // The line through (x0, y0) and (x1, y1), rounded up; sizes never shrink as the context grows.
 double slope(std::uint64_t y0, std::uint64_t y1, std::uint32_t x0, std::uint32_t x1) {
@@ -51,8 +51,8 @@ Measure extrapolate(const Measure& small, std::uint32_t small_tokens, const Meas
   Measure measure = small;
   for (std::size_t i = 0; i < measure.size(); ++i) {
     const auto along = [&](std::uint64_t PoolUse::* bytes) {
-      const double at_zero =
-          static_cast<double>(small[i].*bytes) - slope(small[i].*bytes, large[i].*bytes, small_tokens, large_tokens) * small_tokens;
+      const double at_zero = static_cast<double>(small[i].*bytes) -
+                             slope(small[i].*bytes, large[i].*bytes, small_tokens, large_tokens) * small_tokens;
       const double here = at_zero + slope(small[i].*bytes, large[i].*bytes, small_tokens, large_tokens) * tokens;
       return static_cast<std::uint64_t>(std::max(here, 0.0));
     };
@@ -81,7 +81,8 @@ std::uint32_t largest_context(const Measure& small, std::uint32_t small_tokens, 
   return tokens < std::min(kContextTokensMin, tokens_max) ? 0 : static_cast<std::uint32_t>(tokens);
 }
 
-std::uint32_t choose_sequences(std::uint32_t parallel_jobs, std::uint64_t bytes_per_sequence, std::uint64_t free_bytes) {
+std::uint32_t choose_sequences(std::uint32_t parallel_jobs, std::uint64_t bytes_per_sequence,
+                               std::uint64_t free_bytes) {
   const std::uint32_t least = parallel_jobs + 1;
   if (bytes_per_sequence == 0) return std::min(kSequencesMax, parallel_jobs + kIdleSequencesFree);
   const std::uint64_t idle = std::min<std::uint64_t>(parallel_jobs + 2, free_bytes / 8 / bytes_per_sequence);
@@ -89,10 +90,13 @@ std::uint32_t choose_sequences(std::uint32_t parallel_jobs, std::uint64_t bytes_
 }
 
 Error no_memory(const Measure& measure, const Shortage& shortage) {
-  std::string message = std::format("{} does not fit into memory with a context of {} tokens", shortage.model, shortage.context_tokens);
+  std::string message =
+      std::format("{} does not fit into memory with a context of {} tokens", shortage.model, shortage.context_tokens);
   for (const PoolUse& pool : measure)
     if (pool.need_bytes() > 0) message += std::format("; {}", pool_line(pool, shortage.state_bytes));
-  message += " (weights mapped from the file count in full: if they do not stay in memory, every token reads them from disk again).";
+  message +=
+      " (weights mapped from the file count in full: if they do not stay in memory, every token reads them from disk "
+      "again).";
   if (shortage.context_fits > 0) {
     message += std::format(" Use --ctx {} (the largest that fits)", shortage.context_fits);
     if (!shortage.kv_is_quantized) message += ", or --cache-type-k q8_0 --cache-type-v q8_0 for half the KV cache";

@@ -10,12 +10,12 @@
 
 namespace hearth::engine {
 
-inline constexpr std::uint32_t kContextStep = 256;      // the library rounds a context up to this
-inline constexpr std::uint32_t kContextTokensMin = 4096; // less than this no coding agent can work with
+inline constexpr std::uint32_t kContextStep = 256;        // the library rounds a context up to this
+inline constexpr std::uint32_t kContextTokensMin = 4096;  // less than this no coding agent can work with
 
 // What one place of memory (the machine's RAM, one GPU) has to hold at one context size.
 struct PoolUse {
-  std::string name;         // "RAM", "CUDA0"
+  std::string name;  // "RAM", "CUDA0"
   std::uint64_t weights_bytes = 0;
   std::uint64_t context_bytes = 0;  // KV cells and recurrent or window state
   std::uint64_t compute_bytes = 0;

@@ -14,8 +14,10 @@ namespace {
 constexpr std::uint64_t kGiB = 1ULL << 30U;
 constexpr std::uint64_t kMiB = 1ULL << 20U;
 
-PoolUse pool(std::uint64_t weights, std::uint64_t context, std::uint64_t compute, std::uint64_t free, const char* name = "RAM") {
-  return {.name = name, .weights_bytes = weights, .context_bytes = context, .compute_bytes = compute, .free_bytes = free};
+PoolUse pool(std::uint64_t weights, std::uint64_t context, std::uint64_t compute, std::uint64_t free,
+             const char* name = "RAM") {
+  return {
+      .name = name, .weights_bytes = weights, .context_bytes = context, .compute_bytes = compute, .free_bytes = free};
 }
 
 EngineOptions tiny_options(tiny_models::Kind kind) {
@@ -43,8 +45,8 @@ TEST_CASE("the automatic context is the largest that every pool can hold") {
     std::uint32_t expected;
   };
   // 10 GiB of weights, 100 KiB per token, 64 MiB of buffers; 1/32 of what is free stays free.
-  for (const Case& is : {Case{64 * kGiB, 131072}, Case{16 * kGiB, 56832}, Case{11 * kGiB, 6144}, Case{10 * kGiB + 512 * kMiB, 0},
-                         Case{10 * kGiB, 0}, Case{1 * kGiB, 0}, Case{0, 0}}) {
+  for (const Case& is : {Case{64 * kGiB, 131072}, Case{16 * kGiB, 56832}, Case{11 * kGiB, 6144},
+                         Case{10 * kGiB + 512 * kMiB, 0}, Case{10 * kGiB, 0}, Case{1 * kGiB, 0}, Case{0, 0}}) {
     CAPTURE(is.free);
     const Measure small = {pool(10 * kGiB, 4096ULL * 102400, 64 * kMiB, is.free)};
     const Measure large = {pool(10 * kGiB, 32768ULL * 102400, 64 * kMiB, is.free)};
@@ -58,8 +60,10 @@ TEST_CASE("the automatic context is the largest that every pool can hold") {
 }
 
 TEST_CASE("the tightest pool decides, and a pool that holds nothing does not") {
-  const Measure small = {pool(8 * kGiB, 0, 0, 100 * kGiB), pool(kGiB, 4096 * 65536ULL, 0, 4 * kGiB, "GPU"), pool(0, 0, 0, 0, "GPU1")};
-  const Measure large = {pool(8 * kGiB, 0, 0, 100 * kGiB), pool(kGiB, 32768 * 65536ULL, 0, 4 * kGiB, "GPU"), pool(0, 0, 0, 0, "GPU1")};
+  const Measure small = {pool(8 * kGiB, 0, 0, 100 * kGiB), pool(kGiB, 4096 * 65536ULL, 0, 4 * kGiB, "GPU"),
+                         pool(0, 0, 0, 0, "GPU1")};
+  const Measure large = {pool(8 * kGiB, 0, 0, 100 * kGiB), pool(kGiB, 32768 * 65536ULL, 0, 4 * kGiB, "GPU"),
+                         pool(0, 0, 0, 0, "GPU1")};
   CHECK(largest_context(small, 4096, large, 32768, 1U << 20U) == 45056);
   CHECK(fits(small));
 }
@@ -80,10 +84,11 @@ TEST_CASE("sequences are many where they are free, few where each keeps a state"
 
 TEST_CASE("a shortage names every number and the next step") {
   const Measure measure = {pool(17 * kGiB + 307 * kMiB, 6 * kGiB, 400 * kMiB, 14 * kGiB)};
-  const Error some = no_memory(measure, {.model = "big.gguf", .context_tokens = 131072, .context_fits = 30720, .state_bytes = kGiB});
+  const Error some =
+      no_memory(measure, {.model = "big.gguf", .context_tokens = 131072, .context_fits = 30720, .state_bytes = kGiB});
   CHECK(some.kind == ErrorKind::NoMemory);
-  for (const char* word : {"big.gguf", "131072", "17.3 GiB weights", "5.0 GiB KV cache", "1.0 GiB sequence state", "400 MiB compute",
-                           "free are 14.0 GiB", "--ctx 30720", "--cache-type-k q8_0"})
+  for (const char* word : {"big.gguf", "131072", "17.3 GiB weights", "5.0 GiB KV cache", "1.0 GiB sequence state",
+                           "400 MiB compute", "free are 14.0 GiB", "--ctx 30720", "--cache-type-k q8_0"})
     CHECK_MESSAGE(some.message.find(word) != std::string::npos, word, " in ", some.message);
   const Error none = no_memory(measure, {.model = "big.gguf", .context_tokens = 4096});
   CHECK(none.message.find("smaller model") != std::string::npos);

@@ -27,16 +27,16 @@
 struct llama_memory_breakdown_data {
   std::size_t model = 0, context = 0, compute = 0;
 };
-std::map<ggml_backend_buffer_type_t, llama_memory_breakdown_data> llama_get_memory_breakdown(const llama_context* context)
-    __attribute__((weak));
+std::map<ggml_backend_buffer_type_t, llama_memory_breakdown_data> llama_get_memory_breakdown(
+    const llama_context* context) __attribute__((weak));
 
 namespace hearth::engine {
 namespace {
 
 constexpr std::string_view kRam = "RAM";
-constexpr std::uint32_t kSmallContext = 4096;   // two sizes far enough apart that padding does not bend the line
+constexpr std::uint32_t kSmallContext = 4096;  // two sizes far enough apart that padding does not bend the line
 constexpr std::uint32_t kLargeContext = 32768;
-constexpr std::uint32_t kStepsDownMax = 16;     // when the exact sizes lie a little above the line
+constexpr std::uint32_t kStepsDownMax = 16;  // when the exact sizes lie a little above the line
 
 std::uint64_t device_free_bytes(ggml_backend_dev_t device) {
   std::size_t free = 0;
@@ -134,8 +134,8 @@ std::uint32_t sequences_for(const Simulation& simulation, const EngineOptions& o
   return choose_sequences(options.parallel_jobs, std::max<std::uint64_t>(growth / 4, 1), least_free(*few));
 }
 
-Error shortage_of(const EngineOptions& options, const Measure& measure, const ContextPlan& plan, std::uint32_t context_fits,
-                  std::uint64_t state_bytes) {
+Error shortage_of(const EngineOptions& options, const Measure& measure, const ContextPlan& plan,
+                  std::uint32_t context_fits, std::uint64_t state_bytes) {
   return no_memory(measure, {.model = std::filesystem::path(options.model_path).filename().string(),
                              .context_tokens = plan.context_tokens,
                              .context_fits = context_fits,
@@ -145,13 +145,15 @@ Error shortage_of(const EngineOptions& options, const Measure& measure, const Co
 }
 
 Error refused_context(const EngineOptions& options) {
-  return {ErrorKind::InvalidInput, std::format("libllama cannot make a context for {} with these options: {}", options.model_path,
-                                               last_llama_errors().empty() ? "it gave no reason" : last_llama_errors())};
+  return {ErrorKind::InvalidInput,
+          std::format("libllama cannot make a context for {} with these options: {}", options.model_path,
+                      last_llama_errors().empty() ? "it gave no reason" : last_llama_errors())};
 }
 
 Result<ContextPlan> plan_by_measuring(const Simulation& simulation, const EngineOptions& options) {
   const std::uint32_t trained = std::max(round_up(simulation.trained_tokens()), kContextStep);
-  ContextPlan plan{.context_tokens = std::min(kSmallContext, trained), .sequences_max = 1, .outputs_max = outputs_max_of(options)};
+  ContextPlan plan{
+      .context_tokens = std::min(kSmallContext, trained), .sequences_max = 1, .outputs_max = outputs_max_of(options)};
   plan.sequences_max = sequences_for(simulation, options, plan);
   ContextPlan larger = plan;
   larger.context_tokens = plan.context_tokens * (kLargeContext / kSmallContext);
@@ -171,13 +173,16 @@ Result<ContextPlan> plan_by_measuring(const Simulation& simulation, const Engine
   }
   if (!options.check_memory) return plan;
   // Even without its buffers a context keeps some tens of bytes per token: what is hopeless is not even simulated.
-  const Measure line = extrapolate(*small, std::min(kSmallContext, trained), *large, larger.context_tokens, plan.context_tokens);
-  if (plan.context_tokens / 2 > most && !fits(line)) return std::unexpected(shortage_of(options, line, plan, most, state));
+  const Measure line =
+      extrapolate(*small, std::min(kSmallContext, trained), *large, larger.context_tokens, plan.context_tokens);
+  if (plan.context_tokens / 2 > most && !fits(line))
+    return std::unexpected(shortage_of(options, line, plan, most, state));
   for (std::uint32_t step = 0;; ++step) {
     const auto exact = simulation.measure(plan);
     if (!exact) return std::unexpected(refused_context(options));
     if (fits(*exact)) break;
-    const bool may_shrink = options.context_tokens == 0 && step < kStepsDownMax && plan.context_tokens > 2 * kContextTokensMin;
+    const bool may_shrink =
+        options.context_tokens == 0 && step < kStepsDownMax && plan.context_tokens > 2 * kContextTokensMin;
     if (!may_shrink) return std::unexpected(shortage_of(options, *exact, plan, most, state));
     plan.context_tokens -= round_up(plan.context_tokens / 64);
   }
@@ -195,11 +200,13 @@ Measure estimate(const EngineOptions& options, const GgufHeader& header, const C
   const double vocabulary = words == header.array_counts.end() ? 150000 : static_cast<double>(words->second);
   const auto row = [&](KvType type, double head_width) {
     const ggml_type real = ggml_type_of(type);
-    return head_width * kv_heads * static_cast<double>(ggml_type_size(real)) / static_cast<double>(ggml_blck_size(real));
+    return head_width * kv_heads * static_cast<double>(ggml_type_size(real)) /
+           static_cast<double>(ggml_blck_size(real));
   };
   const double per_token = layers * (row(types.k, header.number("attention.key_length", width / heads)) +
                                      row(types.v, header.number("attention.value_length", width / heads)));
-  const double compute = options.ubatch_tokens * (8 * width + 2.0 * plan.context_tokens) * 4 + plan.outputs_max * vocabulary * 8;
+  const double compute =
+      options.ubatch_tokens * (8 * width + 2.0 * plan.context_tokens) * 4 + plan.outputs_max * vocabulary * 8;
   return {{.name = std::string(kRam),
            .weights_bytes = header.tensor_bytes * header.split_count,
            .context_bytes = static_cast<std::uint64_t>(per_token * plan.context_tokens),
@@ -208,15 +215,21 @@ Measure estimate(const EngineOptions& options, const GgufHeader& header, const C
 }
 
 Result<ContextPlan> plan_by_estimate(const EngineOptions& options, const GgufHeader& header) {
-  const auto trained = round_up(static_cast<std::uint32_t>(std::clamp(header.number("context_length", kContextTokensMin), 256.0, 1e8)));
-  ContextPlan plan{.context_tokens = kSmallContext, .sequences_max = 2 * options.parallel_jobs + 2, .outputs_max = outputs_max_of(options)};
+  const auto trained =
+      round_up(static_cast<std::uint32_t>(std::clamp(header.number("context_length", kContextTokensMin), 256.0, 1e8)));
+  ContextPlan plan{.context_tokens = kSmallContext,
+                   .sequences_max = 2 * options.parallel_jobs + 2,
+                   .outputs_max = outputs_max_of(options)};
   ContextPlan larger = plan;
   larger.context_tokens = kLargeContext;
-  const std::uint32_t most = largest_context(estimate(options, header, plan), kSmallContext, estimate(options, header, larger),
-                                             kLargeContext, trained);
-  plan.context_tokens = options.context_tokens != 0 ? round_up(options.context_tokens) : most != 0 ? most : std::min(kContextTokensMin, trained);
+  const std::uint32_t most = largest_context(estimate(options, header, plan), kSmallContext,
+                                             estimate(options, header, larger), kLargeContext, trained);
+  plan.context_tokens = options.context_tokens != 0 ? round_up(options.context_tokens)
+                        : most != 0                 ? most
+                                                    : std::min(kContextTokensMin, trained);
   const Measure measure = estimate(options, header, plan);
-  if (options.check_memory && !has_gpu() && !fits(measure)) return std::unexpected(shortage_of(options, measure, plan, most, 0));
+  if (options.check_memory && !has_gpu() && !fits(measure))
+    return std::unexpected(shortage_of(options, measure, plan, most, 0));
   return plan;
 }
 
@@ -227,7 +240,8 @@ Result<ContextPlan> plan_context(const EngineOptions& options, const GgufHeader&
   const auto simulation = Simulation::open(options);
   if (simulation) return plan_by_measuring(*simulation, options);
   // A model that is refused without memory is refused with it too, and with the better words.
-  if (llama_get_memory_breakdown != nullptr) return std::unexpected(explain_refused_model(options.model_path, last_llama_errors()));
+  if (llama_get_memory_breakdown != nullptr)
+    return std::unexpected(explain_refused_model(options.model_path, last_llama_errors()));
   log_info("engine", "this libllama cannot say how much memory a model takes; estimating");
   return plan_by_estimate(options, header);
 }

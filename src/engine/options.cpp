@@ -32,7 +32,8 @@ Result<std::int64_t> parse_number(std::string_view flag, std::string_view text, 
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc{} || end != text.data() + text.size() || value < min || value > max)
-    return fail(ErrorKind::InvalidInput, std::format("{} takes a whole number from {} to {}, not \"{}\"", flag, min, max, text));
+    return fail(ErrorKind::InvalidInput,
+                std::format("{} takes a whole number from {} to {}, not \"{}\"", flag, min, max, text));
   return value;
 }
 
@@ -57,19 +58,28 @@ Result<void> set_kv_type(KvType& to, std::string_view flag, std::string_view tex
 }
 
 Result<void> set_flash_attention(FlashAttention& to, std::string_view flag, std::string_view text) {
-  if (text == "on") to = FlashAttention::On;
-  else if (text == "off") to = FlashAttention::Off;
-  else if (text == "auto") to = FlashAttention::Auto;
-  else return fail(ErrorKind::InvalidInput, std::format("{} takes on, off or auto, not \"{}\"", flag, text));
+  if (text == "on")
+    to = FlashAttention::On;
+  else if (text == "off")
+    to = FlashAttention::Off;
+  else if (text == "auto")
+    to = FlashAttention::Auto;
+  else
+    return fail(ErrorKind::InvalidInput, std::format("{} takes on, off or auto, not \"{}\"", flag, text));
   return {};
 }
 
 bool set_switch(EngineOptions& options, std::string_view flag) {
-  if (flag == "--no-mmap") options.mmap = false;
-  else if (flag == "--mmap") options.mmap = true;
-  else if (flag == "--mlock") options.mlock = true;
-  else if (flag == "--no-memory-check") options.check_memory = false;
-  else return false;
+  if (flag == "--no-mmap")
+    options.mmap = false;
+  else if (flag == "--mmap")
+    options.mmap = true;
+  else if (flag == "--mlock")
+    options.mlock = true;
+  else if (flag == "--no-memory-check")
+    options.check_memory = false;
+  else
+    return false;
   return true;
 }
 
@@ -97,20 +107,34 @@ std::string_view long_name(std::string_view flag) {
 
 // False when there is no such flag.
 Result<bool> set_value(EngineOptions& options, std::string_view flag, std::string_view value) {
-  if (flag == "--model") options.model_path = value;
-  else if (flag == "--ctx" && value == "auto") options.context_tokens = 0;
-  else if (flag == "--ctx") TRY(set_number(options.context_tokens, flag, value, 0, kContextTokensMax));
-  else if (flag == "--parallel") TRY(set_number(options.parallel_jobs, flag, value, 1, kParallelJobsMax));
-  else if (flag == "--batch-size") TRY(set_number(options.batch_tokens, flag, value, 1, kBatchTokensMax));
-  else if (flag == "--ubatch-size") TRY(set_number(options.ubatch_tokens, flag, value, 1, kBatchTokensMax));
-  else if (flag == "--threads") TRY(set_number(options.threads, flag, value, 0, kThreadsMax));
-  else if (flag == "--threads-batch") TRY(set_number(options.threads_batch, flag, value, 0, kThreadsMax));
-  else if (flag == "--n-gpu-layers" && (value == "all" || value == "auto")) options.gpu_layers = -1;
-  else if (flag == "--n-gpu-layers") TRY(set_number(options.gpu_layers, flag, value, -1, kGpuLayersMax));
-  else if (flag == "--cache-type-k") TRY(set_kv_type(options.kv_type_k, flag, value));
-  else if (flag == "--cache-type-v") TRY(set_kv_type(options.kv_type_v, flag, value));
-  else if (flag == "--flash-attn") TRY(set_flash_attention(options.flash_attention, flag, value));
-  else return false;
+  if (flag == "--model")
+    options.model_path = value;
+  else if (flag == "--ctx" && value == "auto")
+    options.context_tokens = 0;
+  else if (flag == "--ctx")
+    TRY(set_number(options.context_tokens, flag, value, 0, kContextTokensMax));
+  else if (flag == "--parallel")
+    TRY(set_number(options.parallel_jobs, flag, value, 1, kParallelJobsMax));
+  else if (flag == "--batch-size")
+    TRY(set_number(options.batch_tokens, flag, value, 1, kBatchTokensMax));
+  else if (flag == "--ubatch-size")
+    TRY(set_number(options.ubatch_tokens, flag, value, 1, kBatchTokensMax));
+  else if (flag == "--threads")
+    TRY(set_number(options.threads, flag, value, 0, kThreadsMax));
+  else if (flag == "--threads-batch")
+    TRY(set_number(options.threads_batch, flag, value, 0, kThreadsMax));
+  else if (flag == "--n-gpu-layers" && (value == "all" || value == "auto"))
+    options.gpu_layers = -1;
+  else if (flag == "--n-gpu-layers")
+    TRY(set_number(options.gpu_layers, flag, value, -1, kGpuLayersMax));
+  else if (flag == "--cache-type-k")
+    TRY(set_kv_type(options.kv_type_k, flag, value));
+  else if (flag == "--cache-type-v")
+    TRY(set_kv_type(options.kv_type_v, flag, value));
+  else if (flag == "--flash-attn")
+    TRY(set_flash_attention(options.flash_attention, flag, value));
+  else
+    return false;
   return true;
 }
 
@@ -138,15 +162,19 @@ Result<EngineOptions> parse_options(std::span<const std::string> arguments) {
     flag = long_name(flag);
     if (!value && set_switch(options, flag)) continue;
     const bool is_last = i + 1 == arguments.size();
-    TRY_ASSIGN(const bool known, set_value(options, flag, value ? *value : is_last ? std::string_view() : arguments[i + 1]));
+    TRY_ASSIGN(const bool known, set_value(options, flag,
+                                           value     ? *value
+                                           : is_last ? std::string_view()
+                                                     : arguments[i + 1]));
     if (!known) return fail(ErrorKind::InvalidInput, std::format("the engine knows no flag \"{}\"", flag));
     if (!value && is_last) return fail(ErrorKind::InvalidInput, std::format("{} needs a value", flag));
     if (!value) ++i;
   }
   if (options.model_path.empty()) return fail(ErrorKind::InvalidInput, "name the model: --model FILE.gguf");
   if (options.flash_attention == FlashAttention::Off && is_quantized(options.kv_type_v))
-    return fail(ErrorKind::InvalidInput, std::format("--cache-type-v {} needs flash attention; leave out --flash-attn off",
-                                                     kv_type_name(options.kv_type_v)));
+    return fail(ErrorKind::InvalidInput,
+                std::format("--cache-type-v {} needs flash attention; leave out --flash-attn off",
+                            kv_type_name(options.kv_type_v)));
   return options;
 }
 

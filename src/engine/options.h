@@ -15,20 +15,20 @@ enum class KvType { Auto, F32, F16, BF16, Q8_0, Q5_1, Q5_0, Q4_1, Q4_0 };
 enum class FlashAttention { On, Off, Auto };
 
 struct EngineOptions {
-  std::string model_path;                // a GGUF file, or "fake:SCRIPT.json" for the scripted engine of the tests
-  std::uint32_t context_tokens = 0;      // 0 = auto: the largest that fits, at most what the model was trained for
+  std::string model_path;            // a GGUF file, or "fake:SCRIPT.json" for the scripted engine of the tests
+  std::uint32_t context_tokens = 0;  // 0 = auto: the largest that fits, at most what the model was trained for
   std::uint32_t parallel_jobs = 4;
-  std::uint32_t batch_tokens = 2048;     // llama n_batch
-  std::uint32_t ubatch_tokens = 512;     // llama n_ubatch
-  std::int32_t threads = 0;              // decode; 0 = physical cores
-  std::int32_t threads_batch = 0;        // prefill; 0 = as threads
-  std::int32_t gpu_layers = -1;          // -1 = all
-  KvType kv_type_k = KvType::Auto;       // Auto: per back end, by measurement (ARCHITECTURE.md)
+  std::uint32_t batch_tokens = 2048;  // llama n_batch
+  std::uint32_t ubatch_tokens = 512;  // llama n_ubatch
+  std::int32_t threads = 0;           // decode; 0 = physical cores
+  std::int32_t threads_batch = 0;     // prefill; 0 = as threads
+  std::int32_t gpu_layers = -1;       // -1 = all
+  KvType kv_type_k = KvType::Auto;    // Auto: per back end, by measurement (ARCHITECTURE.md)
   KvType kv_type_v = KvType::Auto;
   FlashAttention flash_attention = FlashAttention::On;
   bool mmap = true;
   bool mlock = false;
-  bool check_memory = true;              // the pre-flight; off only by the user's explicit word
+  bool check_memory = true;  // the pre-flight; off only by the user's explicit word
 };
 
 // The engine program's flags, named as llama-server's users know them (--model, --ctx N|auto, --parallel, --batch-size,

@@ -14,8 +14,29 @@ Result<EngineOptions> parse(std::vector<std::string> arguments) { return parse_o
 }  // namespace
 
 TEST_CASE("every flag sets its knob, long, short and with an equals sign") {
-  const auto options = parse({"-m", "a b.gguf", "--ctx=32768", "-np", "2", "-b", "1024", "--ubatch-size", "256", "-t", "3", "--threads-batch=4",
-                              "-ngl", "12", "-ctk", "q8_0", "--cache-type-v", "f16", "-fa", "auto", "--no-mmap", "--mlock", "--no-memory-check"});
+  const auto options = parse({"-m",
+                              "a b.gguf",
+                              "--ctx=32768",
+                              "-np",
+                              "2",
+                              "-b",
+                              "1024",
+                              "--ubatch-size",
+                              "256",
+                              "-t",
+                              "3",
+                              "--threads-batch=4",
+                              "-ngl",
+                              "12",
+                              "-ctk",
+                              "q8_0",
+                              "--cache-type-v",
+                              "f16",
+                              "-fa",
+                              "auto",
+                              "--no-mmap",
+                              "--mlock",
+                              "--no-memory-check"});
   REQUIRE(options);
   CHECK(options->model_path == "a b.gguf");
   CHECK(options->context_tokens == 32768);

@@ -9,8 +9,8 @@
 namespace hearth::engine {
 
 struct LogicalCpu {
-  std::string siblings;       // the kernel's thread_siblings_list: the same text for the threads of one core
-  std::uint32_t capacity = 0; // relative speed of the core; 0 where the kernel says nothing
+  std::string siblings;        // the kernel's thread_siblings_list: the same text for the threads of one core
+  std::uint32_t capacity = 0;  // relative speed of the core; 0 where the kernel says nothing
 };
 
 // One thread per physical core (two threads of one core share its vector units and only disturb each other), fast cores

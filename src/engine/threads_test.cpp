@@ -10,8 +10,8 @@ namespace hearth::engine {
 TEST_CASE("threads: one per core, fast cores only, within the container's quota") {
   CHECK(choose_threads({}, 0) == 1);
   CHECK(choose_threads({{"0", 0}, {"1", 0}}, 0) == 2);
-  CHECK(choose_threads({{"0,4", 0}, {"1,5", 0}, {"0,4", 0}, {"1,5", 0}}, 0) == 2);       // two threads per core
-  CHECK(choose_threads({{"0", 5000}, {"1", 5100}, {"2", 2800}, {"3", 2800}}, 0) == 2);   // two efficient ones
+  CHECK(choose_threads({{"0,4", 0}, {"1,5", 0}, {"0,4", 0}, {"1,5", 0}}, 0) == 2);      // two threads per core
+  CHECK(choose_threads({{"0", 5000}, {"1", 5100}, {"2", 2800}, {"3", 2800}}, 0) == 2);  // two efficient ones
   CHECK(choose_threads({{"0", 0}, {"1", 0}, {"2", 0}, {"3", 0}}, 1.5) == 2);
   CHECK(choose_threads({{"0", 0}, {"1", 0}}, 0.5) == 1);
   CHECK(default_threads() >= 1);

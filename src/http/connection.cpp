@@ -40,7 +40,8 @@ std::string peer_name(const tcp::socket& socket) {
   const tcp::endpoint peer = socket.remote_endpoint(error);
   if (error) return "";
   const std::string address = peer.address().to_string();
-  return std::format("{}{}{}:{}", peer.address().is_v6() ? "[" : "", address, peer.address().is_v6() ? "]" : "", peer.port());
+  return std::format("{}{}{}:{}", peer.address().is_v6() ? "[" : "", address, peer.address().is_v6() ? "]" : "",
+                     peer.port());
 }
 }  // namespace
 
@@ -53,8 +54,10 @@ void Connection::start() {
   socket_.set_option(tcp::no_delay(true), ignored);
   socket_.set_option(asio::socket_base::keep_alive(true), ignored);
   core_.connections.insert(this);
-  if (admission_ == Admission::Served) ++core_.connection_count;
-  else ++core_.refused_count;
+  if (admission_ == Admission::Served)
+    ++core_.connection_count;
+  else
+    ++core_.refused_count;
   asio::co_spawn(core_.io, run(shared_from_this()), asio::detached);
 }
 
@@ -66,8 +69,10 @@ asio::awaitable<void> Connection::run(std::shared_ptr<Connection> self) {
   }
   self->cut(Why::ClientGone);
   self->core_.connections.erase(self.get());
-  if (self->admission_ == Admission::Served) --self->core_.connection_count;
-  else --self->core_.refused_count;
+  if (self->admission_ == Admission::Served)
+    --self->core_.connection_count;
+  else
+    --self->core_.refused_count;
 }
 
 asio::awaitable<void> Connection::serve() {
@@ -169,7 +174,7 @@ asio::awaitable<Connection::Fill> Connection::fill() {
   if (error != asio::error::would_block && error != asio::error::try_again) co_return Fill::Eof;
   reads_in_a_row_ = 0;
   const auto [wait_error] = co_await socket_.async_wait(tcp::socket::wait_read, kAwait);
-  co_return wait_error && wait_error != asio::error::operation_aborted ? Fill::Eof : Fill::Again;
+  co_return wait_error&& wait_error != asio::error::operation_aborted ? Fill::Eof : Fill::Again;
 }
 
 void Connection::send_continue() {
@@ -267,7 +272,8 @@ void Connection::flush() {
   while (!out.empty() && !waiting_for_space_) {
     std::array<asio::const_buffer, kGatherMax> buffers;
     std::size_t count = 0;
-    out.visit_front(kGatherMax, [&](std::string_view piece) { buffers[count++] = asio::buffer(piece.data(), piece.size()); });
+    out.visit_front(kGatherMax,
+                    [&](std::string_view piece) { buffers[count++] = asio::buffer(piece.data(), piece.size()); });
     SocketError error;
     const std::size_t taken = socket_.write_some(std::span(buffers).first(count), error);
     if (!error) {

@@ -42,11 +42,11 @@ struct Core {
   std::shared_ptr<Mailbox> mailbox;
   BoundedQueue<std::shared_ptr<Exchange>> work;  // to the workers
   TimerQueue timers;
-  asio::steady_timer alarm{io};  // the one timer behind `timers`
+  asio::steady_timer alarm{io};   // the one timer behind `timers`
   std::int64_t alarm_due_us = 0;  // 0: not armed
   std::vector<std::shared_ptr<Connection>> touched;
   std::unordered_set<Connection*> connections;
-  std::size_t refused_count = 0;                  // connections that only hear 503
+  std::size_t refused_count = 0;                 // connections that only hear 503
   std::atomic<std::size_t> connection_count{0};  // the others
   std::array<char, 64 * 1024> scratch{};         // every read lands here first: an idle connection owns no buffer
 };
@@ -90,7 +90,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   asio::ip::tcp::socket socket_;
   const Admission admission_;
   std::string peer_;
-  std::string held_;  // read and not yet parsed
+  std::string held_;                       // read and not yet parsed
   std::unique_ptr<RequestParser> parser_;  // from a request's first byte to its last
   std::shared_ptr<Turn> turn_;             // from a request's last byte to its answer's last
   std::int64_t last_read_us_ = 0;

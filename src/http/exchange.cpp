@@ -49,7 +49,8 @@ void Mailbox::close() {
   tasks.swap(tasks_);
 }
 
-Turn::Turn(RequestTraits traits, TimerQueue& timers, std::shared_ptr<ExchangeState> state, std::function<void()> touched)
+Turn::Turn(RequestTraits traits, TimerQueue& timers, std::shared_ptr<ExchangeState> state,
+           std::function<void()> touched)
     : traits_(traits), timers_(timers), state_(std::move(state)), touched_(std::move(touched)) {}
 
 Turn::~Turn() { end(ExchangeState::End::ClientGone); }
@@ -67,9 +68,7 @@ std::string Turn::head(int status, const Headers& headers, std::size_t body_byte
   }
   chunked_ = framing == Framing::Chunked;
   body_wanted_ = !traits_.is_head && framing != Framing::NoBody;
-  const Reuse reuse = !traits_.keep_alive    ? Reuse::Close
-                      : traits_.is_http_1_0 ? Reuse::KeepAlive10
-                                            : Reuse::KeepAlive;
+  const Reuse reuse = !traits_.keep_alive ? Reuse::Close : traits_.is_http_1_0 ? Reuse::KeepAlive10 : Reuse::KeepAlive;
   return response_head(status, headers, framing, body_bytes, reuse, std::time(nullptr));
 }
 

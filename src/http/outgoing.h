@@ -60,7 +60,7 @@ class Outgoing {
 
  private:
   static constexpr std::size_t kJoinedBytesMax = 16 * 1024;  // about what one send takes cheaply
-  static constexpr std::size_t kSentPiecesMax = 64;         // emptied places kept before the rest moves up
+  static constexpr std::size_t kSentPiecesMax = 64;          // emptied places kept before the rest moves up
 
   std::vector<std::string> pieces_;  // [first_, size) wait; [0, first_) are sent and empty
   std::size_t first_ = 0;

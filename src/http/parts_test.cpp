@@ -66,12 +66,15 @@ std::string outcome(std::string_view input, Next next) {
 
 TEST_CASE("broken requests end in the same refusal or the same request however they are cut") {
   const std::string seeds[] = {
-      "POST /v1/messages?beta=true HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\nExpect: 100-continue\r\n\r\n{\"a\": 1234}",
+      "POST /v1/messages?beta=true HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\nExpect: 100-continue\r\n\r\n{\"a\": "
+      "1234}",
       "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
       "4;a=b\r\nbody\r\n10\r\n0123456789abcdef\r\n0\r\nt: u\r\n\r\n",
       "GET http://h/p?q HTTP/1.0\r\nConnection: keep-alive\r\nX: " + std::string(700, 'x') + "\r\n\r\n"};
   std::mt19937 random(20260101);
-  const auto below = [&](std::size_t bound) { return std::uniform_int_distribution<std::size_t>(0, bound - 1)(random); };
+  const auto below = [&](std::size_t bound) {
+    return std::uniform_int_distribution<std::size_t>(0, bound - 1)(random);
+  };
   constexpr std::string_view kOdd = "\r\n\0 :;,0fF9\t\x7f\xff/?";
   for (int round = 0; round < 3000; ++round) {
     std::string text = seeds[below(3)];
@@ -137,14 +140,14 @@ TEST_CASE("timers come due by time, equal times in the order they were added, an
   CHECK(timers.size() == 1);
 }
 
-TEST_CASE("the date is written as HTTP wants it") {
-  CHECK(http_date(784111777) == "Sun, 06 Nov 1994 08:49:37 GMT");
-}
+TEST_CASE("the date is written as HTTP wants it") { CHECK(http_date(784111777) == "Sun, 06 Nov 1994 08:49:37 GMT"); }
 
 TEST_CASE("a head frames the body as it is told and ignores framing from the caller") {
-  const std::string head = response_head(529, {{"Transfer-Encoding", "gzip"}, {"x", "y"}}, Framing::Chunked, 0, Reuse::Close, 0);
-  CHECK(head == "HTTP/1.1 529 Overloaded\r\ndate: Thu, 01 Jan 1970 00:00:00 GMT\r\nx: y\r\n"
-                "transfer-encoding: chunked\r\nconnection: close\r\n\r\n");
+  const std::string head =
+      response_head(529, {{"Transfer-Encoding", "gzip"}, {"x", "y"}}, Framing::Chunked, 0, Reuse::Close, 0);
+  CHECK(head ==
+        "HTTP/1.1 529 Overloaded\r\ndate: Thu, 01 Jan 1970 00:00:00 GMT\r\nx: y\r\n"
+        "transfer-encoding: chunked\r\nconnection: close\r\n\r\n");
 }
 
 }  // namespace

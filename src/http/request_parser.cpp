@@ -36,8 +36,8 @@ const std::string* Request::header(std::string_view name) const {
 class RequestParser::Machine final : public beast_http::basic_parser<true> {
  public:
   Machine(std::size_t header_bytes_max, std::size_t body_bytes_max) {
-    header_limit(static_cast<std::uint32_t>(
-        std::min<std::size_t>(header_bytes_max, std::numeric_limits<std::uint32_t>::max())));
+    header_limit(
+        static_cast<std::uint32_t>(std::min<std::size_t>(header_bytes_max, std::numeric_limits<std::uint32_t>::max())));
     body_limit(body_bytes_max);
   }
 

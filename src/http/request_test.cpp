@@ -24,9 +24,11 @@ TEST_CASE("path, query, headers, peer and time of arrival reach the handler") {
   std::unique_ptr<Server> server = start_server([](const std::shared_ptr<Exchange>& exchange) {
     const Request& r = exchange->request();
     const std::string* header = r.header("x-one");
-    exchange->respond({200, {}, r.method + "|" + r.path + "|" + r.query + "|" + (header ? *header : "none") + "|" +
-                                    (r.peer.starts_with("127.0.0.1:") ? "peer" : r.peer) + "|" +
-                                    (r.received_us > 0 ? "time" : "no time")});
+    exchange->respond({200,
+                       {},
+                       r.method + "|" + r.path + "|" + r.query + "|" + (header ? *header : "none") + "|" +
+                           (r.peer.starts_with("127.0.0.1:") ? "peer" : r.peer) + "|" +
+                           (r.received_us > 0 ? "time" : "no time")});
   });
   TestClient client(server->port());
   client.get("/v1/messages%20?beta=true&x=?", "X-One:  two \r\n");
@@ -145,8 +147,8 @@ TEST_CASE("the 413 comes before the body is sent, and instead of the 100 that wa
 TEST_CASE("a chunked body over the limit is a 413 too") {
   const auto server = start_server(echo, {.body_bytes_max = 100});
   TestClient client(server->port());
-  client.send("POST / HTTP/1.1\r\nhost: t\r\ntransfer-encoding: chunked\r\n\r\n40\r\n" + std::string(64, 'a') + "\r\n40\r\n" +
-              std::string(64, 'a') + "\r\n0\r\n\r\n");
+  client.send("POST / HTTP/1.1\r\nhost: t\r\ntransfer-encoding: chunked\r\n\r\n40\r\n" + std::string(64, 'a') +
+              "\r\n40\r\n" + std::string(64, 'a') + "\r\n0\r\n\r\n");
   CHECK(client.read_answer().status == 413);
 }
 

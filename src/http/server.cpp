@@ -50,10 +50,12 @@ Error bind_error(const tcp::endpoint& endpoint, const std::string& host, const S
                                        endpoint.port(), owner.empty() ? " by another program" : " by " + owner)};
   }
   if (error == asio::error::access_denied)
-    return {ErrorKind::Io, std::format("port {} needs more rights than this process has; choose one over 1023 with --port N",
-                                       endpoint.port())};
-  return {ErrorKind::Io, std::format("cannot listen on {} port {}: {}; choose an address of this machine with --host ADDRESS",
-                                     host, endpoint.port(), error.message())};
+    return {ErrorKind::Io,
+            std::format("port {} needs more rights than this process has; choose one over 1023 with --port N",
+                        endpoint.port())};
+  return {ErrorKind::Io,
+          std::format("cannot listen on {} port {}: {}; choose an address of this machine with --host ADDRESS", host,
+                      endpoint.port(), error.message())};
 }
 
 SocketError listen_on(tcp::acceptor& acceptor, const tcp::endpoint& endpoint) {
@@ -106,7 +108,8 @@ Result<std::vector<tcp::endpoint>> addresses_of(asio::io_context& io, const std:
   for (const auto& entry : resolver.resolve(host, std::to_string(port), tcp::resolver::passive, error))
     endpoints.push_back(entry.endpoint());
   if (endpoints.empty())
-    return fail(ErrorKind::Io, std::format("the address {} is not known here: {}; use --host 127.0.0.1", host, error.message()));
+    return fail(ErrorKind::Io,
+                std::format("the address {} is not known here: {}; use --host 127.0.0.1", host, error.message()));
   return endpoints;
 }
 
@@ -119,8 +122,8 @@ Result<void> RealServer::open() {
     if (port_ != 0) endpoint.port(port_);
     Listener& listener = listeners_.emplace_back(tcp::acceptor(core_.io), asio::steady_timer(core_.io));
     if (const SocketError refused = listen_on(listener.acceptor, endpoint)) {
-      const bool no_such_address = refused == asio::error::address_family_not_supported ||
-                                   refused.value() == EADDRNOTAVAIL;
+      const bool no_such_address =
+          refused == asio::error::address_family_not_supported || refused.value() == EADDRNOTAVAIL;
       listeners_.pop_back();
       if (no_such_address && found.size() > 1) {
         error = refused;  // IPv6 is switched off, say
@@ -220,7 +223,8 @@ void RealServer::stop() {
 }  // namespace
 
 Core::Core(ServerOptions server_options, Server::ErrorResponder responder)
-    : options(std::move(server_options)), error_responder(std::move(responder)),
+    : options(std::move(server_options)),
+      error_responder(std::move(responder)),
       work(std::max<std::size_t>(options.limits.connections_max, 1)) {
   mailbox = std::make_shared<Mailbox>([this] {
     asio::post(io, [this] {

@@ -56,13 +56,16 @@ TEST_CASE("a stream to an HTTP/1.0 client is not chunked and ends with the conne
 
 TEST_CASE("large and small writes arrive in order and whole") {
   std::string expected;
-  for (int i = 0; i < 300; ++i) expected += std::string(static_cast<std::size_t>(i * i), static_cast<char>('a' + i % 26));
-  const auto server = start_server([&](const std::shared_ptr<Exchange>& exchange) {
-    exchange->begin_stream(200, {});
-    for (int i = 0; i < 300; ++i)
-      exchange->write(std::string(static_cast<std::size_t>(i * i), static_cast<char>('a' + i % 26)));
-    exchange->finish();
-  }, {.unsent_bytes_max = 64ULL << 20});
+  for (int i = 0; i < 300; ++i)
+    expected += std::string(static_cast<std::size_t>(i * i), static_cast<char>('a' + i % 26));
+  const auto server = start_server(
+      [&](const std::shared_ptr<Exchange>& exchange) {
+        exchange->begin_stream(200, {});
+        for (int i = 0; i < 300; ++i)
+          exchange->write(std::string(static_cast<std::size_t>(i * i), static_cast<char>('a' + i % 26)));
+        exchange->finish();
+      },
+      {.unsent_bytes_max = 64ULL << 20});
   TestClient client(server->port());
   client.get("/");
   const auto answer = client.read_answer();
@@ -130,17 +133,24 @@ TEST_CASE("a reader that stops reading is dropped at the limit of unsent bytes a
   Counter gone;
   std::atomic<bool> drop_me{false};
   std::jthread writer;
-  const auto server = start_server([&](const std::shared_ptr<Exchange>& exchange) {
-    if (exchange->request().path != "/slow") return echo(exchange);
-    exchange->on_disconnect([&] { drop_me = true; gone.add(); });
-    exchange->begin_stream(200, {});
-    writer = std::jthread([exchange, &drop_me] {
-      while (!drop_me) {
-        if (exchange->unsent_bytes() < (2U << 20)) exchange->write(std::string(64 * 1024, 'x'));
-        else std::this_thread::yield();
-      }
-    });
-  }, {.unsent_bytes_max = 1 << 20});
+  const auto server = start_server(
+      [&](const std::shared_ptr<Exchange>& exchange) {
+        if (exchange->request().path != "/slow") return echo(exchange);
+        exchange->on_disconnect([&] {
+          drop_me = true;
+          gone.add();
+        });
+        exchange->begin_stream(200, {});
+        writer = std::jthread([exchange, &drop_me] {
+          while (!drop_me) {
+            if (exchange->unsent_bytes() < (2U << 20))
+              exchange->write(std::string(64 * 1024, 'x'));
+            else
+              std::this_thread::yield();
+          }
+        });
+      },
+      {.unsent_bytes_max = 1 << 20});
   TestClient slow(server->port(), 4096);
   slow.get("/slow");
   TestClient other(server->port());
@@ -155,20 +165,22 @@ TEST_CASE("a reader that stops reading is dropped at the limit of unsent bytes a
 
 TEST_CASE("a reader whose kernel takes nothing for too long is dropped") {
   Counter gone;
-  const auto server = start_server([&](const std::shared_ptr<Exchange>& exchange) {
-    exchange->on_disconnect([&gone, exchange] { gone.add(); });
-    exchange->begin_stream(200, {});
-    exchange->write(std::string(16 << 20, 'x'));
-  }, {.unsent_bytes_max = 64 << 20, .write_stall_timeout_ms = 100});
+  const auto server = start_server(
+      [&](const std::shared_ptr<Exchange>& exchange) {
+        exchange->on_disconnect([&gone, exchange] { gone.add(); });
+        exchange->begin_stream(200, {});
+        exchange->write(std::string(16 << 20, 'x'));
+      },
+      {.unsent_bytes_max = 64 << 20, .write_stall_timeout_ms = 100});
   TestClient slow(server->port(), 4096);
   slow.get("/");
   CHECK(gone.reaches(1));
 }
 
 TEST_CASE("a response larger than the limit of unsent bytes is sent whole to a slow reader") {
-  const auto server = start_server([](const std::shared_ptr<Exchange>& exchange) {
-    exchange->respond({200, {}, std::string(16 << 20, 'x')});
-  }, {.unsent_bytes_max = 1 << 20});
+  const auto server = start_server(
+      [](const std::shared_ptr<Exchange>& exchange) { exchange->respond({200, {}, std::string(16 << 20, 'x')}); },
+      {.unsent_bytes_max = 1 << 20});
   TestClient client(server->port(), 4096);
   client.get("/");
   const auto answer = client.read_answer();

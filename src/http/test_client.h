@@ -18,7 +18,7 @@ inline constexpr int kWaitSeconds = 20;
 class TestClient {
  public:
   struct Answer {
-    int status = 0;  // 0: the connection ended before a whole head
+    int status = 0;                              // 0: the connection ended before a whole head
     std::map<std::string, std::string> headers;  // names in lower case
     std::string body;
     bool complete = false;  // the body came to its end
@@ -44,8 +44,8 @@ class TestClient {
     return send("GET " + std::string(path) + " HTTP/1.1\r\nhost: test\r\n" + std::string(headers) + "\r\n");
   }
   bool post(std::string_view path, std::string_view body) {
-    return send("POST " + std::string(path) + " HTTP/1.1\r\nhost: test\r\ncontent-length: " + std::to_string(body.size()) +
-                "\r\n\r\n") &&
+    return send("POST " + std::string(path) +
+                " HTTP/1.1\r\nhost: test\r\ncontent-length: " + std::to_string(body.size()) + "\r\n\r\n") &&
            send(body);
   }
 

@@ -44,7 +44,8 @@ inline Response test_error(int status, std::string_view message) {
 }
 
 inline std::unique_ptr<Server> start_server(Server::Handler handler, Limits limits = {}) {
-  auto server = Server::start({.host = "127.0.0.1", .port = 0, .workers = 2, .limits = limits}, std::move(handler), test_error);
+  auto server =
+      Server::start({.host = "127.0.0.1", .port = 0, .workers = 2, .limits = limits}, std::move(handler), test_error);
   REQUIRE_MESSAGE(server.has_value(), (server ? "" : server.error().message));
   return std::move(*server);
 }

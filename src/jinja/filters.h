@@ -41,7 +41,7 @@ class Bound {
   [[nodiscard]] bool has(std::size_t index) const { return values_[index] != nullptr; }
   [[nodiscard]] bool given(std::size_t index) const {
     return has(index) && !values_[index]->is(Kind::None);
-  }                                                                // None counts as absent
+  }  // None counts as absent
   [[nodiscard]] const Value& operator[](std::size_t index) const;  // refuses a missing one
   [[nodiscard]] std::int64_t integer(std::size_t index, std::int64_t otherwise) const;
   [[nodiscard]] bool flag(std::size_t index, bool otherwise) const {

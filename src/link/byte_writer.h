@@ -20,8 +20,8 @@
 namespace hearth::link {
 
 template <class T>
-concept WireInteger = std::same_as<T, std::uint8_t> || std::same_as<T, std::uint16_t> || std::same_as<T, std::uint32_t> ||
-                      std::same_as<T, std::uint64_t> || std::same_as<T, std::int32_t>;
+concept WireInteger = std::same_as<T, std::uint8_t> || std::same_as<T, std::uint16_t> ||
+                      std::same_as<T, std::uint32_t> || std::same_as<T, std::uint64_t> || std::same_as<T, std::int32_t>;
 
 class ByteWriter {
  public:

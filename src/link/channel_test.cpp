@@ -62,7 +62,8 @@ TEST_CASE("frames of several senders never mix") {
   constexpr std::size_t kEach = 500;
   const auto send_many = [&](JobId job) {
     for (std::size_t index = 0; index < kEach; ++index)
-      REQUIRE(ends.engine->send(TokenEvent{.job = job, .tokens = {{static_cast<Token>(index), std::string(100, 'x')}}}));
+      REQUIRE(
+          ends.engine->send(TokenEvent{.job = job, .tokens = {{static_cast<Token>(index), std::string(100, 'x')}}}));
   };
   const std::jthread first([&] { send_many(0); });
   const std::jthread second([&] { send_many(1); });

@@ -65,26 +65,25 @@ Result<FrameHeader> decode_header(std::string_view bytes) {
   reader.get(header.payload_bytes);
   if (magic != kMagic) return fail(ErrorKind::InvalidInput, "link: a frame does not begin with HRT1");
   if (version != kProtocolVersion) {
-    return fail(ErrorKind::InvalidInput,
-                std::format("link: the other side speaks protocol version {}, this side {}; hearth and hearth-engine must "
-                            "come from the same build",
-                            version, kProtocolVersion));
+    return fail(
+        ErrorKind::InvalidInput,
+        std::format("link: the other side speaks protocol version {}, this side {}; hearth and hearth-engine must "
+                    "come from the same build",
+                    version, kProtocolVersion));
   }
   if (header.payload_bytes > kFrameBytesMax) {
-    return fail(ErrorKind::InvalidInput, std::format("link: a frame of {} bytes is over the limit of {}",
-                                                     header.payload_bytes, kFrameBytesMax));
+    return fail(ErrorKind::InvalidInput,
+                std::format("link: a frame of {} bytes is over the limit of {}", header.payload_bytes, kFrameBytesMax));
   }
   return header;
 }
 
 Result<FrontMessage> decode_front_message(std::uint16_t tag, std::string_view payload) {
-  return decode_payload<FrontMessage>(tag, payload,
-                                      std::make_index_sequence<std::variant_size_v<FrontMessage>>{});
+  return decode_payload<FrontMessage>(tag, payload, std::make_index_sequence<std::variant_size_v<FrontMessage>>{});
 }
 
 Result<EngineMessage> decode_engine_message(std::uint16_t tag, std::string_view payload) {
-  return decode_payload<EngineMessage>(tag, payload,
-                                       std::make_index_sequence<std::variant_size_v<EngineMessage>>{});
+  return decode_payload<EngineMessage>(tag, payload, std::make_index_sequence<std::variant_size_v<EngineMessage>>{});
 }
 
 }  // namespace hearth::link

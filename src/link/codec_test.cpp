@@ -100,7 +100,7 @@ TEST_CASE("the bytes of a cancel are those of the document") {
 TEST_CASE("the bytes of a token event are those of the document") {
   CHECK(encode(EngineMessage(TokenEvent{.job = 2, .tokens = {{-2, "hi"}}})) ==
         bytes({'H', 'R', 'T', '1', 1, 0, 6, 0, 22, 0, 0, 0,  //
-               2, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0xfe, 0xff, 0xff, 0xff, 2, 0, 0, 0, 'h', 'i'}));
+               2,   0,   0,   0,   0, 0, 0, 0, 1,  0, 0, 0, 0xfe, 0xff, 0xff, 0xff, 2, 0, 0, 0, 'h', 'i'}));
 }
 
 TEST_CASE("a payload cut at any byte, or one byte too long, is an error") {
@@ -129,8 +129,9 @@ TEST_CASE("an unknown tag is an error in both directions") {
 
 TEST_CASE("a count that the frame cannot hold is refused before it allocates") {
   // 4 G tokens are promised; taking the promise for granted would ask for 16 GiB (and std::string would throw).
-  CHECK(decode_front_message(3, bytes({1, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 1, 2, 3, 4})).error().message.contains(
-      "count"));
+  CHECK(decode_front_message(3, bytes({1, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 1, 2, 3, 4}))
+            .error()
+            .message.contains("count"));
   CHECK_FALSE(decode_engine_message(1, bytes({0, 0xff, 0xff, 0xff, 0xff, 'x'})));
   // Two strings of at least 4 bytes each are promised where 7 bytes are left.
   CHECK(decode_front_message(0, bytes({1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}))

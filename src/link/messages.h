@@ -10,6 +10,8 @@
 #include <variant>
 #include <vector>
 
+#include "link/sampling.h"
+
 namespace hearth::link {
 
 // Raised by one with every change of a message; Hello with another version is refused.
@@ -17,23 +19,7 @@ inline constexpr std::uint16_t kProtocolVersion = 1;
 // A 1M-token prompt is 4 MiB; text to tokenise is at most the front's body limit (64 MiB).
 inline constexpr std::uint32_t kFrameBytesMax = 96U << 20;
 
-using Token = std::int32_t;
 using JobId = std::uint64_t;  // chosen by the front, never reused while an engine lives
-
-// Sampling as the request gave it. What is absent comes from the model's own metadata
-// (general.sampling.*), then from the engine's built-in defaults.
-struct Sampling {
-  std::optional<float> temperature;        // 0 = greedy
-  std::optional<std::int32_t> top_k;       // 0 = off
-  std::optional<float> top_p;              // 1 = off
-  std::optional<float> min_p;              // 0 = off
-  std::optional<float> repeat_penalty;     // 1 = off
-  std::optional<float> frequency_penalty;  // 0 = off
-  std::optional<float> presence_penalty;   // 0 = off
-  std::optional<std::int32_t> penalty_last_count;  // tokens looked back at; 0 = off, -1 = all
-  std::optional<std::uint64_t> seed;       // absent: the engine draws one
-  std::vector<std::pair<Token, float>> logit_bias;  // added to the logit; -inf bans
-};
 
 // ---- front -> engine --------------------------------------------------------------------------------------
 
@@ -51,25 +37,31 @@ struct TokenizeRequest {
 
 struct Job {
   JobId id = 0;
-  std::vector<Token> prompt;               // never empty; includes `resumed_count` tokens sampled before a crash
-  std::uint32_t resumed_count = 0;         // the last so many of `prompt` were sampled by this same job earlier
-  std::vector<std::uint32_t> boundaries;   // ascending positions in (0, prompt.size()): where keeping state pays
-  std::uint32_t tokens_max = 0;            // tokens to sample in all, resumed ones included; 0 = to the context's end
-  Sampling sampling;                       // seed is always set by the front, so that a resumed job draws the same
-  std::vector<Token> stop_tokens;          // beside the vocabulary's own end-of-generation tokens
+  std::vector<Token> prompt;              // never empty; includes `resumed_count` tokens sampled before a crash
+  std::uint32_t resumed_count = 0;        // the last so many of `prompt` were sampled by this same job earlier
+  std::vector<std::uint32_t> boundaries;  // ascending positions in (0, prompt.size()): where keeping state pays
+  std::uint32_t tokens_max = 0;           // tokens to sample in all, resumed ones included; 0 = to the context's end
+  Sampling sampling;                      // seed is always set by the front, so that a resumed job draws the same
+  std::vector<Token> stop_tokens;         // beside the vocabulary's own end-of-generation tokens
 };
-struct Cancel { JobId job = 0; };
+struct Cancel {
+  JobId job = 0;
+};
 // How much of these tokens is in the live tier right now.
 struct Probe {
   std::uint64_t id = 0;
   std::vector<Token> tokens;
 };
-struct StatsRequest { std::uint64_t id = 0; };
+struct StatsRequest {
+  std::uint64_t id = 0;
+};
 struct Shutdown {};  // finish nothing, keep nothing, exit 0
 
 // ---- engine -> front --------------------------------------------------------------------------------------
 
-struct LoadProgress { float fraction = 0; };  // of the weights, 0..1
+struct LoadProgress {
+  float fraction = 0;
+};  // of the weights, 0..1
 struct LoadFailed {
   std::uint8_t kind = 0;  // ErrorKind as a number
   std::string message;
@@ -77,13 +69,13 @@ struct LoadFailed {
 // What the model is; the first message of an engine that can work.
 struct Hello {
   std::uint16_t protocol_version = kProtocolVersion;
-  std::string name;           // general.name, or the file's name
-  std::string architecture;   // general.architecture
-  std::string description;    // for people: size and quantisation
-  std::string chat_template;  // tokenizer.chat_template, empty when the file has none
-  std::uint32_t context_tokens = 0;        // one job's prompt + answer at most
+  std::string name;                  // general.name, or the file's name
+  std::string architecture;          // general.architecture
+  std::string description;           // for people: size and quantisation
+  std::string chat_template;         // tokenizer.chat_template, empty when the file has none
+  std::uint32_t context_tokens = 0;  // one job's prompt + answer at most
   std::uint32_t trained_context_tokens = 0;
-  std::uint32_t parallel_jobs = 0;         // jobs that decode at once
+  std::uint32_t parallel_jobs = 0;  // jobs that decode at once
   std::uint64_t parameter_count = 0, weights_bytes = 0;
   std::string bos_text, eos_text;          // for templates; empty when the vocabulary has none
   bool adds_bos = false;                   // the vocabulary asks for a BOS before every prompt
@@ -96,7 +88,7 @@ struct Hello {
 struct TokenizeReply {
   std::uint64_t id = 0;
   std::uint32_t count = 0;
-  std::vector<Token> tokens;   // empty when count_only was asked
+  std::vector<Token> tokens;  // empty when count_only was asked
   // Where each segment ends: ends[i] tokens cover segments [0, i]. Boundaries are read off these.
   std::vector<std::uint32_t> segment_ends;
 };

@@ -19,8 +19,8 @@ namespace hearth::models {
 
 // What one engine process may be asked for at once, and how it is started again.
 struct EngineLimits {
-  std::size_t jobs_max = 4096;      // live jobs, waiting ones included
-  std::size_t asks_max = 4096;      // tokenise and stats requests in flight
+  std::size_t jobs_max = 4096;             // live jobs, waiting ones included
+  std::size_t asks_max = 4096;             // tokenise and stats requests in flight
   std::size_t ask_bytes_max = 512U << 20;  // of their text: several of the largest bodies (64 MiB) at once
   std::uint32_t hello_failures_max = 3;    // restarts in a row that do not come to Hello; then the state is Failed
   std::uint32_t retry_after_ms = 5000;     // when Failed, a request may cause one more attempt this often
@@ -39,7 +39,7 @@ struct EngineSpec {
 class JobListener {
  public:
   virtual ~JobListener() = default;
-  virtual void on_started(const link::JobStarted&) {}    // again after a restart; only the first one counts for usage
+  virtual void on_started(const link::JobStarted&) {}  // again after a restart; only the first one counts for usage
   virtual void on_progress(const link::JobProgress&) {}
   virtual void on_tokens(const std::vector<link::SampledToken>& tokens) = 0;
   virtual void on_end(const link::JobEnd& end) = 0;

@@ -303,8 +303,9 @@ TEST_CASE("what is over the limits is refused as Overloaded or TooLarge") {
 
 TEST_CASE("an engine that does not come back fails its jobs, and a later request tries again") {
   const Stage stage;
-  const auto engine = stage.start({"--die-after", "3", "--die-in-lives", "1", "--die-loading-from", "2", "--die-loading-to", "3"},
-                                  {.hello_failures_max = 2, .retry_after_ms = 0});
+  const auto engine =
+      stage.start({"--die-after", "3", "--die-in-lives", "1", "--die-loading-from", "2", "--die-loading-to", "3"},
+                  {.hello_failures_max = 2, .retry_after_ms = 0});
   const Submitted run = submit(*engine, job_of(1));
   const link::JobEnd end = run.recorder->wait_end();
   CHECK(end.reason == EndReason::Failed);
@@ -318,8 +319,9 @@ TEST_CASE("an engine that does not come back fails its jobs, and a later request
 
 TEST_CASE("a failed engine refuses at once until it is time to try again") {
   const Stage stage;
-  const auto engine = stage.start({"--die-after", "3", "--die-in-lives", "1", "--die-loading-from", "2", "--die-loading-to", "9"},
-                                  {.hello_failures_max = 1, .retry_after_ms = 1'000'000});
+  const auto engine =
+      stage.start({"--die-after", "3", "--die-in-lives", "1", "--die-loading-from", "2", "--die-loading-to", "9"},
+                  {.hello_failures_max = 1, .retry_after_ms = 1'000'000});
   submit(*engine, job_of(1)).recorder->wait_end();
   const auto refused = engine->submit(job_of(1), std::make_shared<Recorder>());
   REQUIRE_FALSE(refused);
@@ -329,7 +331,8 @@ TEST_CASE("a failed engine refuses at once until it is time to try again") {
 
 TEST_CASE("another model in the same file fails the jobs clearly") {
   const Stage stage;
-  const auto engine = stage.start({"--die-after", "3", "--die-in-lives", "1", "--template-from", "2"}, {.hello_failures_max = 1});
+  const auto engine =
+      stage.start({"--die-after", "3", "--die-in-lives", "1", "--template-from", "2"}, {.hello_failures_max = 1});
   const link::JobEnd end = submit(*engine, job_of(1)).recorder->wait_end();
   CHECK(end.reason == EndReason::Failed);
   CHECK(end.message.contains("another model"));
@@ -337,7 +340,8 @@ TEST_CASE("another model in the same file fails the jobs clearly") {
 
 TEST_CASE("a job that fills a context that became smaller ends as ContextFull") {
   const Stage stage;
-  const auto engine = stage.start({"--die-after", "40", "--die-in-lives", "1", "--context", "20", "--context-from", "2"});
+  const auto engine =
+      stage.start({"--die-after", "40", "--die-in-lives", "1", "--context", "20", "--context-from", "2"});
   const link::JobEnd end = submit(*engine, job_of(1)).recorder->wait_end();
   CHECK(end.reason == EndReason::ContextFull);
   CHECK_EQ(end.sampled_tokens, 40);

@@ -45,7 +45,8 @@ std::vector<std::string> models_in(const fs::path& folder) {
   std::vector<std::string> names;
   std::error_code error;
   std::size_t seen = 0;
-  for (fs::directory_iterator at(folder, error), end; !error && at != end && seen < kFolderEntriesMax; at.increment(error)) {
+  for (fs::directory_iterator at(folder, error), end; !error && at != end && seen < kFolderEntriesMax;
+       at.increment(error)) {
     ++seen;
     std::string name = at->path().filename().string();
     if (name.ends_with(kEnding) && !first_part_of(name)) names.push_back(std::move(name));
@@ -93,7 +94,8 @@ std::unexpected<Error> missing(const fs::path& path) {
 std::unexpected<Error> is_folder(const fs::path& path) {
   const auto names = models_in(path);
   if (names.empty())
-    return fail(ErrorKind::InvalidInput, std::format("{} is a folder without a .gguf file; name a model file", path.string()));
+    return fail(ErrorKind::InvalidInput,
+                std::format("{} is a folder without a .gguf file; name a model file", path.string()));
   return fail(ErrorKind::InvalidInput,
               std::format("{} is a folder; name a model in it: {}", path.string(), joined(names)));
 }
@@ -135,9 +137,8 @@ Result<void> check_model_path(const std::string& text) {
   if (!head.starts_with("GGUF"))
     return fail(ErrorKind::InvalidInput, std::format("{} is no GGUF file: {}", text, kind_of_file(head)));
   if (const auto first = first_part_of(path.filename().string())) {
-    return fail(ErrorKind::InvalidInput,
-                std::format("{} is a later part of a split model; name its first part, {}", text,
-                            (path.parent_path() / *first).string()));
+    return fail(ErrorKind::InvalidInput, std::format("{} is a later part of a split model; name its first part, {}",
+                                                     text, (path.parent_path() / *first).string()));
   }
   return {};
 }

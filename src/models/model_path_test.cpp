@@ -61,7 +61,8 @@ TEST_CASE("a folder lists its models, each split model once") {
   const Folder folder;
   std::filesystem::create_directory(folder / "models");
   CHECK(folder.error_of("models").message.contains("without a .gguf"));
-  for (const char* name : {"models/b-00001-of-00002.gguf", "models/b-00002-of-00002.gguf", "models/a.gguf", "models/notes.txt"})
+  for (const char* name :
+       {"models/b-00001-of-00002.gguf", "models/b-00002-of-00002.gguf", "models/a.gguf", "models/notes.txt"})
     folder.write(name, "GGUF");
   const Error error = folder.error_of("models");
   CHECK(error.kind == ErrorKind::InvalidInput);

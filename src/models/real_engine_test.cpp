@@ -54,8 +54,8 @@ class RealStage {
 
   link::Job job_saying(const std::string& words) {
     std::promise<Result<link::TokenizeReply>> reply;
-    engine_->tokenize({{"<|im_start|>user\n", true}, {words, false}, {"<|im_end|>\n<|im_start|>assistant\n", true}}, false,
-                      [&](Result<link::TokenizeReply> result) { reply.set_value(std::move(result)); });
+    engine_->tokenize({{"<|im_start|>user\n", true}, {words, false}, {"<|im_end|>\n<|im_start|>assistant\n", true}},
+                      false, [&](Result<link::TokenizeReply> result) { reply.set_value(std::move(result)); });
     auto tokens = reply.get_future().get();
     REQUIRE(tokens);
     CHECK_EQ(tokens->segment_ends.size(), 3);
@@ -124,7 +124,8 @@ TEST_CASE("three crashes of the real engine on one job end it, its neighbour goe
 
 TEST_CASE("an engine program that is given nonsense says what is wrong") {
   const auto engine = EngineProcess::start(
-      {.engine_program = HEARTH_ENGINE_PROGRAM, .arguments = {"--model", "fake:/no/such.json"}, .model_path = "fake:"}, {});
+      {.engine_program = HEARTH_ENGINE_PROGRAM, .arguments = {"--model", "fake:/no/such.json"}, .model_path = "fake:"},
+      {});
   REQUIRE_FALSE(engine);
   CHECK(engine.error().message.contains("/no/such.json"));
 }

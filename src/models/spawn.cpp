@@ -160,7 +160,8 @@ ExitStatus ChildProcess::end(milliseconds term_limit) {
   }
   send_signal(SIGKILL);
   if (const auto status = wait_for(kKillLimit)) return *status;
-  log_error("models", "process {} does not end although it was killed; it hangs in the kernel or a driver", process_id_);
+  log_error("models", "process {} does not end although it was killed; it hangs in the kernel or a driver",
+            process_id_);
   status_ = ExitStatus{.known = false};
   return *status_;
 }

@@ -20,7 +20,7 @@ inline constexpr int kLinkDescriptor = 3;
 // How a process ended: by a signal, or with a status of its own.
 struct ExitStatus {
   int code = 0;
-  int signal = 0;  // 0: it ended by itself
+  int signal = 0;     // 0: it ended by itself
   bool known = true;  // false when something else reaped it
 };
 // For people: "signal 9: killed, perhaps because memory ran out".

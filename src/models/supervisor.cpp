@@ -87,14 +87,16 @@ Result<link::Hello> Supervisor::load() {
     Result<link::EngineMessage> message = link_->receive_engine_message();
     if (!message && message.error().kind == ErrorKind::InvalidInput) return std::unexpected(message.error());
     if (!message) {
-      return fail(ErrorKind::Unavailable,
-                  std::format("the engine ended while it loaded {} ({}); the lines it wrote before say more. If memory is "
-                              "short, try a smaller --ctx or a smaller quantisation of the model",
-                              spec_.model_path, describe(discard_engine())));
+      return fail(
+          ErrorKind::Unavailable,
+          std::format("the engine ended while it loaded {} ({}); the lines it wrote before say more. If memory is "
+                      "short, try a smaller --ctx or a smaller quantisation of the model",
+                      spec_.model_path, describe(discard_engine())));
     }
     if (auto* hello = std::get_if<link::Hello>(&*message)) {
       if (hello->protocol_version == link::kProtocolVersion) return std::move(*hello);
-      return fail(ErrorKind::Unavailable, "hearth and hearth-engine are not from the same build; build or unpack Hearth again");
+      return fail(ErrorKind::Unavailable,
+                  "hearth and hearth-engine are not from the same build; build or unpack Hearth again");
     }
     if (const auto* failed = std::get_if<link::LoadFailed>(&*message))
       return fail(error_kind(failed->kind), failed->message);

@@ -110,10 +110,10 @@ class Supervisor final : public EngineProcess {
   std::shared_ptr<link::Channel> link_;  // changed by the link thread only, which therefore reads it without the mutex
   JobTable jobs_;
   AskTable asks_;
-  std::deque<Message> outgoing_;  // for the Ready engine; bounded by the tables
+  std::deque<Message> outgoing_;               // for the Ready engine; bounded by the tables
   std::vector<std::function<void()>> posted_;  // calls that the link thread makes for others
   std::optional<Result<void>> first_load_;
-  Error failure_;               // why the state is Failed
+  Error failure_;  // why the state is Failed
   std::int64_t failed_at_ms_ = 0;
   bool retry_wanted_ = false;
   bool stopping_ = false;

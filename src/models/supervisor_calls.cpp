@@ -62,8 +62,8 @@ Result<link::JobId> Supervisor::submit(link::Job job, std::shared_ptr<JobListene
   const std::lock_guard lock(mutex_);
   TRY(may_accept_locked());
   if (jobs_.full()) {
-    return fail(ErrorKind::Overloaded, std::format("{} requests are already waiting for this model; try again later",
-                                                   spec_.limits.jobs_max));
+    return fail(ErrorKind::Overloaded,
+                std::format("{} requests are already waiting for this model; try again later", spec_.limits.jobs_max));
   }
   job.id = next_id_++;
   const link::JobId id = job.id;

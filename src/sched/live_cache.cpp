@@ -182,8 +182,12 @@ std::uint32_t LiveCache::length(Sequence sequence) const {
 }
 
 LiveCache::Counts LiveCache::counts() const {
-  Counts counts{.evicted_total = evicted_total_, .copies_total = copies_total_, .forks_total = forks_total_,
-                .parked_total = parked_total_, .unparked_total = unparked_total_, .parked = parked_.count(),
+  Counts counts{.evicted_total = evicted_total_,
+                .copies_total = copies_total_,
+                .forks_total = forks_total_,
+                .parked_total = parked_total_,
+                .unparked_total = unparked_total_,
+                .parked = parked_.count(),
                 .parked_bytes = parked_.bytes()};
   for (const Line& one : lines_) {
     (one.state == State::Free ? counts.free : one.state == State::Idle ? counts.idle : counts.running) += 1;

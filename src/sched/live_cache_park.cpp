@@ -26,8 +26,10 @@ void LiveCache::unpark_for(std::span<const Token> prompt) {
   line(*target) = Line{.state = State::Idle, .last_used = tick_, .tokens = entry.tokens};
   ++unparked_total_;
   if (usable == length) return parked_.remove(parked->index);
-  if (engine_.truncate(*target, usable)) line(*target).tokens.resize(usable);
-  else drop(*target);
+  if (engine_.truncate(*target, usable))
+    line(*target).tokens.resize(usable);
+  else
+    drop(*target);
 }
 
 // An idle sequence that only repeats the beginning of a running one shares its cells and costs nothing.
@@ -50,7 +52,8 @@ void LiveCache::park_idle() {
     const auto sequence = static_cast<Sequence>(i);
     if (!parked_.covers(idle.tokens)) {
       std::vector<std::uint8_t> state = engine_.save(sequence);
-      if (state.empty() || !parked_.add({.tokens = idle.tokens, .state = std::move(state), .last_used = idle.last_used}))
+      if (state.empty() ||
+          !parked_.add({.tokens = idle.tokens, .state = std::move(state), .last_used = idle.last_used}))
         continue;  // it stays where it is
       ++parked_total_;
     }

@@ -135,8 +135,9 @@ void Loop::sample(JobState& job, std::size_t row_index) {
   // up to the job's limit, which looks like a model that means it.
   if (!std::isfinite(logits[static_cast<std::size_t>(token)])) {
     log_error("sched", "job {}: the model's output is not a number", job.id);
-    return fail_job(job, {ErrorKind::Internal,
-                          "the model's output is not a number: its file is damaged, or this device computes it wrongly"});
+    return fail_job(job,
+                    {ErrorKind::Internal,
+                     "the model's output is not a number: its file is damaged, or this device computes it wrongly"});
   }
   if (tokenizer_->is_end_of_generation(token)) return end(job, link::EndReason::EndOfTurn, 1);
   if (std::ranges::contains(job.stop_tokens, token)) return end(job, link::EndReason::StopToken, 1);

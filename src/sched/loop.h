@@ -32,9 +32,9 @@ namespace hearth::sched {
 struct LoopOptions {
   std::uint32_t parallel_jobs = 4;
   std::uint32_t waiting_jobs_max = 1024;  // more are refused as Overloaded
-  std::uint32_t ubatch_tokens = 512;     // a prefill chunk's unit, and its bound while others decode
-  ParkLimits parking;                    // when idle prefixes leave the engine's pool for RAM, and how much of it
-  std::int64_t step_target_ms = 250;     // prefill chunks grow to about so long: how late a cancel is heard
+  std::uint32_t ubatch_tokens = 512;      // a prefill chunk's unit, and its bound while others decode
+  ParkLimits parking;                     // when idle prefixes leave the engine's pool for RAM, and how much of it
+  std::int64_t step_target_ms = 250;      // prefill chunks grow to about so long: how late a cancel is heard
   // A prefix that another job computes right now is waited for when it saves at least so many tokens; less is computed
   // again, which costs about a step.
   std::uint32_t join_tokens_min = 256;

@@ -22,11 +22,12 @@ class Simulation {
  public:
   explicit Simulation(std::uint64_t seed)
       : draws_{.seed = seed},
-        test_(options(draws_), {.parallel_jobs = static_cast<std::uint32_t>(1 + draws_.below(5)),
-                                .waiting_jobs_max = 12,
-                                .ubatch_tokens = static_cast<std::uint32_t>(8 + draws_.below(60)),
-                                .parking = {.bytes_max = draws_.below(3) * 20'000, .idle_tokens_free = draws_.below(2) * 128},
-                                .join_tokens_min = 16}) {}
+        test_(options(draws_),
+              {.parallel_jobs = static_cast<std::uint32_t>(1 + draws_.below(5)),
+               .waiting_jobs_max = 12,
+               .ubatch_tokens = static_cast<std::uint32_t>(8 + draws_.below(60)),
+               .parking = {.bytes_max = draws_.below(3) * 20'000, .idle_tokens_free = draws_.below(2) * 128},
+               .join_tokens_min = 16}) {}
 
   void run(int steps) {
     for (int i = 0; i < steps; ++i) {

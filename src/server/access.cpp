@@ -30,7 +30,8 @@ bool host_allowed(const AccessRules& rules, std::string_view host) {
   if (is_loopback_host(host) || equal_ignoring_case(host, rules.bind_host)) return true;
   // Bound to all addresses, this machine is spoken to by whichever it has.
   if (!is_loopback_host(rules.bind_host) && is_address(host)) return true;
-  return std::ranges::any_of(rules.allowed_hosts, [&](const auto& allowed) { return equal_ignoring_case(host, allowed); });
+  return std::ranges::any_of(rules.allowed_hosts,
+                             [&](const auto& allowed) { return equal_ignoring_case(host, allowed); });
 }
 
 // The key as the request gives it: x-api-key, or Authorization: Bearer. Claude Code may send both; either may be right.
@@ -46,7 +47,8 @@ bool has_key(const http::Request& request, std::string_view key) {
 
 // Nothing, or a colon and digits. In "127.0.0.1:80@evil.example" what looks like the port is a password, and the host evil.
 bool is_port(std::string_view text) {
-  return text.empty() || (text[0] == ':' && std::ranges::all_of(text.substr(1), [](char c) { return c >= '0' && c <= '9'; }));
+  return text.empty() ||
+         (text[0] == ':' && std::ranges::all_of(text.substr(1), [](char c) { return c >= '0' && c <= '9'; }));
 }
 
 }  // namespace
@@ -95,8 +97,8 @@ Result<void> check_access(const AccessRules& rules, const http::Request& request
   }
   if (const auto* origin = request.header("origin"); origin && !origin_allowed(rules, *origin)) {
     return fail(ErrorKind::Forbidden,
-                std::format("pages of the origin '{}' may not use this server; start it with --allow-origin {}", *origin,
-                            *origin));
+                std::format("pages of the origin '{}' may not use this server; start it with --allow-origin {}",
+                            *origin, *origin));
   }
   if (key_needed == KeyNeeded::No || rules.api_key.empty() || has_key(request, rules.api_key)) return {};
   const bool gave_one = request.header("x-api-key") || request.header("authorization");

@@ -13,9 +13,9 @@ namespace hearth::server {
 
 struct AccessRules {
   std::string bind_host = "127.0.0.1";
-  std::string api_key;                        // empty: no key is asked for
-  std::vector<std::string> allowed_hosts;     // beside loopback and bind_host, without a port
-  std::vector<std::string> allowed_origins;   // whole origins, "https://example.org"; beside loopback ones
+  std::string api_key;                       // empty: no key is asked for
+  std::vector<std::string> allowed_hosts;    // beside loopback and bind_host, without a port
+  std::vector<std::string> allowed_origins;  // whole origins, "https://example.org"; beside loopback ones
 };
 
 enum class KeyNeeded { Yes, No };

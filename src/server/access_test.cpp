@@ -20,8 +20,8 @@ ErrorKind refusal(const AccessRules& rules, http::Headers headers) {
 }  // namespace
 
 TEST_CASE("loopback names and addresses are hosts of a loopback server, with and without port") {
-  for (const char* host : {"localhost", "localhost:8787", "LOCALHOST", "127.0.0.1:1", "127.5.6.7", "[::1]:8787", "[::1]",
-                           "model.localhost"}) {
+  for (const char* host : {"localhost", "localhost:8787", "LOCALHOST", "127.0.0.1:1", "127.5.6.7", "[::1]:8787",
+                           "[::1]", "model.localhost"}) {
     CAPTURE(host);
     CHECK(visit({}, {{"Host", host}}));
   }
@@ -29,8 +29,9 @@ TEST_CASE("loopback names and addresses are hosts of a loopback server, with and
 }
 
 TEST_CASE("a name that a stranger can point at this machine is refused") {
-  for (const char* host : {"evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "192.168.0.7", "",
-                           "127.evil.example", "127.0.0.1:80@evil.example", "[::1]:80@evil.example", "[::1].evil.example"}) {
+  for (const char* host :
+       {"evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "192.168.0.7", "", "127.evil.example",
+        "127.0.0.1:80@evil.example", "[::1]:80@evil.example", "[::1].evil.example"}) {
     CAPTURE(host);
     CHECK(refusal({}, {{"Host", host}}) == ErrorKind::Forbidden);
   }

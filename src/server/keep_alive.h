@@ -9,7 +9,7 @@
 namespace hearth::server {
 
 struct KeepAliveRules {
-  std::int64_t ping_ms = 10'000;             // a byte at least so often: proxies close silent connections after 30..60 s
+  std::int64_t ping_ms = 10'000;  // a byte at least so often: proxies close silent connections after 30..60 s
   std::int64_t first_heartbeat_ms = 60'000;  // most prefills end before; then nothing was said too early
   std::int64_t heartbeat_ms = 20'000;        // far below every client's 300 s, so that one may be lost
   std::int64_t stall_timeout_ms = 0;         // no sign of work from the engine for so long ends the stream; 0 = never

@@ -37,9 +37,9 @@ constexpr auto kHeartbeat = KeepAliveAction::Heartbeat;
 }  // namespace
 
 TEST_CASE("silence brings a ping every ten seconds and heartbeats from the first minute on") {
-  const std::vector<Did> expected = {{10, kPing},      {20, kPing}, {30, kPing},      {40, kPing},  {50, kPing},
-                                     {60, kHeartbeat}, {70, kPing}, {80, kHeartbeat}, {90, kPing},  {100, kHeartbeat},
-                                     {110, kPing},     {120, kHeartbeat}};
+  const std::vector<Did> expected = {{10, kPing}, {20, kPing},       {30, kPing},  {40, kPing},
+                                     {50, kPing}, {60, kHeartbeat},  {70, kPing},  {80, kHeartbeat},
+                                     {90, kPing}, {100, kHeartbeat}, {110, kPing}, {120, kHeartbeat}};
   CHECK(silence({}, 120) == expected);
 }
 
@@ -54,7 +54,8 @@ TEST_CASE("seven hundred silent seconds never hold 25 s without a real event aft
 }
 
 TEST_CASE("a token puts everything off") {
-  const KeepAliveTimes times{.last_byte_ms = 95'000, .last_event_ms = 95'000, .last_token_ms = 95'000, .last_work_ms = 95'000};
+  const KeepAliveTimes times{
+      .last_byte_ms = 95'000, .last_event_ms = 95'000, .last_token_ms = 95'000, .last_work_ms = 95'000};
   const auto decision = decide_keep_alive({}, times, 100'000);
   CHECK(decision.action == KeepAliveAction::Nothing);
   CHECK(decision.next_check_ms == 5'000);
@@ -69,8 +70,8 @@ TEST_CASE("a heartbeat is put off for a minute after a token, but pings go on") 
 TEST_CASE("no sign of work for the stall time-out ends the stream, and prefill steps are work") {
   const KeepAliveRules rules{.stall_timeout_ms = 90'000};
   CHECK(silence(rules, 200).back() == Did{90, KeepAliveAction::Stalled});
-  CHECK(decide_keep_alive(rules, {.last_byte_ms = 85'000, .last_event_ms = 85'000, .last_work_ms = 50'000}, 90'000).action ==
-        KeepAliveAction::Nothing);
+  CHECK(decide_keep_alive(rules, {.last_byte_ms = 85'000, .last_event_ms = 85'000, .last_work_ms = 50'000}, 90'000)
+            .action == KeepAliveAction::Nothing);
 }
 
 }  // namespace hearth::server

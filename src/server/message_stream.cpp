@@ -42,7 +42,8 @@ MessageStream::MessageStream(std::shared_ptr<Call> call, std::shared_ptr<const S
 void MessageStream::begin(HeadersGo headers_go) {
   if (over_) return;
   begun_ms_ = now_ms();
-  times_ = {.last_byte_ms = begun_ms_, .last_event_ms = begun_ms_, .last_token_ms = begun_ms_, .last_work_ms = begun_ms_};
+  times_ = {
+      .last_byte_ms = begun_ms_, .last_event_ms = begun_ms_, .last_token_ms = begun_ms_, .last_work_ms = begun_ms_};
   call_->exchange()->on_disconnect([weak = weak_from_this()] {
     if (auto stream = weak.lock()) stream->client_gone();
   });

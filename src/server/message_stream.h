@@ -43,9 +43,9 @@ struct MessageStreamOptions {
 
 // A request that passed every check.
 struct AdmittedJob {
-  link::Job job;                      // tokens_max is what the request asked for, cut to the context
+  link::Job job;  // tokens_max is what the request asked for, cut to the context
   chat::StreamParserOptions parser;
-  std::string opened_text;            // see PreparedPrompt
+  std::string opened_text;  // see PreparedPrompt
 };
 
 class MessageStream final : public models::JobListener, public std::enable_shared_from_this<MessageStream> {
@@ -92,16 +92,16 @@ class MessageStream final : public models::JobListener, public std::enable_share
   Utf8Joiner joiner_;
   std::unique_ptr<chat::StreamParser> parser_;  // from run() on
   chat::StopMatcher stops_;
-  std::string opened_text_;                     // read by the parser with the first token, so that nothing starts early
-  std::vector<wire::WireEvent> pending_;        // events of the step in hand, sent together
+  std::string opened_text_;               // read by the parser with the first token, so that nothing starts early
+  std::vector<wire::WireEvent> pending_;  // events of the step in hand, sent together
   KeepAliveTimes times_;
   std::int64_t begun_ms_ = 0;
-  std::optional<link::JobId> job_;              // while the engine works for us
+  std::optional<link::JobId> job_;  // while the engine works for us
   bool over_ = false;
-  bool max_tokens_cut_ = false;                 // the context leaves less than max_tokens
+  bool max_tokens_cut_ = false;  // the context leaves less than max_tokens
   bool started_by_engine_ = false;
   std::uint32_t prompt_tokens_ = 0;
-  std::uint32_t last_boundary_ = 0;             // prompt tokens before it are worth keeping
+  std::uint32_t last_boundary_ = 0;  // prompt tokens before it are worth keeping
   std::uint32_t cached_tokens_ = 0;
   std::uint32_t output_tokens_ = 0;
 };

@@ -64,14 +64,16 @@ TEST_CASE("text that only began like a stop sequence comes out in the end") {
 
 TEST_CASE("stop sequences are not looked for in thoughts") {
   TestHall t;
-  const auto exchange = t.message("hi", kStream + R"(,"stop_sequences":["END"],"thinking":{"type":"enabled","budget_tokens":1024})");
+  const auto exchange =
+      t.message("hi", kStream + R"(,"stop_sequences":["END"],"thinking":{"type":"enabled","budget_tokens":1024})");
   t.say(*exchange, {"<think>\nthe END is near\n</think>\n\n", "ok"});
   t.end(*exchange, link::EndReason::EndOfTurn);
   CHECK(delta_text(exchange->sent, "thinking_delta", "thinking") == "the END is near");
   CHECK(text_of(*exchange) == "ok");
 }
 
-TEST_CASE("a silent stream is pinged, gets message_start with its first heartbeat, and then goes on as if nothing was") {
+TEST_CASE(
+    "a silent stream is pinged, gets message_start with its first heartbeat, and then goes on as if nothing was") {
   TestHall t;
   const auto exchange = t.message("hi", kStream);
   t.engine.start(0);
@@ -81,7 +83,8 @@ TEST_CASE("a silent stream is pinged, gets message_start with its first heartbea
   CHECK(count_of(exchange->sent, "message_start") == 0);
   exchange->pass_ms(41'500);
   CHECK(count_of(exchange->sent, "message_start") == 1);
-  CHECK(types_of(exchange->sent).contains("message_start content_block_start content_block_delta ping ping content_block_delta"));
+  CHECK(types_of(exchange->sent)
+            .contains("message_start content_block_start content_block_delta ping ping content_block_delta"));
   CHECK(count_of(exchange->sent, "ping") == 10);
   CHECK(delta_text(exchange->sent, "thinking_delta", "thinking").empty());
   t.say(*exchange, {"Hello."});
@@ -200,7 +203,7 @@ TEST_CASE("the stall time-out ends a stream whose engine shows no work, and canc
 TEST_CASE("with parallel tool use off the message ends with its first call") {
   TestHall t;
   const auto exchange = t.message("hi", kStream + R"(,"tools":[{"name":"look","input_schema":{"type":"object"}}],)"
-                                        R"("tool_choice":{"type":"auto","disable_parallel_tool_use":true})");
+                                                  R"("tool_choice":{"type":"auto","disable_parallel_tool_use":true})");
   const std::string call = "<tool_call>\n{\"name\": \"look\", \"arguments\": {}}\n</tool_call>\n";
   t.say(*exchange, {call, call});
   CHECK(exchange->ended);

@@ -39,10 +39,12 @@ void log_record(const RequestRecord& record) {
            record.path, record.status, total_ms, record.request_id);
     return;
   }
-  log_info("server", "{} {} {} in {} ms: prompt {} tokens ({} cached), answer {} tokens, {}", record.method, record.path,
-           record.status, total_ms, record.prompt_tokens, record.cached_tokens, record.output_tokens, record.request_id);
+  log_info("server", "{} {} {} in {} ms: prompt {} tokens ({} cached), answer {} tokens, {}", record.method,
+           record.path, record.status, total_ms, record.prompt_tokens, record.cached_tokens, record.output_tokens,
+           record.request_id);
   const StepTimes& times = record.times;
-  log_debug("server", "{}: wait {} parse {} render {} tokenize {} submit {} headers {} first token {} first event {} us",
+  log_debug("server",
+            "{}: wait {} parse {} render {} tokenize {} submit {} headers {} first token {} first event {} us",
             record.request_id, times.wait_us, times.parse_us, times.render_us, times.tokenize_us, times.submit_us,
             times.headers_us, times.first_token_us, times.first_event_us);
 }
@@ -99,9 +101,8 @@ Json RequestLog::counters_json() const {
 
 Json RequestLog::totals_json() const {
   const std::lock_guard lock(mutex_);
-  return Json::object({{"messages", message_request_count_},
-                       {"count_tokens", count_request_count_},
-                       {"other", other_request_count_}});
+  return Json::object(
+      {{"messages", message_request_count_}, {"count_tokens", count_request_count_}, {"other", other_request_count_}});
 }
 
 Json RequestLog::recent_json() const {

@@ -56,13 +56,13 @@ class RequestLog {
   // 64: a benchmark's repetitions fit; some 20 KB.
   static constexpr std::size_t kRecentMax = 64;
   mutable std::mutex mutex_;
-  std::deque<RequestRecord> recent_;      // guarded by mutex_; model requests only
-  std::uint64_t active_count_ = 0;        // guarded by mutex_, as all below
+  std::deque<RequestRecord> recent_;  // guarded by mutex_; model requests only
+  std::uint64_t active_count_ = 0;    // guarded by mutex_, as all below
   std::uint64_t message_request_count_ = 0;
   std::uint64_t count_request_count_ = 0;
   std::uint64_t other_request_count_ = 0;
-  std::uint64_t refused_count_ = 0;       // 4xx
-  std::uint64_t failed_count_ = 0;        // 5xx, and errors inside a stream
+  std::uint64_t refused_count_ = 0;  // 4xx
+  std::uint64_t failed_count_ = 0;   // 5xx, and errors inside a stream
   std::uint64_t client_gone_count_ = 0;
   std::uint64_t prompt_token_count_ = 0;
   std::uint64_t cached_token_count_ = 0;

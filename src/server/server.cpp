@@ -93,15 +93,16 @@ void Hall::handle(std::shared_ptr<http::Exchange> exchange) {
   }
   if (preflight) return answer_preflight(call);
   if (!route) {
-    return call->respond_error({ErrorKind::NotFound, std::format("there is no {} {} here; the Anthropic Messages API is "
-                                                                 "at POST /v1/messages",
-                                                                 request.method, replace_invalid_utf8(request.path))});
+    return call->respond_error(
+        {ErrorKind::NotFound, std::format("there is no {} {} here; the Anthropic Messages API is "
+                                          "at POST /v1/messages",
+                                          request.method, replace_invalid_utf8(request.path))});
   }
   if (!method_fits(*route, request.method)) {
     const std::string methods = route->method == "GET" ? "GET, HEAD, OPTIONS" : "POST, OPTIONS";
     call->add_header("allow", methods);
-    return call->respond_error(405, {ErrorKind::InvalidInput, std::format("{} takes {}, not {}", path, methods,
-                                                                          request.method)});
+    return call->respond_error(
+        405, {ErrorKind::InvalidInput, std::format("{} takes {}, not {}", path, methods, request.method)});
   }
   dispatch(call, *route, path);
 }

@@ -10,8 +10,8 @@ namespace hearth::server {
 
 TEST_CASE("the small routes answer GET and HEAD") {
   TestHall t;
-  for (const char* path : {"/", "/api/hello", "/health", "/v1/health", "/v1/models", "/v1/models/test-model",
-                           "/v1/hearth/status"}) {
+  for (const char* path :
+       {"/", "/api/hello", "/health", "/v1/health", "/v1/models", "/v1/models/test-model", "/v1/hearth/status"}) {
     for (const char* method : {"GET", "HEAD"}) {
       CAPTURE(path);
       const auto exchange = t.ask(method, path);
@@ -37,7 +37,8 @@ TEST_CASE("an unknown route is a 404, a wrong method a 405 that names the right 
 TEST_CASE("a base URL with /v1 in it works all the same") {
   TestHall t;
   CHECK(t.ask("GET", "/v1/v1/models")->status == 200);
-  CHECK(t.ask("POST", "/v1/v1/messages/count_tokens", R"({"model":"m","messages":[{"role":"user","content":"x"}]})")->status == 200);
+  CHECK(t.ask("POST", "/v1/v1/messages/count_tokens", R"({"model":"m","messages":[{"role":"user","content":"x"}]})")
+            ->status == 200);
 }
 
 TEST_CASE("a model's id may be percent-encoded") {
@@ -61,7 +62,7 @@ TEST_CASE("with a key, only root and health are open") {
 
 TEST_CASE("a browser of a friendly origin is answered, with its preflight; another is refused") {
   TestHall t({.api_key = "secret"});
-  const auto preflight = t.ask("OPTIONS", "/v1/messages", "", 
+  const auto preflight = t.ask("OPTIONS", "/v1/messages", "",
                                {{"origin", "http://localhost:3000"}, {"access-control-request-headers", "x-api-key"}});
   CHECK(preflight->status == 204);
   CHECK(preflight->header("access-control-allow-origin") == "http://localhost:3000");

@@ -68,8 +68,9 @@ struct TestHall {
 
   // POST /v1/messages of one user message; `more` is further members, each with a comma before it.
   std::shared_ptr<FakeExchange> message(const std::string& text, const std::string& more = "") {
-    return ask("POST", "/v1/messages",
-               R"({"model":"any","max_tokens":100,"messages":[{"role":"user","content":")" + text + "\"}]" + more + "}");
+    return ask(
+        "POST", "/v1/messages",
+        R"({"model":"any","max_tokens":100,"messages":[{"role":"user","content":")" + text + "\"}]" + more + "}");
   }
 
   void say(FakeExchange& exchange, const std::vector<std::string>& pieces) {

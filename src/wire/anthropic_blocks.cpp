@@ -22,8 +22,8 @@ constexpr std::string_view kUnparsedKey = "__unparsedToolInput";
 
 Result<void> require_role(Role role, Role wanted, std::string_view type, const Path& path) {
   if (role == wanted) return {};
-  return path.wrong(std::format("`{}` blocks can only stand in {} messages", type,
-                                wanted == Role::Assistant ? "assistant" : "user"));
+  return path.wrong(
+      std::format("`{}` blocks can only stand in {} messages", type, wanted == Role::Assistant ? "assistant" : "user"));
 }
 
 Result<Block> read_thinking_block(Json& json, const Path& path) {
@@ -130,8 +130,7 @@ Result<Block> read_block(Json& json, Role role, const Path& path) {
   if (type == "search_result") return text_of(read_search_result(json, path));
   if (type == "tool_addition" || type == "tool_removal") return read_tool_change(json, type, path);
   if (is_server_block(type)) return read_server_block(json, type);
-  return path.at("type").wrong(
-      std::format("unknown content block type {}; known are {}", quoted(type), kKnownTypes));
+  return path.at("type").wrong(std::format("unknown content block type {}; known are {}", quoted(type), kKnownTypes));
 }
 
 }  // namespace hearth::wire::decode

@@ -49,8 +49,8 @@ int http_status(ErrorKind kind) { return row(kind).status; }
 std::string_view error_type(ErrorKind kind) { return row(kind).type; }
 
 Json error_body(const Error& error, std::string_view request_id) {
-  return object_of("type", "error", "error",
-                   object_of("type", error_type(error.kind), "message", clean(error.message)), "request_id", request_id);
+  return object_of("type", "error", "error", object_of("type", error_type(error.kind), "message", clean(error.message)),
+                   "request_id", request_id);
 }
 
 std::string error_sse(const Error& error, std::string_view request_id) {

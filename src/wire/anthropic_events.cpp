@@ -26,9 +26,9 @@ Json usage_json(const Usage& usage) {
                      "cache_creation_input_tokens", nullptr, "cache_read_input_tokens", nullptr,  //
                      "output_tokens", usage.output_tokens);
   }
-  return object_of("input_tokens", usage.input_tokens,                           //
-                   "cache_creation_input_tokens", usage.cache_creation_tokens,   //
-                   "cache_read_input_tokens", usage.cache_read_tokens,           //
+  return object_of("input_tokens", usage.input_tokens,                          //
+                   "cache_creation_input_tokens", usage.cache_creation_tokens,  //
+                   "cache_read_input_tokens", usage.cache_read_tokens,          //
                    "output_tokens", usage.output_tokens);
 }
 
@@ -99,9 +99,9 @@ void MessageEncoder::close(Events& out) {
 }
 
 void MessageEncoder::delta(Events& out, std::string_view delta_type, std::string_view key, std::string text) {
-  out.push_back(event("content_block_delta",
-                      members_of("type", "content_block_delta", "index", next_index_ - 1, "delta",
-                                 Json(members_of("type", delta_type, key, std::move(text))))));
+  out.push_back(
+      event("content_block_delta", members_of("type", "content_block_delta", "index", next_index_ - 1, "delta",
+                                              Json(members_of("type", delta_type, key, std::move(text))))));
 }
 
 void MessageEncoder::open_prose(Events& out, Block kind) {
@@ -201,11 +201,10 @@ std::vector<WireEvent> MessageEncoder::end(StopReason reason, std::optional<std:
   }
   close(out);
   Json stopped = stop_sequence && final_reason == StopReason::StopSequence ? Json(std::move(*stop_sequence)) : Json();
-  out.push_back(event(
-      "message_delta",
-      members_of("type", "message_delta", "delta",
-                 object_of("stop_reason", word(final_reason), "stop_sequence", std::move(stopped)), "usage",
-                 usage_json(usage))));
+  out.push_back(event("message_delta",
+                      members_of("type", "message_delta", "delta",
+                                 object_of("stop_reason", word(final_reason), "stop_sequence", std::move(stopped)),
+                                 "usage", usage_json(usage))));
   out.push_back(event("message_stop", members_of("type", "message_stop")));
   ended_ = true;
   return out;

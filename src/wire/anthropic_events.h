@@ -79,13 +79,13 @@ class MessageEncoder {
   const AnswerKind kind_;
   bool started_ = false;
   bool ended_ = false;
-  bool has_text_ = false;              // a text block was opened
-  bool tool_has_fragment_ = false;     // of the open call
+  bool has_text_ = false;           // a text block was opened
+  bool tool_has_fragment_ = false;  // of the open call
   Block open_ = Block::None;
-  std::uint32_t next_index_ = 0;       // of the next block; the open one is next_index_ - 1
+  std::uint32_t next_index_ = 0;  // of the next block; the open one is next_index_ - 1
   std::vector<std::string> tool_call_ids_;
-  Block held_kind_ = Block::None;      // what held_blank_ would belong to
-  std::string held_blank_;             // white space before the first visible character of a block
+  Block held_kind_ = Block::None;  // what held_blank_ would belong to
+  std::string held_blank_;         // white space before the first visible character of a block
 };
 
 // The JSON message of stream:false, built from exactly the events a stream would carry.
@@ -100,8 +100,8 @@ class MessageFold {
   void close_block();
 
   Json message_;
-  Json block_;             // the open one, as it was started
-  std::string joined_;     // its deltas: text, thinking or the JSON of a tool's input
+  Json block_;          // the open one, as it was started
+  std::string joined_;  // its deltas: text, thinking or the JSON of a tool's input
   Json::Array content_;
   bool stopped_ = false;
 };

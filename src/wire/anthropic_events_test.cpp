@@ -84,7 +84,8 @@ Events whole(const std::vector<StreamEvent>& stream, StopReason reason = StopRea
   MessageEncoder encoder("msg_1", "m", kind);
   Events all = encoder.start({.input_tokens = 3});
   for (const StreamEvent& event : stream) append(all, encoder.add(event));
-  append(all, encoder.end(reason, std::nullopt, {.input_tokens = 1, .cache_creation_tokens = 2, .cache_read_tokens = 3, .output_tokens = 4}));
+  append(all, encoder.end(reason, std::nullopt,
+                          {.input_tokens = 1, .cache_creation_tokens = 2, .cache_read_tokens = 3, .output_tokens = 4}));
   CHECK(grammar_fault(all) == "");
   return all;
 }
@@ -111,31 +112,37 @@ std::string outline(const Json& message) {
 }
 
 TEST_CASE("an SSE event is its name, its data in one line, and an empty line") {
-  CHECK(to_sse({"x", Json::object({{"type", "x"}, {"t", "a\nb"}})}) == "event: x\ndata: {\"type\":\"x\",\"t\":\"a\\nb\"}\n\n");
+  CHECK(to_sse({"x", Json::object({{"type", "x"}, {"t", "a\nb"}})}) ==
+        "event: x\ndata: {\"type\":\"x\",\"t\":\"a\\nb\"}\n\n");
   CHECK(ping_sse() == "event: ping\ndata: {\"type\":\"ping\"}\n\n");
 }
 TEST_CASE("message_start holds the whole message object and all four counts") {
   MessageEncoder encoder("msg_1", "some-model");
   CHECK_FALSE(encoder.started());
-  const Events events = encoder.start({.input_tokens = 5, .cache_creation_tokens = 6, .cache_read_tokens = 7, .output_tokens = 1});
+  const Events events =
+      encoder.start({.input_tokens = 5, .cache_creation_tokens = 6, .cache_read_tokens = 7, .output_tokens = 1});
   CHECK(encoder.started());
   REQUIRE(events.size() == 1);
-  CHECK(events[0].data.dump() ==
-        R"({"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant","model":"some-model","content":[],)"
-        R"("stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":5,"cache_creation_input_tokens":6,)"
-        R"("cache_read_input_tokens":7,"output_tokens":1}}})");
+  CHECK(
+      events[0].data.dump() ==
+      R"({"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant","model":"some-model","content":[],)"
+      R"("stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":5,"cache_creation_input_tokens":6,)"
+      R"("cache_read_input_tokens":7,"output_tokens":1}}})");
 }
 TEST_CASE("hidden cache counts are null, and the input is the whole prompt") {
   MessageEncoder encoder("msg_1", "m");
-  const Events events = encoder.start({.input_tokens = 5, .cache_creation_tokens = 6, .cache_read_tokens = 7, .cache_counts = CacheCounts::Hidden});
+  const Events events = encoder.start(
+      {.input_tokens = 5, .cache_creation_tokens = 6, .cache_read_tokens = 7, .cache_counts = CacheCounts::Hidden});
   CHECK(events[0].data.find("message")->find("usage")->dump() ==
         R"({"input_tokens":18,"cache_creation_input_tokens":null,"cache_read_input_tokens":null,"output_tokens":0})");
 }
 TEST_CASE("a text answer is one block") {
   const Events events = whole({TextDelta{"Hel"}, TextDelta{"lo"}});
   REQUIRE(events.size() == 7);
-  CHECK(events[1].data.dump() == R"({"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}})");
-  CHECK(events[2].data.dump() == R"({"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hel"}})");
+  CHECK(events[1].data.dump() ==
+        R"({"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}})");
+  CHECK(events[2].data.dump() ==
+        R"({"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hel"}})");
   CHECK(events[4].data.dump() == R"({"type":"content_block_stop","index":0})");
   CHECK(events[5].data.dump() ==
         R"({"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"input_tokens":1,)"
@@ -146,7 +153,8 @@ TEST_CASE("a thought opens with an empty signature and is signed before it close
   const Events events = whole({ThinkingDelta{"hm"}, TextDelta{"hi"}});
   CHECK(events[1].data.dump() ==
         R"({"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":"","signature":""}})");
-  CHECK(events[2].data.dump() == R"({"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"hm"}})");
+  CHECK(events[2].data.dump() ==
+        R"({"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"hm"}})");
   const Json& signature = *events[3].data.find("delta");
   CHECK(signature.string_at("type") == "signature_delta");
   CHECK(signature.string_at("signature").starts_with("hearth1."));
@@ -155,7 +163,8 @@ TEST_CASE("a thought opens with an empty signature and is signed before it close
 }
 TEST_CASE("no two signatures are equal") {
   std::set<std::string> seen;
-  for (int i = 0; i < 50; ++i) seen.insert(block_at(message_of({ThinkingDelta{"x"}, TextDelta{"y"}}), 0).string_at("signature"));
+  for (int i = 0; i < 50; ++i)
+    seen.insert(block_at(message_of({ThinkingDelta{"x"}, TextDelta{"y"}}), 0).string_at("signature"));
   CHECK(seen.size() == 50);
 }
 TEST_CASE("a tool call opens with an empty input and closes as soon as it ends") {
@@ -183,7 +192,8 @@ TEST_CASE("a tool call opens with an empty input and closes as soon as it ends")
 TEST_CASE("every tool call has its own id, over messages too") {
   std::set<std::string> seen;
   for (int i = 0; i < 40; ++i) {
-    const Json message = message_of({ToolCallBegin{"f"}, ToolCallDelta{"{}"}, ToolCallEnd{}, ToolCallBegin{"f"}, ToolCallDelta{"{}"}, ToolCallEnd{}});
+    const Json message = message_of({ToolCallBegin{"f"}, ToolCallDelta{"{}"}, ToolCallEnd{}, ToolCallBegin{"f"},
+                                     ToolCallDelta{"{}"}, ToolCallEnd{}});
     seen.insert(block_at(message, 0).string_at("id"));
     seen.insert(block_at(message, 1).string_at("id"));
   }
@@ -200,7 +210,8 @@ TEST_CASE("stop reasons have Anthropic's names") {
   CHECK(message_of({TextDelta{"x"}}, StopReason::EndTurn).string_at("stop_reason") == "end_turn");
   CHECK(message_of({TextDelta{"x"}}, StopReason::MaxTokens).string_at("stop_reason") == "max_tokens");
   CHECK(message_of({TextDelta{"x"}}, StopReason::StopSequence).string_at("stop_reason") == "stop_sequence");
-  CHECK(message_of({TextDelta{"x"}}, StopReason::ContextWindowExceeded).string_at("stop_reason") == "model_context_window_exceeded");
+  CHECK(message_of({TextDelta{"x"}}, StopReason::ContextWindowExceeded).string_at("stop_reason") ==
+        "model_context_window_exceeded");
 }
 TEST_CASE("the matched stop sequence is echoed, and only when one stopped the answer") {
   MessageEncoder encoder("msg_1", "m");
@@ -221,16 +232,16 @@ TEST_CASE("leading white space waits for the first visible character") {
   CHECK(events[1].data.find("delta")->string_at("text") == "\n \xC2\xA0x ");
 }
 TEST_CASE("a blank text block is never sent") {
-  CHECK(outline(message_of({ThinkingDelta{"t"}, TextDelta{"\n\n"}, ToolCallBegin{"f"}, ToolCallDelta{"{}"}, ToolCallEnd{}, TextDelta{"\n"}})) ==
-        "thinking:t tool_use:{}");
+  CHECK(outline(message_of({ThinkingDelta{"t"}, TextDelta{"\n\n"}, ToolCallBegin{"f"}, ToolCallDelta{"{}"},
+                            ToolCallEnd{}, TextDelta{"\n"}})) == "thinking:t tool_use:{}");
   CHECK(outline(message_of({TextDelta{" \n"}}, StopReason::MaxTokens)).empty());
 }
 TEST_CASE("a blank thought is never sent") {
   CHECK(outline(message_of({ThinkingDelta{"\n\n"}, TextDelta{"hi"}})) == "text:hi");
 }
 TEST_CASE("white space of one kind never moves into a block of another") {
-  CHECK(outline(message_of({TextDelta{"a"}, ThinkingDelta{"\n"}, TextDelta{"b"}, ThinkingDelta{"c"}, TextDelta{"d"}})) ==
-        "text:ab thinking:c text:d");
+  CHECK(outline(message_of({TextDelta{"a"}, ThinkingDelta{"\n"}, TextDelta{"b"}, ThinkingDelta{"c"},
+                            TextDelta{"d"}})) == "text:ab thinking:c text:d");
   CHECK(outline(message_of({TextDelta{"\n"}, ThinkingDelta{"c"}, TextDelta{"d"}})) == "thinking:c text:d");
 }
 TEST_CASE("inside a block white space goes out at once, and stays at its end") {
@@ -256,10 +267,12 @@ TEST_CASE("an empty continuation of the client's own words stays empty") {
 }
 TEST_CASE("a call without arguments says so with an empty object") {
   CHECK(outline(message_of({ToolCallBegin{"f"}, ToolCallEnd{}})) == "tool_use:{}");
-  CHECK(whole({ToolCallBegin{"f"}, ToolCallDelta{""}, ToolCallEnd{}})[2].data.find("delta")->string_at("partial_json") == "{}");
+  CHECK(whole({ToolCallBegin{"f"}, ToolCallDelta{""}, ToolCallEnd{}})[2].data.find("delta")->string_at(
+            "partial_json") == "{}");
 }
 TEST_CASE("a call that was cut keeps its broken rest and can be read back") {
-  const Json message = message_of({ToolCallBegin{"f"}, ToolCallDelta{"{\"a\": \"b"}, ToolCallEnd{.whole = false}}, StopReason::MaxTokens);
+  const Json message = message_of({ToolCallBegin{"f"}, ToolCallDelta{"{\"a\": \"b"}, ToolCallEnd{.whole = false}},
+                                  StopReason::MaxTokens);
   CHECK(outline(message) == R"(tool_use:{"__unparsedToolInput":{"raw":"{\"a\": \"b","len":8}})");
   CHECK(message.string_at("stop_reason") == "max_tokens");
 }
@@ -274,7 +287,8 @@ TEST_CASE("a heartbeat before anything else is an empty thought") {
   Events all = encoder.start({});
   const Events first = encoder.heartbeat();
   REQUIRE(first.size() == 2);
-  CHECK(first[1].data.dump() == R"({"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":""}})");
+  CHECK(first[1].data.dump() ==
+        R"({"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":""}})");
   append(all, first);
   const Events second = encoder.heartbeat();
   CHECK(second.size() == 1);
@@ -323,8 +337,8 @@ TEST_CASE("the folded message has the members of the API, with the final counts"
         R"("cache_read_input_tokens":3,"output_tokens":4}})");
 }
 TEST_CASE("a folded tool input keeps the order of its keys") {
-  CHECK(outline(message_of({ToolCallBegin{"f"}, ToolCallDelta{"{\"z\":1,"}, ToolCallDelta{"\"a\":2}"}, ToolCallEnd{}})) ==
-        R"(tool_use:{"z":1,"a":2})");
+  CHECK(outline(message_of({ToolCallBegin{"f"}, ToolCallDelta{"{\"z\":1,"}, ToolCallDelta{"\"a\":2}"},
+                            ToolCallEnd{}})) == R"(tool_use:{"z":1,"a":2})");
 }
 TEST_CASE("blank is what JavaScript trims, and nothing else") {
   CHECK(is_blank(""));
@@ -347,7 +361,8 @@ class Dice {
   std::uint64_t counter_ = 0;
 };
 std::string random_text(Dice& dice) {
-  static const std::vector<std::string> pieces = {"", " ", "\n\n", "word", "é", "\u3000", "{\"", "</think>", "\U0001F600", "\x01"};
+  static const std::vector<std::string> pieces = {"",       " ",   "\n\n",     "word",       "é",
+                                                  "\u3000", "{\"", "</think>", "\U0001F600", "\x01"};
   std::string out;
   for (std::uint64_t i = dice.below(4); i > 0; --i) out += pieces[dice.below(pieces.size())];
   return out;

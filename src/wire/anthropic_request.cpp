@@ -112,9 +112,10 @@ Result<void> check_tool_results(const std::vector<chat::Message>& messages) {
       const Path at_message = path.at(i);
       const Path at_content = at_message.at("content");
       const Path at_block = at_content.at(k);
-      return at_block.at("tool_use_id").wrong(std::format(
-          "no earlier message has a `tool_use` block with the id {}; each `tool_result` needs its `tool_use`",
-          decode::quoted(result->tool_use_id)));
+      return at_block.at("tool_use_id")
+          .wrong(std::format(
+              "no earlier message has a `tool_use` block with the id {}; each `tool_result` needs its `tool_use`",
+              decode::quoted(result->tool_use_id)));
     }
   }
   return {};

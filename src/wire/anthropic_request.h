@@ -18,12 +18,12 @@
 namespace hearth::wire {
 
 // The limits of one request beside its bytes, which the http room bounds.
-inline constexpr std::size_t kMessagesMax = 100'000;        // Anthropic's own; an agent's day is under 10,000
-inline constexpr std::size_t kToolsMax = 4'096;             // clients with many MCP servers send some hundreds
-inline constexpr std::size_t kStopSequencesMax = 64;        // each is looked for at every byte that goes out
+inline constexpr std::size_t kMessagesMax = 100'000;         // Anthropic's own; an agent's day is under 10,000
+inline constexpr std::size_t kToolsMax = 4'096;              // clients with many MCP servers send some hundreds
+inline constexpr std::size_t kStopSequencesMax = 64;         // each is looked for at every byte that goes out
 inline constexpr std::size_t kStopSequenceBytesMax = 1'024;  // so much text may be held back
-inline constexpr std::size_t kNameBytesMax = 1'024;         // of a model, a tool or an id
-inline constexpr int kBodyDepthMax = 256;                   // nesting; tool schemas stay under 30
+inline constexpr std::size_t kNameBytesMax = 1'024;          // of a model, a tool or an id
+inline constexpr int kBodyDepthMax = 256;                    // nesting; tool schemas stay under 30
 
 enum class ParallelTools { Allowed, Disabled };
 

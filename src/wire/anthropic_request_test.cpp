@@ -34,8 +34,9 @@ T only(const std::string& role, const std::string& block) {
   return std::get<T>(out);
 }
 std::string result_text(const std::string& parts) {
-  return only<chat::ToolResultBlock>("user", std::format(
-      R"({{"type":"tool_result","tool_use_id":"t1","content":[{}]}})", parts)).text;
+  return only<chat::ToolResultBlock>(
+             "user", std::format(R"({{"type":"tool_result","tool_use_id":"t1","content":[{}]}})", parts))
+      .text;
 }
 
 TEST_CASE("the smallest request is a model, max_tokens and one message") {
@@ -56,7 +57,8 @@ TEST_CASE("the smallest request is a model, max_tokens and one message") {
 }
 TEST_CASE("a string and one text block with cache_control are the same content") {
   const auto a = good(with(R"({"role":"user","content":"X"})"));
-  const auto b = good(with(R"({"role":"user","content":[{"type":"text","text":"X","cache_control":{"type":"ephemeral"}}]})"));
+  const auto b =
+      good(with(R"({"role":"user","content":[{"type":"text","text":"X","cache_control":{"type":"ephemeral"}}]})"));
   CHECK(std::get<chat::TextBlock>(a.conversation.messages[0].blocks.at(0)).text ==
         std::get<chat::TextBlock>(b.conversation.messages[0].blocks.at(0)).text);
   CHECK(a.conversation.messages[0].blocks.size() == b.conversation.messages[0].blocks.size());
@@ -87,9 +89,9 @@ TEST_CASE("the system prompt is a string or text blocks") {
   CHECK(hello_with(R"("system":[])").conversation.system.empty());
 }
 TEST_CASE("system messages stand anywhere, as a string or as blocks") {
-  const auto request = good(with(
-      R"({"role":"user","content":"a"},{"role":"system","content":"env"},{"role":"assistant","content":"b"},)"
-      R"({"role":"system","content":[{"type":"text","text":"late"}]})"));
+  const auto request =
+      good(with(R"({"role":"user","content":"a"},{"role":"system","content":"env"},{"role":"assistant","content":"b"},)"
+                R"({"role":"system","content":[{"type":"text","text":"late"}]})"));
   REQUIRE(request.conversation.messages.size() == 4);
   CHECK(request.conversation.messages[1].role == chat::Role::System);
   CHECK(request.conversation.messages[3].role == chat::Role::System);
@@ -105,8 +107,8 @@ TEST_CASE("tools added and removed in a system message become text") {
   CHECK(only<chat::TextBlock>("system", removal).text == "Tool no longer available: Web");
 }
 TEST_CASE("a conversation may begin with the assistant and repeat roles") {
-  const auto request = good(with(
-      R"({"role":"assistant","content":"hi"},{"role":"user","content":"a"},{"role":"user","content":"b"})"));
+  const auto request =
+      good(with(R"({"role":"assistant","content":"hi"},{"role":"user","content":"a"},{"role":"user","content":"b"})"));
   CHECK(request.conversation.messages.size() == 3);
 }
 TEST_CASE("a trailing assistant message is kept as it is, white space and all") {
@@ -122,7 +124,8 @@ TEST_CASE("text keeps control characters, NUL bytes and every script") {
   CHECK(block.text == std::string("a\0b\x1b[0m \xF0\x9F\x98\x80 \xC3\xBCn\xC3\xAF", 18));
 }
 TEST_CASE("a thought keeps its text and signature") {
-  const auto block = only<chat::ThinkingBlock>("assistant", R"({"type":"thinking","thinking":" hm\n","signature":"s"})");
+  const auto block =
+      only<chat::ThinkingBlock>("assistant", R"({"type":"thinking","thinking":" hm\n","signature":"s"})");
   CHECK(block.text == " hm\n");
   CHECK(block.signature == "s");
 }
@@ -158,20 +161,26 @@ TEST_CASE("an object that only looks like an unparsed input stays an input") {
   CHECK(block.input.dump() == R"({"__unparsedToolInput":{"raw":1},"b":2})");
 }
 TEST_CASE("a tool result is a string, or parts joined by newlines, or nothing") {
-  CHECK(only<chat::ToolResultBlock>("user", R"({"type":"tool_result","tool_use_id":"t1","content":"ok"})").text == "ok");
+  CHECK(only<chat::ToolResultBlock>("user", R"({"type":"tool_result","tool_use_id":"t1","content":"ok"})").text ==
+        "ok");
   CHECK(result_text(R"({"type":"text","text":"a"},{"type":"text","text":"b"})") == "a\nb");
   CHECK(only<chat::ToolResultBlock>("user", R"({"type":"tool_result","tool_use_id":"t1"})").text.empty());
-  CHECK(only<chat::ToolResultBlock>("user", R"({"type":"tool_result","tool_use_id":"t1","content":null})").text.empty());
+  CHECK(
+      only<chat::ToolResultBlock>("user", R"({"type":"tool_result","tool_use_id":"t1","content":null})").text.empty());
   CHECK(result_text("").empty());
 }
 TEST_CASE("a tool result says whether it is an error") {
   CHECK(only<chat::ToolResultBlock>("user", R"({"type":"tool_result","tool_use_id":"t1","is_error":true})").is_error);
-  CHECK_FALSE(only<chat::ToolResultBlock>("user", R"({"is_error":false,"tool_use_id":"t1","type":"tool_result"})").is_error);
-  CHECK_FALSE(only<chat::ToolResultBlock>("user", R"({"is_error":null,"tool_use_id":"t1","type":"tool_result"})").is_error);
+  CHECK_FALSE(
+      only<chat::ToolResultBlock>("user", R"({"is_error":false,"tool_use_id":"t1","type":"tool_result"})").is_error);
+  CHECK_FALSE(
+      only<chat::ToolResultBlock>("user", R"({"is_error":null,"tool_use_id":"t1","type":"tool_result"})").is_error);
 }
 TEST_CASE("an image in a tool result becomes a note, so that the session lives on") {
-  CHECK(result_text(R"({"type":"text","text":"shot:"},{"type":"image","source":{"type":"base64","media_type":"image/png","data":"AA=="}})") ==
-        "shot:\n[image omitted: this model cannot see images]");
+  CHECK(
+      result_text(
+          R"({"type":"text","text":"shot:"},{"type":"image","source":{"type":"base64","media_type":"image/png","data":"AA=="}})") ==
+      "shot:\n[image omitted: this model cannot see images]");
 }
 TEST_CASE("a PDF in a tool result becomes a note") {
   CHECK(result_text(R"({"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"AA=="}})") ==
@@ -179,7 +188,8 @@ TEST_CASE("a PDF in a tool result becomes a note") {
 }
 TEST_CASE("a text document and a search result in a tool result become its text") {
   CHECK(result_text(R"({"type":"document","source":{"type":"text","media_type":"text/plain","data":"D"}})") == "D");
-  CHECK(result_text(R"({"type":"search_result","source":"u","title":"T","content":[{"type":"text","text":"S"}]})") == "T\nu\nS");
+  CHECK(result_text(R"({"type":"search_result","source":"u","title":"T","content":[{"type":"text","text":"S"}]})") ==
+        "T\nu\nS");
 }
 TEST_CASE("tool references of a result name deferred tools and add no text") {
   const auto block = only<chat::ToolResultBlock>(
@@ -195,11 +205,13 @@ TEST_CASE("parallel results may come in any order") {
   CHECK(std::get<chat::ToolResultBlock>(request.conversation.messages[1].blocks[0]).tool_use_id == "b");
 }
 TEST_CASE("a call nobody answered is accepted, as after an interrupt") {
-  good(with(R"({"role":"assistant","content":[{"type":"tool_use","id":"a","name":"f","input":{}}]},{"role":"user","content":"stop"})"));
+  good(with(
+      R"({"role":"assistant","content":[{"type":"tool_use","id":"a","name":"f","input":{}}]},{"role":"user","content":"stop"})"));
 }
 TEST_CASE("a result may answer a call several messages back") {
-  good(with(R"({"role":"assistant","content":[{"type":"tool_use","id":"a","name":"f","input":{}}]},{"role":"system","content":"x"},)"
-            R"({"role":"user","content":[{"type":"text","text":"first"},{"type":"tool_result","tool_use_id":"a"}]})"));
+  good(with(
+      R"({"role":"assistant","content":[{"type":"tool_use","id":"a","name":"f","input":{}}]},{"role":"system","content":"x"},)"
+      R"({"role":"user","content":[{"type":"text","text":"first"},{"type":"tool_result","tool_use_id":"a"}]})"));
 }
 TEST_CASE("repeated tool_use ids are accepted") {
   const std::string call = R"({"role":"assistant","content":[{"type":"tool_use","id":"a","name":"f","input":{}}]},)";
@@ -207,27 +219,42 @@ TEST_CASE("repeated tool_use ids are accepted") {
   good(with(call + result + "," + call + result));
 }
 TEST_CASE("a text document is its title, context and text") {
-  CHECK(only<chat::TextBlock>("user", R"({"type":"document","title":"T","context":"C","source":{"type":"text","data":"D"}})").text == "T\nC\nD");
+  CHECK(only<chat::TextBlock>("user",
+                              R"({"type":"document","title":"T","context":"C","source":{"type":"text","data":"D"}})")
+            .text == "T\nC\nD");
   CHECK(only<chat::TextBlock>("user", R"({"type":"document","source":{"type":"content","content":"D"}})").text == "D");
-  CHECK(only<chat::TextBlock>("user", R"({"type":"document","source":{"type":"content","content":[{"type":"text","text":"D"},{"type":"text","text":"E"}]}})").text == "D\nE");
+  CHECK(
+      only<chat::TextBlock>(
+          "user",
+          R"({"type":"document","source":{"type":"content","content":[{"type":"text","text":"D"},{"type":"text","text":"E"}]}})")
+          .text == "D\nE");
 }
 TEST_CASE("a search result is its title, source and text") {
-  CHECK(only<chat::TextBlock>("user", R"({"type":"search_result","title":"T","source":"u","content":[{"type":"text","text":"S"}]})").text == "T\nu\nS");
+  CHECK(only<chat::TextBlock>(
+            "user", R"({"type":"search_result","title":"T","source":"u","content":[{"type":"text","text":"S"}]})")
+            .text == "T\nu\nS");
 }
 TEST_CASE("what Anthropic's servers did becomes text") {
-  CHECK(only<chat::TextBlock>("assistant", R"({"type":"server_tool_use","id":"s","name":"web_search","input":{"query":"q"}})").text ==
-        "[server_tool_use web_search]\n{\"query\":\"q\"}");
-  CHECK(only<chat::TextBlock>("assistant", R"({"type":"web_search_tool_result","tool_use_id":"s","content":[{"title":"t"}]})").text ==
-        "[web_search_tool_result]\n[{\"title\":\"t\"}]");
-  CHECK(only<chat::TextBlock>("assistant", R"({"type":"mcp_tool_use","id":"s","name":"n","server_name":"srv","input":{}})").text ==
-        "[mcp_tool_use n srv]\n{}");
+  CHECK(only<chat::TextBlock>("assistant",
+                              R"({"type":"server_tool_use","id":"s","name":"web_search","input":{"query":"q"}})")
+            .text == "[server_tool_use web_search]\n{\"query\":\"q\"}");
+  CHECK(only<chat::TextBlock>("assistant",
+                              R"({"type":"web_search_tool_result","tool_use_id":"s","content":[{"title":"t"}]})")
+            .text == "[web_search_tool_result]\n[{\"title\":\"t\"}]");
+  CHECK(only<chat::TextBlock>("assistant",
+                              R"({"type":"mcp_tool_use","id":"s","name":"n","server_name":"srv","input":{}})")
+            .text == "[mcp_tool_use n srv]\n{}");
   CHECK(only<chat::TextBlock>("assistant", R"({"type":"mcp_tool_result","tool_use_id":"s","content":"words"})").text ==
         "[mcp_tool_result]\nwords");
-  CHECK(only<chat::TextBlock>("assistant", R"({"type":"compaction","content":"so far"})").text == "[compaction]\nso far");
+  CHECK(only<chat::TextBlock>("assistant", R"({"type":"compaction","content":"so far"})").text ==
+        "[compaction]\nso far");
 }
 TEST_CASE("a custom tool keeps its schema's key order and its description") {
-  const auto tools = hello_with(R"("tools":[{"name":"b","description":"d","input_schema":{"type":"object","$schema":"s","properties":{}}},)"
-                                R"({"type":"custom","name":"a","input_schema":{},"eager_input_streaming":true,"cache_control":{}}])").conversation.tools;
+  const auto tools =
+      hello_with(
+          R"("tools":[{"name":"b","description":"d","input_schema":{"type":"object","$schema":"s","properties":{}}},)"
+          R"({"type":"custom","name":"a","input_schema":{},"eager_input_streaming":true,"cache_control":{}}])")
+          .conversation.tools;
   REQUIRE(tools.size() == 2);
   CHECK(tools[0].name == "b");
   CHECK(tools[0].description == "d");
@@ -237,18 +264,22 @@ TEST_CASE("a custom tool keeps its schema's key order and its description") {
   CHECK(tools[1].description.empty());
 }
 TEST_CASE("defer_loading marks a tool as deferred") {
-  CHECK(hello_with(R"("tools":[{"name":"a","input_schema":{},"defer_loading":true}])").conversation.tools.at(0).deferred);
+  CHECK(
+      hello_with(R"("tools":[{"name":"a","input_schema":{},"defer_loading":true}])").conversation.tools.at(0).deferred);
 }
 TEST_CASE("tools that only Anthropic's servers run are tolerated and left out") {
-  CHECK(hello_with(R"("tools":[{"type":"web_search_20250305","name":"web_search","max_uses":8},{"type":"from_the_future"}])")
+  CHECK(hello_with(
+            R"("tools":[{"type":"web_search_20250305","name":"web_search","max_uses":8},{"type":"from_the_future"}])")
             .conversation.tools.empty());
 }
 TEST_CASE("a tool of unknown type that brings its schema is shown like any other") {
-  CHECK(hello_with(R"("tools":[{"type":"new_kind","name":"n","input_schema":{}}])").conversation.tools.at(0).name == "n");
+  CHECK(hello_with(R"("tools":[{"type":"new_kind","name":"n","input_schema":{}}])").conversation.tools.at(0).name ==
+        "n");
 }
 TEST_CASE("forcing a tool that was left out leaves the choice to the model") {
   const std::string tools = R"("tools":[{"type":"web_search_20250305","name":"web_search"}],)";
-  CHECK(hello_with(tools + R"("tool_choice":{"type":"tool","name":"web_search"})").conversation.tool_choice == chat::ToolChoice::Auto);
+  CHECK(hello_with(tools + R"("tool_choice":{"type":"tool","name":"web_search"})").conversation.tool_choice ==
+        chat::ToolChoice::Auto);
   CHECK(hello_with(tools + R"("tool_choice":{"type":"any"})").conversation.tool_choice == chat::ToolChoice::Auto);
 }
 TEST_CASE("tool_choice is auto, any, none or a name") {
@@ -262,11 +293,14 @@ TEST_CASE("tool_choice is auto, any, none or a name") {
 }
 TEST_CASE("parallel calls are allowed unless the choice disables them") {
   CHECK(hello_with("").parallel_tools == ParallelTools::Allowed);
-  CHECK(hello_with(R"("tool_choice":{"type":"auto","disable_parallel_tool_use":true})").parallel_tools == ParallelTools::Disabled);
-  CHECK(hello_with(R"("tool_choice":{"type":"auto","disable_parallel_tool_use":false})").parallel_tools == ParallelTools::Allowed);
+  CHECK(hello_with(R"("tool_choice":{"type":"auto","disable_parallel_tool_use":true})").parallel_tools ==
+        ParallelTools::Disabled);
+  CHECK(hello_with(R"("tool_choice":{"type":"auto","disable_parallel_tool_use":false})").parallel_tools ==
+        ParallelTools::Allowed);
 }
 TEST_CASE("thinking is enabled with a budget, adaptive, or disabled") {
-  const auto enabled = hello_with(R"("thinking":{"type":"enabled","budget_tokens":31999,"display":"summarized"})").conversation;
+  const auto enabled =
+      hello_with(R"("thinking":{"type":"enabled","budget_tokens":31999,"display":"summarized"})").conversation;
   CHECK(enabled.thinking == chat::Thinking::Enabled);
   CHECK(enabled.thinking_budget_tokens == 31999);
   const auto adaptive = hello_with(R"("thinking":{"type":"adaptive","display":"omitted"})").conversation;
@@ -277,7 +311,8 @@ TEST_CASE("thinking is enabled with a budget, adaptive, or disabled") {
   CHECK(hello_with(R"("thinking":{"type":"enabled"})").conversation.thinking_budget_tokens == 0);
 }
 TEST_CASE("output_config carries effort and a format") {
-  const auto request = hello_with(R"("output_config":{"effort":"high","format":{"type":"json_schema","schema":{"type":"object"}}})");
+  const auto request =
+      hello_with(R"("output_config":{"effort":"high","format":{"type":"json_schema","schema":{"type":"object"}}})");
   CHECK(request.conversation.effort == "high");
   CHECK(request.output_format.dump() == R"({"type":"json_schema","schema":{"type":"object"}})");
   CHECK(hello_with(R"("output_config":{"effort":"xhigh"})").conversation.effort == "xhigh");

@@ -77,8 +77,7 @@ Result<void> read_stop_sequences(Json& body, const Path& root, MessagesRequest& 
     std::string& sequence = array[i].as_string();
     if (sequence.empty()) return at.wrong("must not be empty");
     if (sequence.size() > kStopSequenceBytesMax) {
-      return at.wrong(
-          std::format("is {} bytes long; at most {} are allowed", sequence.size(), kStopSequenceBytesMax));
+      return at.wrong(std::format("is {} bytes long; at most {} are allowed", sequence.size(), kStopSequenceBytesMax));
     }
     request.stop_sequences.push_back(std::move(sequence));
   }

@@ -93,8 +93,7 @@ Result<void> read_tool_choice(Json& body, const Path& root, const ToolNames& nam
   }
   if (type == "tool") return read_named_choice(*choice, path, names, conversation);
   if (type != "any") {
-    return path.at("type").wrong(
-        std::format("must be \"auto\", \"any\", \"tool\" or \"none\", got {}", quoted(type)));
+    return path.at("type").wrong(std::format("must be \"auto\", \"any\", \"tool\" or \"none\", got {}", quoted(type)));
   }
   if (!names.known.empty()) {
     conversation.tool_choice = chat::ToolChoice::Any;

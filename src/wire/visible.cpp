@@ -8,9 +8,9 @@ namespace {
 
 // The white space of ECMAScript outside ASCII: no-break space, Ogham space, the dashes' worth of U+2000 to U+200A, line
 // and paragraph separator, narrow no-break space, mathematical space, ideographic space, byte order mark.
-constexpr std::array<std::string_view, 18> kWideBlanks = {
-    "\u00A0", "\u1680", "\u2000", "\u2001", "\u2002", "\u2003", "\u2004", "\u2005", "\u2006",
-    "\u2007", "\u2008", "\u2009", "\u200A", "\u2028", "\u2029", "\u202F", "\u205F", "\u3000"};
+constexpr std::array<std::string_view, 18> kWideBlanks = {"\u00A0", "\u1680", "\u2000", "\u2001", "\u2002", "\u2003",
+                                                          "\u2004", "\u2005", "\u2006", "\u2007", "\u2008", "\u2009",
+                                                          "\u200A", "\u2028", "\u2029", "\u202F", "\u205F", "\u3000"};
 constexpr std::string_view kByteOrderMark = "\uFEFF";
 
 // Bytes of the blank character at the front, 0 when it is visible.

@@ -177,9 +177,9 @@ class ScriptedEngine {
     say(reply);
   }
   void on(const StatsRequest& request) {
-    say(StatsReply{.id = request.id,
-                   .counters = {{"life", static_cast<std::uint64_t>(script_.life)},
-                                {"open_descriptors", open_descriptors()}}});
+    say(StatsReply{
+        .id = request.id,
+        .counters = {{"life", static_cast<std::uint64_t>(script_.life)}, {"open_descriptors", open_descriptors()}}});
   }
   void on(const Probe& probe) { say(ProbeReply{.id = probe.id}); }
   void on(const Shutdown&) {}
