@@ -132,7 +132,9 @@ void print_ready(const std::string& url, const ServeOptions& options, const serv
   }
   std::printf("Hearth is ready at %s\n\n", url.c_str());
   const bool default_url = url == std::format("http://127.0.0.1:{}", kDefaultPort);
-  std::printf("  Claude Code       hearth launch claude%s\n", default_url ? "" : std::format(" --url {}", url).c_str());
+  const char* command = std::getenv("HEARTH_COMMAND");
+  std::printf("  Claude Code       %s launch claude%s\n", command != nullptr ? command : "hearth",
+              default_url ? "" : std::format(" --url {}", url).c_str());
   std::printf("  or by hand        export ANTHROPIC_BASE_URL=%s ANTHROPIC_AUTH_TOKEN=%s ANTHROPIC_MODEL=%s\n",
               url.c_str(), has_key ? "YOUR-KEY" : "local", all.front()->card.id.c_str());
   std::printf("  other clients     Anthropic Messages API, base URL %s (with /v1 where they ask for it)\n",
