@@ -4,11 +4,14 @@
 #include <yyjson.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstdlib>
 #include <format>
 #include <limits>
 #include <memory>
+#include <optional>
+#include <system_error>
 
 #include "base/check.h"
 
@@ -229,6 +232,47 @@ void Json::dump_to(std::string& out) const {
     }
     out += '}';
   }
+}
+
+namespace {
+
+// The four hexadecimal digits of a \u escape that begins at `at`, or nullopt.
+std::optional<unsigned> escaped_unit(std::string_view text, std::size_t at) {
+  constexpr std::size_t kEscapeBytes = 6;
+  if (at + kEscapeBytes > text.size() || text[at] != '\\' || text[at + 1] != 'u') return std::nullopt;
+  unsigned unit = 0;
+  const char* begin = text.data() + at + 2;
+  const auto [end, error] = std::from_chars(begin, begin + 4, unit, 16);
+  if (error != std::errc{} || end != begin + 4) return std::nullopt;
+  return unit;
+}
+
+}  // namespace
+
+std::string without_lone_surrogates(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t i = 0; i < text.size();) {
+    if (text[i] != '\\') {
+      out += text[i++];
+      continue;
+    }
+    const std::optional<unsigned> unit = escaped_unit(text, i);
+    const bool high = unit && *unit >= 0xD800 && *unit < 0xDC00;
+    const bool low = unit && *unit >= 0xDC00 && *unit < 0xE000;
+    const std::optional<unsigned> next = high ? escaped_unit(text, i + 6) : std::nullopt;
+    const bool pair = next && *next >= 0xDC00 && *next < 0xE000;
+    if (low || (high && !pair)) {
+      out += "\\uFFFD";
+      i += 6;
+      continue;
+    }
+    // A pair, another escape, or an escaped backslash: two characters at least belong together.
+    const std::size_t length = std::min<std::size_t>(pair ? 12 : unit ? 6 : 2, text.size() - i);
+    out.append(text.substr(i, length));
+    i += length;
+  }
+  return out;
 }
 
 void append_json_string(std::string& out, std::string_view text) {

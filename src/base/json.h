@@ -83,6 +83,10 @@ class Json {
   std::variant<std::nullptr_t, bool, std::int64_t, std::uint64_t, double, std::string, Array, Object> value_;
 };
 
+// The same JSON text with each \uD800..\uDFFF escape that has no other half written as \uFFFD. JavaScript clients send
+// such halves when they cut a string inside an emoji.
+[[nodiscard]] std::string without_lone_surrogates(std::string_view text);
+
 // Appends `text` as a JSON string with its quotes. REQUIRES: valid UTF-8.
 void append_json_string(std::string& out, std::string_view text);
 

@@ -137,6 +137,16 @@ TEST_CASE("invalid UTF-8 is refused") {
   }
 }
 
+TEST_CASE("half of a surrogate pair can be written as a replacement character, and nothing else changes") {
+  CHECK(without_lone_surrogates(R"("\ud83d\ude42 ok")") == R"("\ud83d\ude42 ok")");
+  CHECK(without_lone_surrogates(R"("cut \ud83d")") == R"("cut \uFFFD")");
+  CHECK(without_lone_surrogates(R"("\ude42 \ud83d\n")") == R"("\uFFFD \uFFFD\n")");
+  CHECK(without_lone_surrogates(R"("\ud83d\ud83d\ude42")") == R"("\uFFFD\ud83d\ude42")");
+  CHECK(without_lone_surrogates(R"("a path \\ud83d")") == R"("a path \\ud83d")");
+  CHECK(without_lone_surrogates("\"\\u12") == "\"\\u12");
+  CHECK(without_lone_surrogates("\\") == "\\");
+}
+
 TEST_CASE("surrogate pairs join, and half of one is refused") {
   CHECK_EQ(parsed(R"("\ud83d\ude00")").as_string(), "\xF0\x9F\x98\x80");
   CHECK_EQ(refused(R"("\ud83d")"), ErrorKind::InvalidInput);

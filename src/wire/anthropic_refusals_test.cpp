@@ -47,8 +47,12 @@ TEST_CASE("invalid UTF-8 in the body is refused") {
   CHECK(refusal("{\"model\":\"\xed\xa0\x80\",\"max_tokens\":1,\"messages\":[]}")
             .starts_with("request body: not valid JSON"));
 }
-TEST_CASE("a lone surrogate escape is refused") {
-  CHECK(refusal(R"({"model":"\ud800","max_tokens":1,"messages":[]})").starts_with("request body: not valid JSON"));
+TEST_CASE("half of a surrogate pair is read as a replacement character, not refused") {
+  const auto request =
+      decode_messages(R"({"model":"m","max_tokens":1,"messages":[{"role":"user","content":"cut \ud83d"}]})");
+  REQUIRE(request);
+  const auto& block = request->conversation.messages.at(0).blocks.at(0);
+  CHECK(std::get<chat::TextBlock>(block).text == "cut \xEF\xBF\xBD");
 }
 TEST_CASE("a raw NUL byte in the body is refused") {
   CHECK(refusal(std::string("{\"model\":\"a\0b\"}", 15)).starts_with("request body: not valid JSON"));

@@ -18,6 +18,8 @@ Result<Json> parse_body(std::string_view body) {
     return fail(ErrorKind::InvalidInput, "request body: is empty; send a JSON object with model and messages");
   }
   auto parsed = Json::parse(body, kBodyDepthMax);
+  // Half an emoji in a tool's result must not end a conversation that will send it again every turn.
+  if (!parsed && body.contains("\\u")) parsed = Json::parse(without_lone_surrogates(body), kBodyDepthMax);
   if (!parsed) return fail(ErrorKind::InvalidInput, std::format("request body: {}", parsed.error().message));
   if (!parsed->is_object()) {
     return fail(ErrorKind::InvalidInput,
