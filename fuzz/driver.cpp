@@ -131,8 +131,10 @@ bool read_options(int count, char** words, Options& options) {
     const std::string_view word = words[i];
     if ((word == "--seconds" || word == "--seed") && i + 1 < count) {
       const auto value = std::strtoull(words[++i], nullptr, 10);
-      if (word == "--seed") options.seed = value;
-      else options.seconds = static_cast<long>(value);
+      if (word == "--seed")
+        options.seed = value;
+      else
+        options.seconds = static_cast<long>(value);
     } else if (fs::is_directory(word)) {
       options.only_run = false;
       for (const auto& entry : fs::directory_iterator(word)) options.corpus.push_back(entry.path());
@@ -180,8 +182,10 @@ int main(int count, char** words) {
   for (; Clock::now() < end; ++runs) {
     std::string input = mutator.next(corpus);
     if (!run(input)) continue;
-    if (corpus.size() < kCorpusMax) corpus.push_back(std::move(input));
-    else corpus[given + runs % (kCorpusMax - given)] = std::move(input);
+    if (corpus.size() < kCorpusMax)
+      corpus.push_back(std::move(input));
+    else
+      corpus[given + runs % (kCorpusMax - given)] = std::move(input);
   }
   const auto reached = std::ranges::count_if(edges_known, [](auto buckets) { return buckets != 0; });
   std::printf("%s: %zu runs, %zu inputs kept, %td edges\n", name.c_str(), runs, corpus.size(), reached);

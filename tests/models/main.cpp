@@ -11,9 +11,10 @@ namespace {
 using namespace hearth::tiny_models;
 
 int usage() {
-  std::fputs("usage: tiny_model attention|hybrid|moe|window [OUT.gguf] [--seed N] [--context N] [--width N] [--layers N]\n"
-             "                  [--window N] [--type f32|f16|q8_0] [--end-scale X]\n",
-             stderr);
+  std::fputs(
+      "usage: tiny_model attention|hybrid|moe|window [OUT.gguf] [--seed N] [--context N] [--width N] [--layers N]\n"
+      "                  [--window N] [--type f32|f16|q8_0] [--end-scale X]\n",
+      stderr);
   return 2;
 }
 
@@ -30,12 +31,18 @@ bool set_option(Spec& spec, const std::string& flag, const std::string& value) {
   const unsigned long long number = std::strtoull(value.c_str(), &end, 10);
   if (*end != '\0' || value.empty()) return false;
   const auto small = static_cast<std::uint32_t>(number);
-  if (flag == "--seed") spec.seed = number;
-  else if (flag == "--context") spec.context_tokens = small;
-  else if (flag == "--width") spec.width = small;
-  else if (flag == "--layers") spec.layers = small;
-  else if (flag == "--window") spec.window_tokens = small;
-  else return false;
+  if (flag == "--seed")
+    spec.seed = number;
+  else if (flag == "--context")
+    spec.context_tokens = small;
+  else if (flag == "--width")
+    spec.width = small;
+  else if (flag == "--layers")
+    spec.layers = small;
+  else if (flag == "--window")
+    spec.window_tokens = small;
+  else
+    return false;
   return true;
 }
 }  // namespace
@@ -48,14 +55,19 @@ int main(int argc, char** argv) {
   spec.kind = *kind;
   std::string file;
   for (std::size_t i = 1; i < words.size(); ++i) {
-    if (!words[i].starts_with("--")) file = words[i];
-    else if (i + 1 == words.size() || !set_option(spec, words[i], words[i + 1])) return usage();
-    else ++i;
+    if (!words[i].starts_with("--"))
+      file = words[i];
+    else if (i + 1 == words.size() || !set_option(spec, words[i], words[i + 1]))
+      return usage();
+    else
+      ++i;
   }
   if (file.empty()) {
     const auto made = path(spec);
-    if (made) std::puts(made->c_str());
-    else std::fprintf(stderr, "tiny_model: %s\n", made.error().message.c_str());
+    if (made)
+      std::puts(made->c_str());
+    else
+      std::fprintf(stderr, "tiny_model: %s\n", made.error().message.c_str());
     return made ? 0 : 1;
   }
   const auto written = write(spec, file);

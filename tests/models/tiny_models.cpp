@@ -40,14 +40,15 @@ struct Tensors {
     std::vector<float> values(count);
     for (std::size_t i = 0; i < count; ++i) {
       const std::uint64_t bits = mix_u64(stream, i);
-      const auto sum = static_cast<float>((bits & 0xFFFFU) + ((bits >> 16U) & 0xFFFFU) + ((bits >> 32U) & 0xFFFFU) +
-                                          (bits >> 48U));
+      const auto sum =
+          static_cast<float>((bits & 0xFFFFU) + ((bits >> 16U) & 0xFFFFU) + ((bits >> 32U) & 0xFFFFU) + (bits >> 48U));
       values[i] = mean + deviation * (sum / 65536.0F - 2.0F) * 1.7320508F;
     }
     return values;
   }
 
-  void add(const std::string& name, ggml_type type, const std::vector<std::int64_t>& sizes, const std::vector<float>& values) {
+  void add(const std::string& name, ggml_type type, const std::vector<std::int64_t>& sizes,
+           const std::vector<float>& values) {
     ggml_tensor* tensor = ggml_new_tensor(ggml, type, static_cast<int>(sizes.size()), sizes.data());
     ggml_set_name(tensor, name.c_str());
     if (type == GGML_TYPE_F32) {
@@ -123,14 +124,21 @@ void add_feed_forward(Tensors& to, const std::string& block, const Shape& shape)
 void add_output(Tensors& to) {
   const Vocabulary& words = vocabulary();
   const std::size_t width = to.spec.width;
-  std::vector<float> rows = to.draw("output.weight", words.tokens.size() * width, 0, 2.0F / std::sqrt(static_cast<float>(width)));
+  std::vector<float> rows =
+      to.draw("output.weight", words.tokens.size() * width, 0, 2.0F / std::sqrt(static_cast<float>(width)));
   for (std::size_t token = 0; token < words.tokens.size(); ++token) {
     const bool special = token >= words.first_special;
-    const float loudness = token == words.turn_end ? to.spec.end_scale : special ? 0.2F : is_plain(words.tokens[token]) ? 1.0F : 0.4F;
+    const float loudness = token == words.turn_end         ? to.spec.end_scale
+                           : special                       ? 0.2F
+                           : is_plain(words.tokens[token]) ? 1.0F
+                                                           : 0.4F;
     for (std::size_t i = 0; i < width; ++i) rows[token * width + i] *= loudness;
   }
-  const ggml_type type = to.spec.weights == WeightType::Q8_0 ? GGML_TYPE_Q8_0 : to.spec.weights == WeightType::F16 ? GGML_TYPE_F16 : GGML_TYPE_F32;
-  to.add("output.weight", type, {static_cast<std::int64_t>(width), static_cast<std::int64_t>(words.tokens.size())}, rows);
+  const ggml_type type = to.spec.weights == WeightType::Q8_0  ? GGML_TYPE_Q8_0
+                         : to.spec.weights == WeightType::F16 ? GGML_TYPE_F16
+                                                              : GGML_TYPE_F32;
+  to.add("output.weight", type, {static_cast<std::int64_t>(width), static_cast<std::int64_t>(words.tokens.size())},
+         rows);
 }
 
 void add_tensors(Tensors& to) {
@@ -143,9 +151,12 @@ void add_tensors(Tensors& to) {
     const std::string block = std::format("blk.{}.", layer);
     const bool recurrent = to.spec.kind == Kind::Hybrid && layer % 2 == 0;
     to.norm(block + "attn_norm.weight", width);
-    if (recurrent) add_recurrent(to, block, shape);
-    else add_attention(to, block, shape, to.spec.kind == Kind::Hybrid);
-    if (to.spec.kind == Kind::Hybrid || to.spec.kind == Kind::Window) to.norm(block + "post_attention_norm.weight", width);
+    if (recurrent)
+      add_recurrent(to, block, shape);
+    else
+      add_attention(to, block, shape, to.spec.kind == Kind::Hybrid);
+    if (to.spec.kind == Kind::Hybrid || to.spec.kind == Kind::Window)
+      to.norm(block + "post_attention_norm.weight", width);
     if (to.spec.kind != Kind::Hybrid) to.norm(block + "ffn_norm.weight", width);
     add_feed_forward(to, block, shape);
     if (to.spec.kind == Kind::Window) to.norm(block + "post_ffw_norm.weight", width);
@@ -167,8 +178,9 @@ using Ggml = std::unique_ptr<ggml_context, decltype(&ggml_free)>;
 Result<void> write(const Spec& spec, const std::string& file) {
   if (spec.width == 0 || spec.width % 64 != 0 || spec.width > 4096 || spec.layers == 0 || spec.layers > 64 ||
       spec.context_tokens < 256 || spec.window_tokens < 16)
-    return fail(ErrorKind::InvalidInput, "a tiny model needs a width of 64 x n up to 4096, 1 to 64 layers, a context of at least "
-                                         "256 tokens and a window of at least 16");
+    return fail(ErrorKind::InvalidInput,
+                "a tiny model needs a width of 64 x n up to 4096, 1 to 64 layers, a context of at least "
+                "256 tokens and a window of at least 16");
   const Gguf gguf(gguf_init_empty(), gguf_free);
   const Ggml ggml(ggml_init({.mem_size = arena_bytes(spec), .mem_buffer = nullptr, .no_alloc = false}), ggml_free);
   if (!gguf || !ggml) return fail(ErrorKind::NoMemory, "no memory for the tiny model's tensors");
@@ -196,11 +208,13 @@ Result<std::string> path(const Spec& spec) {
   gguf_get_meta_data(gguf.get(), bytes.data());
   const char* chosen = std::getenv("HEARTH_TEST_MODELS");
   std::error_code failed;
-  const std::filesystem::path folder =
-      chosen != nullptr ? std::filesystem::path(chosen) : std::filesystem::temp_directory_path(failed) / "hearth-tiny-models";
+  const std::filesystem::path folder = chosen != nullptr
+                                           ? std::filesystem::path(chosen)
+                                           : std::filesystem::temp_directory_path(failed) / "hearth-tiny-models";
   std::filesystem::create_directories(folder, failed);
   const std::string file =
-      (folder / std::format("tiny-{}-{:016x}.gguf", kind_name(spec.kind), hash_of(bytes.data(), bytes.size()))).string();
+      (folder / std::format("tiny-{}-{:016x}.gguf", kind_name(spec.kind), hash_of(bytes.data(), bytes.size())))
+          .string();
   if (!std::filesystem::exists(file, failed)) TRY(write(spec, file));
   return file;
 }

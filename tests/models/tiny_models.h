@@ -29,7 +29,7 @@ struct Spec {
   Kind kind = Kind::Attention;
   std::uint64_t seed = 1;
   std::uint32_t context_tokens = 131072;
-  std::uint32_t width = 64;          // a multiple of 64
+  std::uint32_t width = 64;  // a multiple of 64
   std::uint32_t layers = 2;
   std::uint32_t window_tokens = 64;  // Kind::Window only
   WeightType weights = WeightType::F16;

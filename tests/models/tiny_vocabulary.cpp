@@ -25,7 +25,8 @@ constexpr const char* kWords =
     "read write open close edit create delete remove add update change changes move copy find search match pattern "
     "replace insert append print log debug info version config option options argument arguments parameter parameters "
     "required property properties description object array json schema request response server client api model models "
-    "token tokens prompt context cache memory thread process session agent task tasks work first last next before after "
+    "token tokens prompt context cache memory thread process session agent task tasks work first last next before "
+    "after "
     "current start stop wait done example examples note notes important must never always may might could about into "
     "over under out up down back here where how why who than some such same these those them its our his her he she my "
     "me us also just like need want please help thanks yes okay right left good best most many much few very well too "
@@ -47,8 +48,10 @@ constexpr const char* kWords =
     "fact water man woman child life being down state country school great found keep look come made take see know "
     "think say tell give show turn ask seem feel leave call try";
 constexpr const char* kGlued =  // no space before; each its own pre-token
-    "ing ed er tion ment able ly es al ity ness (( )) () (); ); {} [] [ ] == != <= >= => -> :: && || ++ -- += -= // /* */ "
-    "/** ## ### ``` ** __ .. ... <? ?> </ /> \", \": {\" \"} \"} }, }} {{ [\" \"] \\\" \\n '' \"\" (' ') (\" \") .\" ,\" -- --- ==== ~/";
+    "ing ed er tion ment able ly es al ity ness (( )) () (); ); {} [] [ ] == != <= >= => -> :: && || ++ -- += -= // /* "
+    "*/ "
+    "/** ## ### ``` ** __ .. ... <? ?> </ /> \", \": {\" \"} \"} }, }} {{ [\" \"] \\\" \\n '' \"\" (' ') (\" \") .\" "
+    ",\" -- --- ==== ~/";
 
 using Pieces = std::vector<std::string>;
 
@@ -92,7 +95,8 @@ class Builder {
     built_.end_of_text = add_special("<|endoftext|>", LLAMA_TOKEN_TYPE_CONTROL);
     built_.turn_start = add_special("<|im_start|>", LLAMA_TOKEN_TYPE_CONTROL);
     built_.turn_end = add_special("<|im_end|>", LLAMA_TOKEN_TYPE_CONTROL);
-    for (const char* text : {"<think>", "</think>", "<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>"})
+    for (const char* text :
+         {"<think>", "</think>", "<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>"})
       add_special(text, LLAMA_TOKEN_TYPE_USER_DEFINED);
     return std::move(built_);
   }
@@ -138,7 +142,8 @@ const Vocabulary& vocabulary() {
   static const Vocabulary kBuilt = [] {
     Builder builder;
     for (std::size_t width = 2; width <= 32; width *= 2) builder.add_word(std::string(width, ' '));
-    for (std::size_t width = 3; width <= 27; width += 4) builder.add_word(std::string(width, ' '));  // indents before a word
+    for (std::size_t width = 3; width <= 27; width += 4)
+      builder.add_word(std::string(width, ' '));  // indents before a word
     builder.add_word("\n\n");
     builder.add_word("\t\t");
     std::istringstream words(kWords);
@@ -148,10 +153,11 @@ const Vocabulary& vocabulary() {
     }
     std::istringstream glued(kGlued);
     for (std::string word; glued >> word;) builder.add_word(word);
-    for (const char* opening : {" {", " (", " [", " \"", " '", " =", " ==", " +", " -", " *", " /", " <", " >", " //", " #",
-                                " &&", " ||", " ->", " =>", " !=", " :", " $", " `"})
+    for (const char* opening : {" {", " (",  " [", " \"", " '",  " =",  " ==", " +",  " -", " *", " /", " <",
+                                " >", " //", " #", " &&", " ||", " ->", " =>", " !=", " :", " $", " `"})
       builder.add_word(opening);
-    for (const char* ending : {";\n", "{\n", "}\n", ")\n", ",\n", ":\n", ".\n", "\":", "\",\n", ");\n", " {\n", "();\n"})
+    for (const char* ending :
+         {";\n", "{\n", "}\n", ")\n", ",\n", ":\n", ".\n", "\":", "\",\n", ");\n", " {\n", "();\n"})
       builder.add_word(ending);
     return builder.finish();
   }();

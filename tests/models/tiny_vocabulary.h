@@ -9,10 +9,10 @@
 namespace hearth::tiny_models {
 
 struct Vocabulary {
-  std::vector<std::string> tokens;     // in GPT-2's byte alphabet
-  std::vector<std::int32_t> types;     // llama_token_type
-  std::vector<std::string> merges;     // "left right", by rank
-  std::uint32_t first_special = 0;     // tokens from here on are special
+  std::vector<std::string> tokens;  // in GPT-2's byte alphabet
+  std::vector<std::int32_t> types;  // llama_token_type
+  std::vector<std::string> merges;  // "left right", by rank
+  std::uint32_t first_special = 0;  // tokens from here on are special
   std::uint32_t end_of_text = 0, turn_start = 0, turn_end = 0;
 };
 
