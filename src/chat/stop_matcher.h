@@ -20,8 +20,6 @@ class StopMatcher {
   // What was held back, when text ended for another reason (or another block begins). While a longer sequence might
   // have come, a shorter one may stand in it already: then this is its match.
   [[nodiscard]] Step finish();
-  // finish() for a caller who needs only the text.
-  [[nodiscard]] std::string flush() { return finish().text; }
 
  private:
   enum class More { MayCome, None };

@@ -64,8 +64,8 @@ TEST_CASE("only a tail that may become a stop sequence is held back") {
   CHECK(matcher.push("\n").text.empty());
   CHECK(matcher.push("X").text == "\n\nX");
   CHECK(matcher.push("\n\nUser").text.empty());
-  CHECK(matcher.flush() == "\n\nUser");
-  CHECK(matcher.flush().empty());
+  CHECK(matcher.finish().text == "\n\nUser");
+  CHECK(matcher.finish().text.empty());
 }
 
 TEST_CASE("of overlapping stop sequences the earliest start wins") {

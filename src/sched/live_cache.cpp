@@ -47,9 +47,9 @@ LiveCache::Match LiveCache::best_match(std::span<const Token> prompt) const {
 
 std::uint32_t LiveCache::usable_tokens(std::span<const Token> prompt) const {
   const std::uint32_t live = best_match(prompt).usable;
-  const auto parked = parked_.best(prompt);
-  if (!parked || prompt.empty()) return live;
-  return std::max(live, std::min(parked->common, static_cast<std::uint32_t>(prompt.size() - 1)));
+  if (prompt.empty()) return live;
+  const auto parked = parked_match(prompt, live);
+  return parked ? parked->common : live;
 }
 
 std::optional<Sequence> LiveCache::oldest_idle(std::optional<Sequence> spare) const {

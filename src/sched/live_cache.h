@@ -79,6 +79,8 @@ class LiveCache {
   [[nodiscard]] std::optional<Placement> begin_from(Sequence source_sequence, std::uint32_t usable);
   [[nodiscard]] std::optional<Sequence> take_free(std::optional<Sequence> spare);
   [[nodiscard]] std::optional<Sequence> oldest_idle(std::optional<Sequence> spare) const;
+  [[nodiscard]] std::optional<Parked::Match> parked_match(std::span<const Token> prompt,
+                                                          std::uint32_t live_usable) const;
   void unpark_for(std::span<const Token> prompt);
   void park_idle();
   [[nodiscard]] bool shares_all_cells(const Line& idle) const;

@@ -6,14 +6,32 @@
 #include "sched/live_cache.h"
 
 namespace hearth::sched {
+namespace {
+
+// Bringing a state back moves all of it. That costs a thousandth of computing it anew on a CPU and some tenth on a fast GPU:
+// less gain than this part of it (two unrelated prompts share their first few tokens) is not worth the way.
+constexpr std::uint32_t kGainPart = 64;
+
+}  // namespace
+
+// The parked entry that is worth bringing back for this prompt; `common` is then what can be used of it.
+std::optional<Parked::Match> LiveCache::parked_match(std::span<const Token> prompt, std::uint32_t live_usable) const {
+  auto match = parked_.best(prompt);
+  if (!match) return std::nullopt;
+  match->common = std::min(match->common, static_cast<std::uint32_t>(prompt.size() - 1));
+  if (match->common <= live_usable) return std::nullopt;
+  const std::uint64_t gain = match->common - live_usable;
+  if (gain * kGainPart < parked_.entry(match->index).tokens.size()) return std::nullopt;
+  return match;
+}
+
 // Brings the parked prefix back that shares more with the prompt than anything in the pool does, cut to what is shared.
 // It then lies idle in the pool as any other. What is only partly used stays parked too: its tail may be asked for again.
 void LiveCache::unpark_for(std::span<const Token> prompt) {
   const Match live = best_match(prompt);
-  const auto parked = parked_.best(prompt);
+  const auto parked = parked_match(prompt, live.usable);
   if (!parked) return;
-  const auto usable = std::min(parked->common, static_cast<std::uint32_t>(prompt.size() - 1));
-  if (usable <= live.usable) return;
+  const std::uint32_t usable = parked->common;
   const std::optional<Sequence> target = take_free(live.sequence);
   if (!target) return;
   Parked::Entry& entry = parked_.entry(parked->index);

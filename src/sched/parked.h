@@ -36,6 +36,7 @@ class Parked {
   // The entry that shares most; nullopt when none shares anything.
   [[nodiscard]] std::optional<Match> best(std::span<const engine::Token> prompt) const;
   [[nodiscard]] Entry& entry(std::size_t index) { return entries_[index]; }
+  [[nodiscard]] const Entry& entry(std::size_t index) const { return entries_[index]; }
   // Whether all of these tokens are the beginning of an entry, so that parking them again would keep nothing new.
   [[nodiscard]] bool covers(std::span<const engine::Token> tokens) const;
 

@@ -65,6 +65,16 @@ TEST_CASE("a parked conversation that is only begun alike stays parked, and its 
   CHECK(test.run_one(greedy_job(4, turn)).tokens == test.expected(turn, 24));
 }
 
+TEST_CASE("a long parked conversation is not brought back for the few tokens that all prompts share") {
+  TestLoop test(fake_options(MemoryKind::Attention, 4000));
+  const auto head = prompt_of(9, 5);
+  test.run_one(greedy_job(1, joined(head, prompt_of(1, 500)), 4));
+  test.run_one(greedy_job(2, prompt_of(2, 400), 4));
+  const auto stranger = joined(head, prompt_of(3, 100));
+  CHECK(test.run_one(greedy_job(3, stranger)).tokens == test.expected(stranger, 24));
+  CHECK(test.counter("unparked_total") == 0);
+}
+
 TEST_CASE("a state that is refused when it comes back is computed again") {
   TestLoop test(fake_options(MemoryKind::Attention, 2000));
   for (link::JobId id = 1; id <= 3; ++id) test.run_one(greedy_job(id, prompt_of(id, 400), 4));
