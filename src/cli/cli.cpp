@@ -30,6 +30,7 @@ int run_program(int argc, char** argv) {
   try {
     add_serve(app, chosen);
     add_launch(app, chosen);
+    add_debug(app, chosen);
     add_version(app, chosen);
     std::vector<std::string> words = with_long_flags({argv + 1, argv + argc});
     std::ranges::reverse(words);  // as the library wants them

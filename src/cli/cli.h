@@ -15,6 +15,7 @@ using Command = std::function<int()>;
 
 void add_serve(CLI::App& app, Command& chosen);
 void add_launch(CLI::App& app, Command& chosen);
+void add_debug(CLI::App& app, Command& chosen);
 void add_version(CLI::App& app, Command& chosen);
 
 // `hearth engine ...` hands everything behind it to the engine program, so it is taken before the command line is read.
