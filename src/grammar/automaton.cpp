@@ -1,0 +1,181 @@
+// See automaton.h. A step: every configuration that takes the symbol moves on, then all that can be reached without a
+// symbol is added; the result is looked up among the known states.
+#include "grammar/automaton.h"
+
+#include <algorithm>
+
+#include "base/random.h"
+
+namespace hearth::grammar {
+namespace {
+
+// One state's configurations: an enumeration of ten thousand texts begins at that many places.
+constexpr std::size_t kConfigurationsMax = 40'000;
+// All of one automaton's; together with its tables some 64 MiB.
+constexpr std::size_t kStatesMax = 40'000;
+constexpr std::size_t kConfigurationTotalMax = 2'000'000;
+constexpr std::size_t kFramesMax = 1'000'000;
+
+std::uint64_t pair_key(std::uint32_t high, std::uint32_t low) { return (std::uint64_t{high} << 32U) | low; }
+
+}  // namespace
+
+Automaton::Automaton(std::shared_ptr<const Program> program) : program_(std::move(program)) { begin(); }
+
+void Automaton::begin() {
+  states_.clear();
+  by_hash_.clear();
+  frames_.assign(1, {kNowhere, 0});
+  frame_numbers_.clear();
+  configuration_total_ = table_count_ = 0;
+  overflowed_ = false;
+  states_.emplace_back();  // kDead
+  states_.front().next = std::make_unique<Table>();
+  states_.front().next->fill(kDead);
+  reached_.clear();
+  seen_.clear();
+  accepts_ = false;
+  enter(program_->rule_entries[program_->root], 0);
+  close();
+  start_ = intern();
+}
+
+void Automaton::reset() {
+  ++generation_;
+  begin();
+}
+
+std::size_t Automaton::bytes() const {
+  return states_.size() * (sizeof(StateData) + 32) + table_count_ * sizeof(Table) +
+         configuration_total_ * sizeof(Configuration) + frames_.size() * 64;
+}
+
+std::uint32_t Automaton::push(std::uint32_t node, std::uint32_t stack) {
+  const auto [place, is_new] =
+      frame_numbers_.try_emplace(pair_key(node, stack), static_cast<std::uint32_t>(frames_.size()));
+  if (is_new) frames_.push_back({node, stack});
+  return place->second;
+}
+
+void Automaton::enter(std::uint32_t node, std::uint32_t stack) {
+  if (node == kNowhere) return;
+  work_.push_back({node, stack});
+}
+
+// Follows what consumes nothing from everything in work_.
+void Automaton::close() {
+  const Program& program = *program_;
+  while (!work_.empty()) {
+    const Configuration at = work_.back();
+    work_.pop_back();
+    if (!seen_.try_emplace(pair_key(at.node, at.stack)).second) continue;
+    // A rule that calls itself before it consumes anything would go on for ever.
+    if (seen_.size() > kConfigurationsMax || frames_.size() > kFramesMax) {
+      overflowed_ = true;
+      work_.clear();
+      reached_.clear();
+      accepts_ = false;
+      return;
+    }
+    const Node& node = program.nodes[at.node];
+    switch (node.op) {
+      case Node::Op::Split:
+        for (std::uint32_t i = 0; i < node.b; ++i) work_.push_back({program.edges[node.a + i], at.stack});
+        break;
+      case Node::Op::Call: {
+        // A call that is the last thing of its rule leaves nothing to return to.
+        const bool is_last = program.nodes[node.b].op == Node::Op::Return;
+        work_.push_back({program.rule_entries[node.a], is_last ? at.stack : push(node.b, at.stack)});
+        break;
+      }
+      case Node::Op::Return:
+        if (at.stack == 0)
+          accepts_ = true;
+        else
+          work_.push_back({frames_[at.stack].node, frames_[at.stack].below});
+        break;
+      case Node::Op::Scan:
+        accepts_ = accepts_ || program.scan_states[node.a].may_stop;
+        reached_.push_back(at);
+        break;
+      case Node::Op::Byte:
+      case Node::Op::Bytes:
+      case Node::Op::Control: reached_.push_back(at); break;
+    }
+  }
+}
+
+State Automaton::intern() {
+  if (reached_.empty() && !accepts_) return kDead;
+  std::ranges::sort(reached_);
+  std::uint64_t hash = accepts_ ? 1 : 0;
+  for (const Configuration& c : reached_) hash = mix_u64(hash, pair_key(c.node, c.stack));
+  const auto [first, last] = by_hash_.equal_range(hash);
+  for (auto at = first; at != last; ++at) {
+    const StateData& known = states_[at->second];
+    if (known.accepts == accepts_ && known.configurations == reached_) return at->second;
+  }
+  if (states_.size() >= kStatesMax || configuration_total_ + reached_.size() > kConfigurationTotalMax) {
+    overflowed_ = true;
+    return kDead;
+  }
+  configuration_total_ += reached_.size();
+  const auto state = static_cast<State>(states_.size());
+  states_.push_back({.configurations = reached_, .next = nullptr, .accepts = accepts_});
+  by_hash_.emplace(hash, state);
+  return state;
+}
+
+std::uint32_t Automaton::target(const Node& node, std::uint8_t byte) const {
+  switch (node.op) {
+    case Node::Op::Byte: return node.a == byte ? node.b : kNowhere;
+    case Node::Op::Bytes: return program_->in_set(node.a, byte) ? node.b : kNowhere;
+    case Node::Op::Scan: return program_->scan_states[node.a].next[byte];
+    default: return kNowhere;
+  }
+}
+
+State Automaton::compute_step(State from, std::uint8_t byte) {
+  if (overflowed_) return kDead;
+  reached_.clear();
+  seen_.clear();
+  accepts_ = false;
+  for (const Configuration& c : states_[from].configurations) enter(target(program_->nodes[c.node], byte), c.stack);
+  close();
+  const State to = intern();
+  if (overflowed_) return kDead;
+  if (!states_[from].next) {
+    states_[from].next = std::make_unique<Table>();
+    states_[from].next->fill(kUnknown);
+    ++table_count_;
+  }
+  (*states_[from].next)[byte] = to;
+  return to;
+}
+
+State Automaton::step_all(State from, std::string_view bytes) {
+  for (const char c : bytes) {
+    from = step(from, static_cast<std::uint8_t>(c));
+    if (from == kDead) break;
+  }
+  return from;
+}
+
+State Automaton::step_control(State from, Token token) {
+  if (overflowed_) return kDead;
+  reached_.clear();
+  seen_.clear();
+  accepts_ = false;
+  for (const Configuration& c : states_[from].configurations) {
+    const Node& node = program_->nodes[c.node];
+    if (node.op == Node::Op::Control && node.a == static_cast<std::uint32_t>(token)) enter(node.b, c.stack);
+    if (node.op != Node::Op::Scan) continue;
+    const ScanState& scan = program_->scan_states[node.a];
+    const auto known = std::ranges::find(scan.controls, token, &std::pair<Token, std::uint32_t>::first);
+    enter(known != scan.controls.end() ? known->second : scan.other_control, c.stack);
+  }
+  close();
+  return intern();
+}
+
+}  // namespace hearth::grammar

@@ -1,0 +1,113 @@
+// See scan.h. The automaton is Aho and Corasick's: one state per prefix of a pattern, each with the state of its longest
+// proper suffix; of the patterns that end at the same place the longest one counts.
+#include "grammar/scan.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+
+namespace hearth::grammar {
+namespace {
+
+struct Prefix {
+  std::map<std::uint32_t, std::uint32_t> next;  // by symbol
+  std::uint32_t suffix = 0;
+  std::optional<std::uint32_t> pattern;
+};
+
+std::vector<Prefix> prefixes_of(const Expression& scan, std::span<const ControlToken> controls) {
+  std::vector<Prefix> prefixes(1);
+  for (std::size_t i = 0; i < scan.patterns.size(); ++i) {
+    const ScanPattern& pattern = scan.patterns[i];
+    std::uint32_t at = 0;
+    for (const std::uint32_t symbol :
+         symbols_of(pattern.text, pattern.marked ? controls : std::span<const ControlToken>{})) {
+      const auto [place, is_new] = prefixes[at].next.try_emplace(symbol, static_cast<std::uint32_t>(prefixes.size()));
+      at = place->second;
+      if (is_new) prefixes.emplace_back();
+    }
+    if (!prefixes[at].pattern) prefixes[at].pattern = static_cast<std::uint32_t>(i);
+  }
+  return prefixes;
+}
+
+// Where `symbol` leads from `at`, by way of shorter and shorter suffixes.
+std::uint32_t follow(const std::vector<Prefix>& prefixes, std::uint32_t at, std::uint32_t symbol) {
+  while (true) {
+    const auto found = prefixes[at].next.find(symbol);
+    if (found != prefixes[at].next.end()) return found->second;
+    if (at == 0) return 0;
+    at = prefixes[at].suffix;
+  }
+}
+
+void link_suffixes(std::vector<Prefix>& prefixes) {
+  std::vector<std::uint32_t> order{0};  // shorter ones first
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    const std::uint32_t at = order[i];
+    for (const auto& [symbol, child] : prefixes[at].next) {
+      order.push_back(child);
+      if (at != 0) prefixes[child].suffix = follow(prefixes, prefixes[at].suffix, symbol);
+      if (!prefixes[child].pattern) prefixes[child].pattern = prefixes[prefixes[child].suffix].pattern;
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<std::uint32_t> symbols_of(std::string_view text, std::span<const ControlToken> controls) {
+  std::vector<std::uint32_t> symbols;
+  while (!text.empty()) {
+    const ControlToken* longest = nullptr;
+    for (const ControlToken& control : controls) {
+      if (!control.text.empty() && text.starts_with(control.text) &&
+          (longest == nullptr || control.text.size() > longest->text.size()))
+        longest = &control;
+    }
+    if (longest != nullptr) {
+      symbols.push_back(kControlBase + static_cast<std::uint32_t>(longest->token));
+      text.remove_prefix(longest->text.size());
+    } else {
+      symbols.push_back(static_cast<std::uint8_t>(text.front()));
+      text.remove_prefix(1);
+    }
+  }
+  return symbols;
+}
+
+std::uint32_t compile_scan(const Expression& scan, std::span<const ControlToken> controls, Program& program,
+                           std::uint32_t end, const std::function<std::uint32_t(Node)>& add_node) {
+  std::vector<Prefix> prefixes = prefixes_of(scan, controls);
+  link_suffixes(prefixes);
+  const auto first_state = static_cast<std::uint32_t>(program.scan_states.size());
+  program.scan_states.resize(program.scan_states.size() + prefixes.size());
+  std::vector<std::uint32_t> nodes;
+  for (std::uint32_t i = 0; i < prefixes.size(); ++i) nodes.push_back(add_node({Node::Op::Scan, first_state + i, 0}));
+  std::vector<std::uint32_t> after_pattern;
+  for (const ScanPattern& pattern : scan.patterns) {
+    after_pattern.push_back(pattern.arm == ScanArm::End    ? end
+                            : pattern.arm == ScanArm::Rule ? add_node({Node::Op::Call, pattern.rule, nodes[0]})
+                                                           : kNowhere);
+  }
+  const auto target = [&](std::uint32_t prefix) {
+    const auto& pattern = prefixes[prefix].pattern;
+    if (!pattern || scan.patterns[*pattern].arm == ScanArm::Text) return nodes[prefix];
+    return after_pattern[*pattern];
+  };
+  for (std::uint32_t i = 0; i < prefixes.size(); ++i) {
+    ScanState& state = program.scan_states[first_state + i];
+    for (std::uint32_t byte = 0; byte < kControlBase; ++byte) state.next[byte] = target(follow(prefixes, i, byte));
+    for (const Prefix& prefix : prefixes) {
+      for (const auto& [symbol, child] : prefix.next) {
+        const auto known = [&](const auto& pair) { return pair.first == static_cast<Token>(symbol - kControlBase); };
+        if (symbol < kControlBase || std::ranges::any_of(state.controls, known)) continue;
+        state.controls.emplace_back(static_cast<Token>(symbol - kControlBase), target(follow(prefixes, i, symbol)));
+      }
+    }
+    state.other_control = nodes[0];
+    state.may_stop = scan.may_stop;
+  }
+  return nodes[0];
+}
+
+}  // namespace hearth::grammar
