@@ -51,6 +51,8 @@ class Tokenizer {
   [[nodiscard]] virtual std::vector<Token> tokenize(std::string_view text, bool parse_special) const = 0;
   // The token's bytes; empty for control tokens.
   [[nodiscard]] virtual std::string piece(Token token) const = 0;
+  // As it is written: as piece(), but control tokens are shown too.
+  [[nodiscard]] virtual std::string shown(Token token) const { return piece(token); }
   [[nodiscard]] virtual bool is_end_of_generation(Token token) const = 0;
   [[nodiscard]] virtual std::string bos_text() const = 0;
   [[nodiscard]] virtual std::string eos_text() const = 0;

@@ -51,6 +51,11 @@ std::string FakeTokenizer::piece(Token token) const {
   return std::string(fake_token_text(token, storage));
 }
 
+std::string FakeTokenizer::shown(Token token) const {
+  char storage = 0;
+  return std::string(fake_token_text(token, storage));
+}
+
 bool FakeTokenizer::is_end_of_generation(Token token) const { return token == kFakeEndOfText || token == kFakeTurnEnd; }
 
 std::vector<std::string> FakeTokenizer::special_texts() const {

@@ -27,6 +27,7 @@ class FakeTokenizer final : public Tokenizer {
  public:
   [[nodiscard]] std::vector<Token> tokenize(std::string_view text, bool parse_special) const override;
   [[nodiscard]] std::string piece(Token token) const override;
+  [[nodiscard]] std::string shown(Token token) const override;
   [[nodiscard]] bool is_end_of_generation(Token token) const override;
   [[nodiscard]] std::string bos_text() const override { return ""; }
   [[nodiscard]] std::string eos_text() const override { return "<|im_end|>"; }

@@ -18,6 +18,7 @@
 #include "engine/llama_log.h"
 #include "engine/llama_settings.h"
 #include "engine/memory_probe.h"
+#include "engine/vocabulary_engine.h"
 
 namespace hearth::engine {
 namespace {
@@ -69,6 +70,7 @@ bool report_progress(float fraction, void* data) {
 
 Result<std::shared_ptr<llama_model>> load_weights(const EngineOptions& options, std::function<void(float)>& progress) {
   llama_model_params settings = model_settings(options);
+  settings.vocab_only = options.vocabulary_only;
   settings.progress_callback = report_progress;
   settings.progress_callback_user_data = &progress;
   forget_llama_errors();
@@ -113,7 +115,8 @@ Result<ContextPointer> make_context(llama_model* model, const EngineOptions& opt
   return context;
 }
 
-EngineInfo describe(const llama_model* model, llama_context* context, const EngineOptions& options, MemoryKind kind) {
+// What the file says of itself.
+EngineInfo describe_model(const llama_model* model, const EngineOptions& options) {
   EngineInfo info;
   info.name = metadata(model, "general.name");
   if (info.name.empty()) info.name = std::filesystem::path(options.model_path).stem().string();
@@ -122,14 +125,7 @@ EngineInfo describe(const llama_model* model, llama_context* context, const Engi
   llama_model_desc(model, description.data(), description.size());
   info.description = description.data();
   if (const char* text = llama_model_chat_template(model, nullptr)) info.chat_template = text;
-  const KvTypes types = resolve_kv_types(options, options.gpu_layers != 0 && has_gpu());
-  info.kv_types = std::format("{}/{}", kv_type_name(types.k), kv_type_name(types.v));
-  info.backend = backend_name(options.gpu_layers);
-  info.memory_kind = kind;
-  info.context_tokens = llama_n_ctx(context);
   info.trained_context_tokens = static_cast<std::uint32_t>(std::max(0, llama_model_n_ctx_train(model)));
-  info.sequences_max = llama_n_seq_max(context);
-  info.batch_tokens_max = llama_n_batch(context);
   info.vocabulary_count = static_cast<std::uint32_t>(llama_vocab_n_tokens(llama_model_get_vocab(model)));
   info.parameter_count = llama_model_n_params(model);
   info.weights_bytes = llama_model_size(model);
@@ -137,7 +133,29 @@ EngineInfo describe(const llama_model* model, llama_context* context, const Engi
   return info;
 }
 
+EngineInfo describe(const llama_model* model, llama_context* context, const EngineOptions& options, MemoryKind kind) {
+  EngineInfo info = describe_model(model, options);
+  const KvTypes types = resolve_kv_types(options, options.gpu_layers != 0 && has_gpu());
+  info.kv_types = std::format("{}/{}", kv_type_name(types.k), kv_type_name(types.v));
+  info.backend = backend_name(options.gpu_layers);
+  info.memory_kind = kind;
+  info.context_tokens = llama_n_ctx(context);
+  info.sequences_max = llama_n_seq_max(context);
+  info.batch_tokens_max = llama_n_batch(context);
+  return info;
+}
+
+// The header, the metadata and the vocabulary: no back end, no weights, nothing to plan.
+Result<std::unique_ptr<Engine>> load_vocabulary(const EngineOptions& options, std::function<void(float)>& progress) {
+  capture_llama_log();
+  TRY(probe_gguf(options.model_path));
+  TRY_ASSIGN(std::shared_ptr<llama_model> model, load_weights(options, progress));
+  EngineInfo info = describe_model(model.get(), options);
+  return std::make_unique<VocabularyEngine>(std::move(model), std::move(info));
+}
+
 Result<std::unique_ptr<Engine>> load_steps(const EngineOptions& options, std::function<void(float)> progress) {
+  if (options.vocabulary_only) return load_vocabulary(options, progress);
   TRY(load_backends());
   TRY_ASSIGN(const GgufHeader header, probe_gguf(options.model_path));
   TRY_ASSIGN(const ContextPlan plan, plan_context(options, header));

@@ -17,6 +17,7 @@ class LlamaTokenizer final : public Tokenizer {
   explicit LlamaTokenizer(std::shared_ptr<llama_model> model);
   [[nodiscard]] std::vector<Token> tokenize(std::string_view text, bool parse_special) const override;
   [[nodiscard]] std::string piece(Token token) const override;
+  [[nodiscard]] std::string shown(Token token) const override { return in_vocabulary(token) ? text_of(token) : ""; }
   [[nodiscard]] bool is_end_of_generation(Token token) const override;
   [[nodiscard]] std::string bos_text() const override;
   [[nodiscard]] std::string eos_text() const override;

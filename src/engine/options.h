@@ -29,11 +29,13 @@ struct EngineOptions {
   bool mmap = true;
   bool mlock = false;
   bool check_memory = true;  // the pre-flight; off only by the user's explicit word
+  bool vocabulary_only = false;  // no weights, no context: for `hearth debug`
 };
 
 // The engine program's flags, named as llama-server's users know them (--model, --ctx N|auto, --parallel, --batch-size,
 // --ubatch-size, --threads, --threads-batch, --n-gpu-layers N|all, --cache-type-k, --cache-type-v, --flash-attn on|off|auto,
 // --no-mmap, --mlock, --no-memory-check; also -m -c -np -b -ub -t -tb -ngl -ctk -ctv -fa). `--flag value` and `--flag=value`.
+// --vocabulary-only is for hearth's own debug commands.
 [[nodiscard]] Result<EngineOptions> parse_options(std::span<const std::string> arguments);
 
 [[nodiscard]] std::string_view kv_type_name(KvType type);  // "f16", "q8_0", ..., "auto"

@@ -36,7 +36,8 @@ TEST_CASE("every flag sets its knob, long, short and with an equals sign") {
                               "auto",
                               "--no-mmap",
                               "--mlock",
-                              "--no-memory-check"});
+                              "--no-memory-check",
+                              "--vocabulary-only"});
   REQUIRE(options);
   CHECK(options->model_path == "a b.gguf");
   CHECK(options->context_tokens == 32768);
@@ -52,6 +53,7 @@ TEST_CASE("every flag sets its knob, long, short and with an equals sign") {
   CHECK(!options->mmap);
   CHECK(options->mlock);
   CHECK(!options->check_memory);
+  CHECK(options->vocabulary_only);
 }
 
 TEST_CASE("auto and all are words for the defaults") {

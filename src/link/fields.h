@@ -20,7 +20,7 @@ auto fields(Either<Sampling> auto& m) {
 auto fields(Either<Segment> auto& m) { return std::tie(m.text, m.parse_special); }
 auto fields(Either<SampledToken> auto& m) { return std::tie(m.token, m.piece); }
 
-auto fields(Either<TokenizeRequest> auto& m) { return std::tie(m.id, m.segments, m.count_only); }
+auto fields(Either<TokenizeRequest> auto& m) { return std::tie(m.id, m.segments, m.count_only, m.with_pieces); }
 auto fields(Either<Job> auto& m) {
   return std::tie(m.id, m.prompt, m.resumed_count, m.boundaries, m.tokens_max, m.sampling, m.stop_tokens);
 }
@@ -36,7 +36,7 @@ auto fields(Either<Hello> auto& m) {
                   m.trained_context_tokens, m.parallel_jobs, m.parameter_count, m.weights_bytes, m.bos_text, m.eos_text,
                   m.adds_bos, m.special_texts, m.sampling_defaults, m.memory_kind, m.backend, m.kv_types);
 }
-auto fields(Either<TokenizeReply> auto& m) { return std::tie(m.id, m.count, m.tokens, m.segment_ends); }
+auto fields(Either<TokenizeReply> auto& m) { return std::tie(m.id, m.count, m.tokens, m.segment_ends, m.pieces); }
 auto fields(Either<JobStarted> auto& m) { return std::tie(m.job, m.cached_tokens); }
 auto fields(Either<JobProgress> auto& m) { return std::tie(m.job, m.prefilled_tokens); }
 auto fields(Either<TokenEvent> auto& m) { return std::tie(m.job, m.tokens); }

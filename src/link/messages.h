@@ -15,7 +15,7 @@
 namespace hearth::link {
 
 // Raised by one with every change of a message; Hello with another version is refused.
-inline constexpr std::uint16_t kProtocolVersion = 1;
+inline constexpr std::uint16_t kProtocolVersion = 2;
 // A 1M-token prompt is 4 MiB; text to tokenise is at most the front's body limit (64 MiB).
 inline constexpr std::uint32_t kFrameBytesMax = 96U << 20;
 
@@ -33,6 +33,7 @@ struct TokenizeRequest {
   std::uint64_t id = 0;
   std::vector<Segment> segments;  // tokenised one by one and joined; BOS is added by the template's text only
   bool count_only = false;        // the answer then carries the count and no tokens
+  bool with_pieces = false;       // the answer also says how each token is written, for people
 };
 
 struct Job {
@@ -91,6 +92,7 @@ struct TokenizeReply {
   std::vector<Token> tokens;  // empty when count_only was asked
   // Where each segment ends: ends[i] tokens cover segments [0, i]. Boundaries are read off these.
   std::vector<std::uint32_t> segment_ends;
+  std::vector<std::string> pieces;  // of `tokens`, control tokens included; empty unless with_pieces was asked
 };
 
 struct JobStarted {  // left the queue; prefill begins

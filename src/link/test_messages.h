@@ -68,7 +68,7 @@ inline std::vector<EngineMessage> every_engine_message() {
           LoadFailed{.kind = 9, .message = "no memory"},
           Hello{},
           hello,
-          TokenizeReply{.id = 1, .count = 3, .tokens = {1, 2, 3}, .segment_ends = {1, 3}},
+          TokenizeReply{.id = 1, .count = 3, .tokens = {1, 2, 3}, .segment_ends = {1, 3}, .pieces = {"<s>", "\xff", ""}},
           JobStarted{.job = 9, .cached_tokens = most},
           JobProgress{.job = 9, .prefilled_tokens = 100},
           TokenEvent{.job = 9, .tokens = {{1, "\xf0\x9f"}, {2, ""}, {-1, std::string(1, '\0')}}},

@@ -63,6 +63,9 @@ class EngineProcess {
   // thread (after stop(): at once, on the caller's).
   virtual void tokenize(std::vector<link::Segment> segments, bool count_only,
                         std::function<void(Result<link::TokenizeReply>)> done) = 0;
+  // The same, and how each token is written.
+  virtual void tokenize_with_pieces(std::vector<link::Segment> segments,
+                                    std::function<void(Result<link::TokenizeReply>)> done) = 0;
   // Overloaded when too many jobs wait (jobs_max). job.id is chosen here; job.sampling.seed is set when absent.
   // Three engine deaths in a row without a token for this job: on_end with Failed.
   [[nodiscard]] virtual Result<link::JobId> submit(link::Job job, std::shared_ptr<JobListener> listener) = 0;

@@ -43,6 +43,8 @@ class Supervisor final : public EngineProcess {
   [[nodiscard]] std::uint64_t restart_count() const override { return restart_count_.load(); }
   void tokenize(std::vector<link::Segment> segments, bool count_only,
                 std::function<void(Result<link::TokenizeReply>)> done) override;
+  void tokenize_with_pieces(std::vector<link::Segment> segments,
+                            std::function<void(Result<link::TokenizeReply>)> done) override;
   [[nodiscard]] Result<link::JobId> submit(link::Job job, std::shared_ptr<JobListener> listener) override;
   void cancel(link::JobId job) override;
   void stats(std::function<void(Result<link::StatsReply>)> done) override;
@@ -80,6 +82,7 @@ class Supervisor final : public EngineProcess {
   void send_queued();
 
   // Any thread (supervisor_calls.cpp).
+  void ask_tokens(link::TokenizeRequest request, std::function<void(Result<link::TokenizeReply>)> done);
   void ask(link::FrontMessage question, std::uint64_t id, std::size_t bytes, AskDone done);
   std::uint64_t take_id();
   void post(std::function<void()> call);

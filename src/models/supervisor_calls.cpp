@@ -84,13 +84,22 @@ void Supervisor::cancel(link::JobId job) {
 
 void Supervisor::tokenize(std::vector<link::Segment> segments, bool count_only,
                           std::function<void(Result<link::TokenizeReply>)> done) {
+  ask_tokens({.segments = std::move(segments), .count_only = count_only}, std::move(done));
+}
+
+void Supervisor::tokenize_with_pieces(std::vector<link::Segment> segments,
+                                      std::function<void(Result<link::TokenizeReply>)> done) {
+  ask_tokens({.segments = std::move(segments), .with_pieces = true}, std::move(done));
+}
+
+void Supervisor::ask_tokens(link::TokenizeRequest request, std::function<void(Result<link::TokenizeReply>)> done) {
   const std::uint64_t id = take_id();
-  const std::size_t bytes = bytes_of(segments);
-  ask(link::TokenizeRequest{.id = id, .segments = std::move(segments), .count_only = count_only}, id, bytes,
-      [done = std::move(done)](Result<link::EngineMessage> reply) {
-        if (!reply) return done(std::unexpected(std::move(reply).error()));
-        done(std::get<link::TokenizeReply>(std::move(*reply)));
-      });
+  const std::size_t bytes = bytes_of(request.segments);
+  request.id = id;
+  ask(std::move(request), id, bytes, [done = std::move(done)](Result<link::EngineMessage> reply) {
+    if (!reply) return done(std::unexpected(std::move(reply).error()));
+    done(std::get<link::TokenizeReply>(std::move(*reply)));
+  });
 }
 
 void Supervisor::stats(std::function<void(Result<link::StatsReply>)> done) {

@@ -176,6 +176,8 @@ void Service::tokenize(const engine::Tokenizer& tokenizer, const link::TokenizeR
     if (!request.count_only) reply.tokens.insert(reply.tokens.end(), tokens.begin(), tokens.end());
     reply.count += static_cast<std::uint32_t>(tokens.size());
     reply.segment_ends.push_back(reply.count);
+    if (request.with_pieces && !request.count_only)
+      for (const engine::Token token : tokens) reply.pieces.push_back(tokenizer.shown(token));
   }
   send(reply);
 }

@@ -131,6 +131,10 @@ TEST_CASE("segments are tokenised one by one and their ends are told") {
   const auto count = service.next<link::TokenizeReply>();
   CHECK(count.count == 10);
   CHECK(count.tokens.empty());
+  CHECK(count.pieces.empty());
+  request = {.id = 4, .segments = {{"<|im_end|>a", true}}, .with_pieces = true};
+  REQUIRE(service.front->send(link::FrontMessage(request)));
+  CHECK(service.next<link::TokenizeReply>().pieces == std::vector<std::string>{"<|im_end|>", "a"});
 }
 
 TEST_CASE("a cancel is heard while the model thinks about its first token for an hour") {

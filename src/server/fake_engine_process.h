@@ -40,6 +40,11 @@ class FakeEngineProcess final : public models::EngineProcess {
     }
   }
 
+  void tokenize_with_pieces(std::vector<link::Segment> segments,
+                            std::function<void(Result<link::TokenizeReply>)> done) override {
+    tokenize(std::move(segments), false, std::move(done));
+  }
+
   [[nodiscard]] Result<link::JobId> submit(link::Job submitted, std::shared_ptr<models::JobListener> by) override {
     if (submit_error) return std::unexpected(*submit_error);
     job = std::move(submitted);
