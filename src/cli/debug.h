@@ -3,4 +3,11 @@
 
 #include "cli/cli.h"
 
-namespace hearth::cli {}  // namespace hearth::cli
+namespace hearth::cli {
+
+void add_debug_parse(CLI::App& debug, Command& chosen);
+void add_debug_dialects(CLI::App& debug, Command& chosen);
+void add_debug_render(CLI::App& debug, Command& chosen);
+void add_debug_tokenize(CLI::App& debug, Command& chosen);
+
+}  // namespace hearth::cli
