@@ -13,4 +13,13 @@ std::string_view memory_kind_name(MemoryKind kind) {
   return "unknown";
 }
 
+std::string_view state_form_name(StateForm form) {
+  switch (form) {
+    case StateForm::None: return "none";
+    case StateForm::Whole: return "whole sequences";
+    case StateForm::Cells: return "cells";
+  }
+  return "unknown";
+}
+
 }  // namespace hearth::engine

@@ -25,6 +25,14 @@ using Sequence = std::int32_t;  // [0, EngineInfo::sequences_max)
 enum class MemoryKind { Attention, Recurrent, Hybrid, Window };
 [[nodiscard]] std::string_view memory_kind_name(MemoryKind kind);
 
+// How state can leave the pool and come back, found by a round trip when the engine starts.
+enum class StateForm {
+  None,   // nothing leaves the pool
+  Whole,  // save() and restore() of whole sequences
+  Cells,  // also export_cells(), import_cells(), snapshot() and finish_import()
+};
+[[nodiscard]] std::string_view state_form_name(StateForm form);
+
 // The model's own sampling, general.sampling.* of its metadata; NaN / INT32_MIN where it says nothing.
 struct SamplingDefaults {
   float temperature, top_p, min_p, repeat_penalty;
@@ -34,6 +42,12 @@ struct SamplingDefaults {
 struct EngineInfo {
   std::string name, architecture, description, chat_template, backend, kv_types;
   MemoryKind memory_kind = MemoryKind::Attention;
+  StateForm state_form = StateForm::None;
+  // Exact: a sequence's logits depend on nothing but its own tokens. The caller's part: rows that are not a lone next
+  // token come as a chunk of one sequence that begins at a multiple of prefill_unit and ends at the next one, or, only at
+  // the prompt's end, before it. prefill_unit 0: any shape will do.
+  bool exact = false;
+  std::uint32_t prefill_unit = 0;
   std::uint32_t context_tokens = 0;  // cells shared by all sequences; also one sequence's longest
   std::uint32_t trained_context_tokens = 0;
   std::uint32_t sequences_max = 0;
@@ -97,10 +111,29 @@ class Engine {
   [[nodiscard]] virtual bool fork(Sequence from, Sequence to, std::uint32_t count) = 0;
   virtual void clear(Sequence sequence) = 0;
 
-  // A sequence's whole state as bytes, and back into an empty sequence: bit for bit what was saved. Only for
-  // MemoryKind::Attention today. Empty when it cannot be saved; false when refused (`to` is then empty).
+  // A sequence's whole state as bytes, and back into an empty sequence: bit for bit what was saved. Empty when it cannot
+  // be saved; false when refused (`to` is then empty).
   [[nodiscard]] virtual std::vector<std::uint8_t> save(Sequence sequence) const = 0;
   [[nodiscard]] virtual bool restore(Sequence to, std::span<const std::uint8_t> state, std::uint32_t length) = 0;
+
+  // State in pieces. Bytes that an engine of the same model, KV types and flash attention made may be handed in; they are
+  // trusted but for their length and their positions. See StateForm.
+  //
+  // The attention cells [begin, end) of a sequence as bytes; what cannot be cut is not in them. Never disturbs the sequence.
+  // Empty when refused: the sequence does not hold them, or there is no memory.
+  [[nodiscard]] virtual std::vector<std::uint8_t> export_cells(Sequence from, std::uint32_t begin,
+                                                               std::uint32_t end) = 0;
+  // Appends exported cells to `to`, which is empty (begin == 0) or holds [0, begin) by earlier imports. They were exported
+  // from `begin`; the leading `count` of them are kept. False when refused (no room, or they do not fit): `to` is then
+  // empty. Until finish_import() the sequence may only be imported into or cleared.
+  [[nodiscard]] virtual bool import_cells(Sequence to, std::uint32_t begin, std::span<const std::uint8_t> cells,
+                                          std::uint32_t count) = 0;
+  // What cannot be cut, as the sequence stands now. Empty for MemoryKind::Attention, which needs none, and when refused.
+  [[nodiscard]] virtual std::vector<std::uint8_t> snapshot(Sequence from) = 0;
+  // Ends an import: `to` holds exactly `length` tokens and may be used again. `snapshot` was taken at that length (of the
+  // same tokens: nobody can check that here). False when refused: `to` is then empty.
+  [[nodiscard]] virtual bool finish_import(Sequence to, std::uint32_t length,
+                                           std::span<const std::uint8_t> snapshot) = 0;
 };
 
 }  // namespace hearth::engine

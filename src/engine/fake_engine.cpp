@@ -15,12 +15,12 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/random.h"
+#include "engine/fake_line.h"
 #include "engine/fake_tokenizer.h"
 
 namespace hearth::engine {
 namespace {
 
-constexpr std::uint64_t kHashSeed = 0x6865617274680001ULL;
 constexpr std::int64_t kSleepSliceMs = 20;        // how late a cancel is heard during a scripted delay
 constexpr std::int64_t kForgottenDelayMs = 1000;  // a delay not asked for again since is a new one
 constexpr std::size_t kScriptBytesMax = 64U << 20;
@@ -51,24 +51,6 @@ std::size_t answer_start(std::size_t length, TokenAt token_at) {
 
 }  // namespace
 
-struct FakeEngine::Cell {
-  Token token = 0;
-  std::uint32_t holders = 0;  // lines that share it; 0 = free
-  std::uint64_t hash = 0;     // of this token and all before it
-};
-
-struct FakeEngine::Line {
-  std::vector<std::uint32_t> cells;
-  // The answer that follows, remembered while only tokens of it are appended. start 0: nothing remembered.
-  std::size_t answer_start = 0;
-  const FakeRule* rule = nullptr;  // nullptr with a start: no rule fits, babble
-  FakeContinuation continuation;
-  std::size_t said_until = 0;  // line length that `continuation` is about
-  // A scripted delay under way.
-  std::uint64_t delay_hash = 0;
-  std::int64_t delay_until_ms = 0;
-};
-
 FakeEngine::FakeEngine(FakeOptions options)
     : options_(std::move(options)), tokenizer_(std::make_shared<FakeTokenizer>()) {
   const FakeScript& script = options_.script;
@@ -79,6 +61,7 @@ FakeEngine::FakeEngine(FakeOptions options)
   info_.backend = "none";
   info_.kv_types = "none";
   info_.memory_kind = script.memory_kind;
+  info_.state_form = options_.state_form;
   info_.context_tokens = info_.trained_context_tokens = script.context_tokens;
   info_.sequences_max = script.sequences;
   info_.batch_tokens_max = options_.batch_tokens_max;
@@ -100,8 +83,18 @@ FakeEngine::FakeEngine(FakeOptions options)
 
 FakeEngine::~FakeEngine() = default;
 
+FakeEngine::Line& FakeEngine::line_of(Sequence sequence) {
+  CHECK(sequence >= 0 && static_cast<std::size_t>(sequence) < lines_.size());
+  return lines_[static_cast<std::size_t>(sequence)];
+}
+
+const FakeEngine::Line& FakeEngine::line_of(Sequence sequence) const {
+  CHECK(sequence >= 0 && static_cast<std::size_t>(sequence) < lines_.size());
+  return lines_[static_cast<std::size_t>(sequence)];
+}
+
 void FakeEngine::append(Line& line, Token token) {
-  const std::uint64_t before = line.cells.empty() ? kHashSeed : cells_[line.cells.back()].hash;
+  const std::uint64_t before = line.cells.empty() ? kFakeHashSeed : cells_[line.cells.back()].hash;
   CHECK(!free_cells_.empty());
   const std::uint32_t index = free_cells_.back();
   free_cells_.pop_back();
@@ -124,6 +117,7 @@ Result<DecodeOutcome> FakeEngine::decode(std::span<const Row> rows) {
   CHECK(!rows.empty() && rows.size() <= options_.batch_tokens_max);
   for (const Row& row : rows) {
     CHECK(row.sequence >= 0 && static_cast<std::size_t>(row.sequence) < lines_.size());
+    CHECK(line_of(row.sequence).imported == 0);
     CHECK(row.token >= 0 && row.token < static_cast<Token>(kFakeVocabularyCount));
   }
   if (std::exchange(decode_fails_, false)) return fail(ErrorKind::Internal, "the fake engine was told to fail");
@@ -248,7 +242,7 @@ std::optional<Token> FakeEngine::expected_next(std::span<const Token> tokens) co
       return next.text[next.said_tokens];
     }
   }
-  std::uint64_t hash = kHashSeed;
+  std::uint64_t hash = kFakeHashSeed;
   for (const Token token : tokens) hash = chain(hash, token);
   const Token next = babble(hash);
   if (next == kFakeTurnEnd) return std::nullopt;
@@ -269,22 +263,28 @@ std::span<const float> FakeEngine::logits(std::size_t row_index) const {
   return std::span(logits_).subspan(static_cast<std::size_t>(logits_offset_of_row_[row_index]), kFakeVocabularyCount);
 }
 
-std::uint32_t FakeEngine::usable_prefix(Sequence, std::uint32_t length, std::uint32_t wanted) const {
-  CHECK(wanted <= length);
+std::uint32_t FakeEngine::usable_prefix(Sequence sequence, std::uint32_t length, std::uint32_t wanted) const {
+  const Line& line = line_of(sequence);
+  CHECK(wanted <= length && line.imported == 0);
   if (wanted == length) return wanted;
   switch (info_.memory_kind) {
     case MemoryKind::Attention: return wanted;
     case MemoryKind::Recurrent:
     case MemoryKind::Hybrid: return 0;
-    case MemoryKind::Window: return length - wanted <= options_.script.window_tokens ? wanted : 0;
+    case MemoryKind::Window:
+      return length - wanted <= options_.script.window_tokens && wanted >= line.cut_floor ? wanted : 0;
   }
   return 0;
 }
 
 bool FakeEngine::truncate(Sequence sequence, std::uint32_t keep) {
-  Line& line = lines_[static_cast<std::size_t>(sequence)];
+  Line& line = line_of(sequence);
   const auto length = static_cast<std::uint32_t>(line.cells.size());
-  CHECK(usable_prefix(sequence, length, keep) == keep);
+  CHECK(keep == 0 || usable_prefix(sequence, length, keep) == keep);
+  if (keep == 0) {
+    clear(sequence);
+    return true;
+  }
   if (refuses_) return false;
   pop(line, keep);
   line.answer_start = 0;
@@ -292,40 +292,23 @@ bool FakeEngine::truncate(Sequence sequence, std::uint32_t keep) {
 }
 
 bool FakeEngine::fork(Sequence from, Sequence to, std::uint32_t count) {
-  const Line& source = lines_[static_cast<std::size_t>(from)];
-  Line& target = lines_[static_cast<std::size_t>(to)];
-  CHECK(from != to && target.cells.empty());
+  const Line& source = line_of(from);
+  Line& target = line_of(to);
+  CHECK(from != to && target.cells.empty() && target.imported == 0);
   CHECK(usable_prefix(from, static_cast<std::uint32_t>(source.cells.size()), count) == count);
   if (refuses_) return false;
   target.cells.assign(source.cells.begin(), source.cells.begin() + count);
   for (const std::uint32_t index : target.cells) ++cells_[index].holders;
   target.answer_start = 0;
+  target.cut_floor = source.cut_floor;
   return true;
 }
 
 void FakeEngine::clear(Sequence sequence) {
-  CHECK(sequence >= 0 && static_cast<std::size_t>(sequence) < lines_.size());
-  Line& line = lines_[static_cast<std::size_t>(sequence)];
+  Line& line = line_of(sequence);
   pop(line, 0);
   line.answer_start = 0;
-}
-
-std::vector<std::uint8_t> FakeEngine::save(Sequence sequence) const {
-  const std::vector<Token> tokens = tokens_of(sequence);
-  std::vector<std::uint8_t> state(tokens.size() * sizeof(Token));
-  if (!tokens.empty()) std::memcpy(state.data(), tokens.data(), state.size());
-  return state;
-}
-
-bool FakeEngine::restore(Sequence to, std::span<const std::uint8_t> state, std::uint32_t length) {
-  Line& line = lines_[static_cast<std::size_t>(to)];
-  CHECK(line.cells.empty() && state.size() == length * sizeof(Token));
-  if (refuses_ || length > free_cells_.size()) return false;
-  std::vector<Token> tokens(length);
-  std::memcpy(tokens.data(), state.data(), state.size());
-  for (const Token token : tokens) append(line, token);
-  line.answer_start = 0;
-  return true;
+  line.imported = line.cut_floor = 0;
 }
 
 std::vector<Token> FakeEngine::tokens_of(Sequence sequence) const {

@@ -25,7 +25,8 @@ struct FakeOptions {
   std::uint32_t cells = 0;  // 0 = script.context_tokens
   std::uint32_t batch_tokens_max = 2048;
   float certainty = 50.0F;  // added to the right token's logit; the others lie in [0, 4)
-  std::string state_path;   // counts crashes over restarts; empty: not counted
+  StateForm state_form = StateForm::Cells;
+  std::string state_path;  // counts crashes over restarts; empty: not counted
 };
 
 class FakeEngine final : public Engine {
@@ -44,12 +45,19 @@ class FakeEngine final : public Engine {
   void clear(Sequence sequence) override;
   [[nodiscard]] std::vector<std::uint8_t> save(Sequence sequence) const override;
   [[nodiscard]] bool restore(Sequence to, std::span<const std::uint8_t> state, std::uint32_t length) override;
+  [[nodiscard]] std::vector<std::uint8_t> export_cells(Sequence from, std::uint32_t begin, std::uint32_t end) override;
+  // Cells know which tokens lie before them: what is imported behind others is a CHECK, as a wrong answer would be hard to
+  // trace. So is a snapshot of another line.
+  [[nodiscard]] bool import_cells(Sequence to, std::uint32_t begin, std::span<const std::uint8_t> cells,
+                                  std::uint32_t count) override;
+  [[nodiscard]] std::vector<std::uint8_t> snapshot(Sequence from) override;
+  [[nodiscard]] bool finish_import(Sequence to, std::uint32_t length, std::span<const std::uint8_t> snapshot) override;
 
   // For tests: what a sequence holds, and faults to come.
   [[nodiscard]] std::vector<Token> tokens_of(Sequence sequence) const;
   [[nodiscard]] std::uint32_t cells_used() const { return cells_used_; }
   void fail_next_decode() { decode_fails_ = true; }
-  void refuse_state_changes(bool refuse) { refuses_ = refuse; }  // fork and truncate answer false
+  void refuse_state_changes(bool refuse) { refuses_ = refuse; }  // fork, truncate and what comes back answer false
   // The token that follows `tokens`, nullopt for an end of generation, as the logits would have it.
   [[nodiscard]] std::optional<Token> expected_next(std::span<const Token> tokens) const;
 
@@ -57,6 +65,9 @@ class FakeEngine final : public Engine {
   struct Cell;
   struct Line;
 
+  [[nodiscard]] Line& line_of(Sequence sequence);
+  [[nodiscard]] const Line& line_of(Sequence sequence) const;
+  [[nodiscard]] std::uint64_t hash_of(const Line& line) const;
   void append(Line& line, Token token);
   void pop(Line& line, std::size_t keep);
   [[nodiscard]] Token next_token(Line& line, const FakeRule*& rule) const;

@@ -37,11 +37,11 @@ MemoryTraits memory_traits(const llama_model* model, llama_context* context) {
   const std::string_view type = memory_type_name(llama_get_memory(context));
   const auto window = static_cast<std::uint32_t>(std::max(0, llama_model_n_swa(model)));
   // Names are mangled: their length, then the name.
-  if (type == "14llama_kv_cache") return {.kind = MemoryKind::Attention, .can_copy = true};
+  if (type == "14llama_kv_cache") return {.kind = MemoryKind::Attention, .can_copy = true, .knows_cells = true};
   if (type == "19llama_kv_cache_iswa" && window > 0)
-    return {.kind = MemoryKind::Window, .can_copy = true, .window_tokens = window};
-  if (type == "22llama_memory_recurrent") return {.kind = MemoryKind::Recurrent, .can_copy = true};
-  if (type == "19llama_memory_hybrid") return {.kind = MemoryKind::Hybrid, .can_copy = true};
+    return {.kind = MemoryKind::Window, .can_copy = true, .knows_cells = true, .window_tokens = window};
+  if (type == "22llama_memory_recurrent") return {.kind = MemoryKind::Recurrent, .can_copy = true, .knows_cells = true};
+  if (type == "19llama_memory_hybrid") return {.kind = MemoryKind::Hybrid, .can_copy = true, .knows_cells = true};
   if (type == "24llama_memory_hybrid_iswa") return {.kind = MemoryKind::Hybrid, .can_copy = false};  // see own_window()
   log_info("engine", "this model's memory ({}) is one we do not know: prefixes are only extended, never cut or shared",
            type);
@@ -64,6 +64,9 @@ LlamaEngine::LlamaEngine(std::shared_ptr<llama_model> model, ContextPointer cont
   sequences_.resize(rows_max);
   wants_logits_.resize(rows_max);
   for (llama_seq_id& sequence : sequences_) sequence_pointers_.push_back(&sequence);
+  imported_.resize(info_.sequences_max);
+  if (traits_.knows_cells && has_partial_state())
+    CHECK(append_state(no_partial_, scratch(), LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY));
 }
 
 bool LlamaEngine::in_range(Sequence sequence) const {
@@ -78,6 +81,7 @@ Result<void> LlamaEngine::check_rows(std::span<const Row> rows) const {
     if (!in_range(row.sequence))
       return fail(ErrorKind::InvalidInput,
                   std::format("sequence {} is not below {}", row.sequence, info_.sequences_max));
+    CHECK(!is_importing(row.sequence));
     outputs += row.wants_logits ? 1 : 0;
   }
   if (outputs > outputs_max_)
@@ -130,7 +134,7 @@ std::uint32_t LlamaEngine::held_length(Sequence sequence) const {
 }
 
 std::uint32_t LlamaEngine::usable_prefix(Sequence sequence, std::uint32_t length, std::uint32_t wanted) const {
-  CHECK(in_range(sequence));
+  CHECK(in_range(sequence) && !is_importing(sequence));
   // A sequence that does not hold what the caller believes (an error in between) is worth nothing.
   if (wanted == 0 || wanted > length || held_length(sequence) != length) return 0;
   if (wanted == length) return length;
@@ -150,7 +154,7 @@ std::uint32_t LlamaEngine::usable_prefix(Sequence sequence, std::uint32_t length
 }
 
 bool LlamaEngine::truncate(Sequence sequence, std::uint32_t keep) {
-  CHECK(in_range(sequence));
+  CHECK(in_range(sequence) && (keep == 0 || !is_importing(sequence)));
   if (keep == 0) {
     clear(sequence);
     return true;
@@ -160,7 +164,7 @@ bool LlamaEngine::truncate(Sequence sequence, std::uint32_t keep) {
 }
 
 bool LlamaEngine::fork(Sequence from, Sequence to, std::uint32_t count) {
-  CHECK(in_range(from) && in_range(to) && from != to);
+  CHECK(in_range(from) && in_range(to) && from != to && !is_importing(from) && !is_importing(to));
   DCHECK(held_length(to) == 0);
   if (!traits_.can_copy || count == 0) return false;
   // Recurrent state is copied whole or not at all.
@@ -190,25 +194,7 @@ bool LlamaEngine::own_window(Sequence sequence) {
 void LlamaEngine::clear(Sequence sequence) {
   CHECK(in_range(sequence));
   llama_memory_seq_rm(memory_, sequence, -1, -1);
-}
-
-std::vector<std::uint8_t> LlamaEngine::save(Sequence sequence) const {
-  CHECK(in_range(sequence));
-  if (traits_.kind != MemoryKind::Attention) return {};
-  std::vector<std::uint8_t> state(llama_state_seq_get_size(context_.get(), sequence));
-  const std::size_t size = llama_state_seq_get_data(context_.get(), state.data(), state.size(), sequence);
-  if (size == 0 || size != state.size()) return {};
-  return state;
-}
-
-bool LlamaEngine::restore(Sequence to, std::span<const std::uint8_t> state, std::uint32_t length) {
-  CHECK(in_range(to));
-  DCHECK(held_length(to) == 0);
-  if (traits_.kind != MemoryKind::Attention || state.empty()) return false;
-  const bool taken = llama_state_seq_set_data(context_.get(), state.data(), state.size(), to) == state.size();
-  if (taken && held_length(to) == length) return true;
-  clear(to);
-  return false;
+  imported_[static_cast<std::size_t>(sequence)] = 0;
 }
 
 }  // namespace hearth::engine

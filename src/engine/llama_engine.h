@@ -21,6 +21,8 @@ namespace hearth::engine {
 [[nodiscard]] Result<std::unique_ptr<Engine>> load_llama_engine(const EngineOptions& options,
                                                                 std::function<void(float)> progress);
 
+struct OpenFrame;  // state_frame.h
+
 struct ContextDelete {
   void operator()(llama_context* context) const { llama_free(context); }
 };
@@ -31,13 +33,15 @@ using ContextPointer = std::unique_ptr<llama_context, ContextDelete>;
 struct MemoryTraits {
   MemoryKind kind = MemoryKind::Recurrent;
   bool can_copy = false;
+  bool knows_cells = false;         // its state is attention cells, then what cannot be cut
   std::uint32_t window_tokens = 0;  // Window only
 };
 [[nodiscard]] MemoryTraits memory_traits(const llama_model* model, llama_context* context);
 
 class LlamaEngine final : public Engine {
  public:
-  // REQUIRES: `outputs_max` is what the context was made with. `info` is complete.
+  // REQUIRES: `outputs_max` is what the context was made with, and the context has one sequence more than
+  // info.sequences_max: the scratch one, through which cells pass on their way out and in. `info` is complete.
   LlamaEngine(std::shared_ptr<llama_model> model, ContextPointer context, EngineInfo info, MemoryTraits traits,
               std::uint32_t outputs_max);
 
@@ -52,21 +56,41 @@ class LlamaEngine final : public Engine {
   void clear(Sequence sequence) override;
   [[nodiscard]] std::vector<std::uint8_t> save(Sequence sequence) const override;
   [[nodiscard]] bool restore(Sequence to, std::span<const std::uint8_t> state, std::uint32_t length) override;
+  [[nodiscard]] std::vector<std::uint8_t> export_cells(Sequence from, std::uint32_t begin, std::uint32_t end) override;
+  [[nodiscard]] bool import_cells(Sequence to, std::uint32_t begin, std::span<const std::uint8_t> cells,
+                                  std::uint32_t count) override;
+  [[nodiscard]] std::vector<std::uint8_t> snapshot(Sequence from) override;
+  [[nodiscard]] bool finish_import(Sequence to, std::uint32_t length, std::span<const std::uint8_t> snapshot) override;
+
+  // What the self-test found (round_trip.h).
+  void set_state_form(StateForm form) { info_.state_form = form; }
+  [[nodiscard]] const MemoryTraits& traits() const { return traits_; }
 
  private:
+  class Scratch;  // llama_state.cpp
+
   [[nodiscard]] Result<void> check_rows(std::span<const Row> rows) const;
   void fill_batch(std::span<const Row> rows);
   [[nodiscard]] std::uint32_t held_length(Sequence sequence) const;
   [[nodiscard]] bool own_window(Sequence sequence);
   [[nodiscard]] bool in_range(Sequence sequence) const;
+  [[nodiscard]] Sequence scratch() const { return static_cast<Sequence>(info_.sequences_max); }
+  [[nodiscard]] bool is_importing(Sequence sequence) const { return imported_[static_cast<std::size_t>(sequence)] > 0; }
+  [[nodiscard]] bool has_partial_state() const;
+  [[nodiscard]] bool append_state(std::vector<std::uint8_t>& bytes, Sequence from, llama_state_seq_flags flags) const;
+  [[nodiscard]] bool write_scratch(std::vector<std::uint8_t>& bytes, std::uint32_t begin, std::uint32_t end) const;
+  [[nodiscard]] bool read_cells(Sequence to, const OpenFrame& frame, std::uint32_t count);
+  [[nodiscard]] bool holds_exactly(Sequence sequence, std::uint32_t begin, std::uint32_t end) const;
 
   const std::shared_ptr<llama_model> model_;
   const ContextPointer context_;
   const llama_memory_t memory_;
-  const EngineInfo info_;
+  EngineInfo info_;
   const MemoryTraits traits_;
   const std::uint32_t outputs_max_;
   const std::shared_ptr<const Tokenizer> tokenizer_;
+  std::vector<std::uint32_t> imported_;   // by sequence: tokens of an unfinished import, 0 = none under way
+  std::vector<std::uint8_t> no_partial_;  // the uncuttable state of an empty sequence, as the library writes it
 
   // The batch handed to the library, kept to spare allocations: parallel arrays, one entry per row.
   std::vector<llama_token> tokens_;

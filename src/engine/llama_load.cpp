@@ -18,6 +18,7 @@
 #include "engine/llama_log.h"
 #include "engine/llama_settings.h"
 #include "engine/memory_probe.h"
+#include "engine/round_trip.h"
 #include "engine/vocabulary_engine.h"
 
 namespace hearth::engine {
@@ -140,7 +141,7 @@ EngineInfo describe(const llama_model* model, llama_context* context, const Engi
   info.backend = backend_name(options.gpu_layers);
   info.memory_kind = kind;
   info.context_tokens = llama_n_ctx(context);
-  info.sequences_max = llama_n_seq_max(context);
+  info.sequences_max = llama_n_seq_max(context) - 1;  // the last one is scratch
   info.batch_tokens_max = llama_n_batch(context);
   return info;
 }
@@ -167,7 +168,10 @@ Result<std::unique_ptr<Engine>> load_steps(const EngineOptions& options, std::fu
   if (info.trained_context_tokens > 0 && info.context_tokens > info.trained_context_tokens)
     log_warning("engine", "a context of {} tokens is more than the {} the model was trained for: answers may get worse",
                 info.context_tokens, info.trained_context_tokens);
-  return std::make_unique<LlamaEngine>(std::move(model), std::move(context), std::move(info), traits, plan.outputs_max);
+  auto engine =
+      std::make_unique<LlamaEngine>(std::move(model), std::move(context), std::move(info), traits, plan.outputs_max);
+  find_state_form(*engine);
+  return engine;
 }
 
 }  // namespace

@@ -44,7 +44,7 @@ llama_context_params context_settings(const EngineOptions& options, const Contex
   settings.n_ctx = plan.context_tokens;
   settings.n_batch = options.batch_tokens;
   settings.n_ubatch = std::min(options.ubatch_tokens, options.batch_tokens);
-  settings.n_seq_max = plan.sequences_max;
+  settings.n_seq_max = plan.sequences_max + 1;  // LlamaEngine's scratch
   settings.n_outputs_max = plan.outputs_max;
   settings.n_threads = options.threads > 0 ? options.threads : default_threads();
   settings.n_threads_batch = options.threads_batch > 0 ? options.threads_batch : settings.n_threads;

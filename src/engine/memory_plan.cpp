@@ -11,7 +11,7 @@
 namespace hearth::engine {
 namespace {
 
-constexpr std::uint32_t kSequencesMax = 256;      // the library's own limit
+constexpr std::uint32_t kSequencesMax = 255;      // the library's own limit is 256, and one is the engine's scratch
 constexpr std::uint32_t kIdleSequencesFree = 28;  // idle prefixes on plain attention: more agents than one person runs
 constexpr std::uint64_t kMiB = 1ULL << 20U;
 constexpr std::uint64_t kReserveBytesMin = 256 * kMiB;
