@@ -157,6 +157,7 @@ class TemplateRenderer final : public Renderer {
     writer.write(parts, has_suffix ? size - suffix.size() : size);
     Prompt prompt = std::move(writer).take();
     prompt.thinking_opened = !input.is_prefill && opens_thought(prompt);
+    if (has_suffix) prompt.generation_suffix = suffix;
     prompt.prefill = std::move(input.prefill);
     return prompt;
   }

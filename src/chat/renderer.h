@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@ namespace hearth::chat {
 struct PromptSegment {
   std::string text;
   bool parse_special = false;  // true for template text (and the conversation text between its control tokens)
+  std::vector<std::int32_t> tokens = {};  // not empty: these stand here, and text is empty (turn_splice.h)
 };
 
 struct Prompt {
@@ -25,7 +27,8 @@ struct Prompt {
   // each turn, start of the generation suffix. Ascending.
   std::vector<std::size_t> boundary_segments;
   bool thinking_opened = false;  // the prompt ends inside an opened thought
-  std::string prefill;           // text of a trailing assistant message that the answer continues; part of segments
+  std::string generation_suffix;  // what the template wrote to open the answer; the end of segments, or empty
+  std::string prefill;            // text of a trailing assistant message that the answer continues; part of segments
   // With ToolChoice::Any or Named: the beginning of the call, written as this template writes calls. Not part of
   // segments: the caller puts it behind them, after ending an opened thought, and has the StreamParser read it first.
   // Empty where the template's way of calling is none that the StreamParser reads.
