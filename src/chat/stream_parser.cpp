@@ -279,6 +279,6 @@ StreamParser::StreamParser(StreamParserOptions options) : state_(std::make_uniqu
 StreamParser::~StreamParser() = default;
 
 std::vector<StreamEvent> StreamParser::push(std::string_view text) { return state_->push(text); }
-std::vector<StreamEvent> StreamParser::finish() { return state_->finish(); }
+std::vector<StreamEvent> StreamParser::finish(TurnEnd /*end*/) { return state_->finish(); }
 
 }  // namespace hearth::chat

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "chat/dialect.h"
 
 namespace hearth::chat {
 
@@ -35,6 +36,7 @@ struct ToolCallEnd {
 using StreamEvent = std::variant<ThinkingDelta, TextDelta, ToolCallBegin, ToolCallDelta, ToolCallEnd>;
 
 struct StreamParserOptions {
+  const Dialect* dialect = nullptr;     // how this model writes; nullptr: the generic one
   bool thinking_opened = false;         // the prompt already opened the thought
   std::vector<std::string> tool_names;  // declared tools; an undeclared name is never called: its text stays text
   // The input schema of each, in the same order; may be shorter. Only the <parameter=...> way needs them, to tell the
@@ -42,14 +44,18 @@ struct StreamParserOptions {
   std::vector<Json> tool_schemas;
 };
 
+// Why nothing more comes: the model ended its turn, or it was stopped in the middle (max_tokens, a full context). Only a
+// turn that the model ended itself may lack the closing text of a call that is otherwise complete.
+enum class TurnEnd { Finished, Cut };
+
 class StreamParser {
  public:
   explicit StreamParser(StreamParserOptions options);
   ~StreamParser();
   // REQUIRES: valid UTF-8.
   [[nodiscard]] std::vector<StreamEvent> push(std::string_view text);
-  // The model's turn is over (or was cut): what was held back comes out.
-  [[nodiscard]] std::vector<StreamEvent> finish();
+  // The model's turn is over: what was held back comes out.
+  [[nodiscard]] std::vector<StreamEvent> finish(TurnEnd end = TurnEnd::Cut);
 
  private:
   class State;
