@@ -1,0 +1,21 @@
+// Properties of the parser over generated calls: what a family's template makes of a call, the parser reads back as that
+// call. Seeded; the same on every machine. One thread.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "golden_case.h"
+
+namespace hearth::golden {
+
+struct PropertyCount {
+  std::size_t passed = 0;
+  std::size_t failed = 0;
+};
+// `only`: one dialect's name, or empty for all. Says on standard output what fails.
+[[nodiscard]] PropertyCount run_properties(const std::vector<ToolList>& tools, std::string_view only);
+
+}  // namespace hearth::golden
