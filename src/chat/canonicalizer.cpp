@@ -108,6 +108,8 @@ void define_referenced_tools(Conversation& conversation) {
 }  // namespace
 
 Conversation canonicalize(Conversation conversation) {
+  for (std::size_t i = 0; i < conversation.messages.size(); ++i)
+    conversation.messages[i].number = static_cast<std::uint32_t>(i);
   drop_volatile_system_text(conversation);
   drop_empty_messages(conversation);
   order_tool_results(conversation);

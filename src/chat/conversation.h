@@ -40,6 +40,7 @@ enum class Role { System, User, Assistant };
 struct Message {
   Role role = Role::User;
   std::vector<Block> blocks;
+  std::uint32_t number = 0;  // its place in the request, once the canonicalizer has set it
 };
 
 struct Tool {

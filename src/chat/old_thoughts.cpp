@@ -19,8 +19,7 @@ enum class Age { Last, Old };
 
 class Trial {
  public:
-  Trial(const TemplateEngine& engine, const Json& base, const SpecialTexts& specials)
-      : engine_(engine), base_(base), guard_(specials) {}
+  Trial(const TemplateEngine& engine, const Json& base) : engine_(engine), base_(base) {}
 
   // The turn of an assistant that calls a tool, between the user's words and the result; empty when it does not render.
   [[nodiscard]] std::string turn(Age age, const std::string& content, std::string_view thought) const {
@@ -36,27 +35,28 @@ class Trial {
     Json variables = base_;
     variables.set("messages", std::move(messages));
     variables.set("add_generation_prompt", false);
-    const Result<std::string> rendered = engine_.render(variables);
+    Result<std::string> rendered = engine_.render_text(variables);
     if (!rendered) return "";
-    std::string text;
-    for (const SpecialGuard::Part& part : guard_.split(*rendered)) text += part.text;
+    const auto size = static_cast<std::uint32_t>(rendered->size());
+    const std::string text =
+        marks_.resolved({.text = std::move(*rendered), .runs = {{.end = size, .source = jinja::kTemplateSource}}}).text;
     const std::size_t begin = text.find(kUser);
     const std::size_t end = text.find(kResult);
     return begin == std::string::npos || end == std::string::npos || end < begin ? "" : text.substr(begin, end - begin);
   }
 
-  [[nodiscard]] const SpecialGuard& guard() const { return guard_; }
+  [[nodiscard]] const PromptMarks& marks() const { return marks_; }
 
  private:
   const TemplateEngine& engine_;
   const Json& base_;
-  const SpecialGuard guard_;
+  const PromptMarks marks_;
 };
 
-std::string with_marks(std::string text, const SpecialGuard& guard) {
+std::string with_marks(std::string text, const PromptMarks& marks) {
   for (const std::string_view tag : {kThinkOpen, kThinkClose}) {
     if (const std::size_t at = text.find(tag); at != std::string::npos) {
-      text.replace(at, tag.size(), tag == kThinkOpen ? guard.think_open_mark() : guard.think_close_mark());
+      text.replace(at, tag.size(), tag == kThinkOpen ? marks.think_open() : marks.think_close());
     }
   }
   return text;
@@ -64,12 +64,12 @@ std::string with_marks(std::string text, const SpecialGuard& guard) {
 
 }  // namespace
 
-std::string OldThoughts::written(const SpecialGuard& guard, std::string_view thought, bool has_text) const {
-  return with_marks(opening, guard) + std::string(thought) + with_marks(has_text ? closing : closing_no_text, guard);
+std::string OldThoughts::written(const PromptMarks& marks, std::string_view thought, bool has_text) const {
+  return with_marks(opening, marks) + std::string(thought) + with_marks(has_text ? closing : closing_no_text, marks);
 }
 
-OldThoughts probe_old_thoughts(const TemplateEngine& engine, const Json& base_variables, const SpecialTexts& specials) {
-  const Trial trial(engine, base_variables, specials);
+OldThoughts probe_old_thoughts(const TemplateEngine& engine, const Json& base_variables) {
+  const Trial trial(engine, base_variables);
   const std::string answer(kAnswer);
   const std::string last = trial.turn(Age::Last, answer, kThought);
   const std::string old = trial.turn(Age::Old, answer, kThought);
@@ -84,16 +84,18 @@ OldThoughts probe_old_thoughts(const TemplateEngine& engine, const Json& base_va
   way.opening = last.substr(open_at, thought_at - open_at);
   way.closing = last.substr(thought_end, answer_at - thought_end);
   if (!way.closing.contains(kThinkClose)) return {};
-  if (trial.turn(Age::Old, way.written(trial.guard(), kThought, true) + answer, "") != last) return {};
+  if (trial.turn(Age::Old, way.written(trial.marks(), kThought, true) + answer, "") != last) return {};
   // Before a call without text, templates count the thought as text and set line breaks of their own.
   const std::string last_no_text = trial.turn(Age::Last, "", kThought);
   for (way.closing_no_text = way.closing;; way.closing_no_text.pop_back()) {
-    if (trial.turn(Age::Old, way.written(trial.guard(), kThought, false), "") == last_no_text) break;
+    if (trial.turn(Age::Old, way.written(trial.marks(), kThought, false), "") == last_no_text) break;
     if (!way.closing_no_text.ends_with('\n')) return {};
   }
+  way.stand_in = trial.turn(Age::Old, way.written(trial.marks(), kThought, true) + answer, kThoughtStandIn) == last &&
+                 trial.turn(Age::Old, way.written(trial.marks(), kThought, false), kThoughtStandIn) == last_no_text;
   const std::string last_empty = trial.turn(Age::Last, answer, "");
   way.writes_empty = last_empty != trial.turn(Age::Old, answer, "") &&
-                     trial.turn(Age::Old, way.written(trial.guard(), "", true) + answer, "") == last_empty;
+                     trial.turn(Age::Old, way.written(trial.marks(), "", true) + answer, "") == last_empty;
   way.keeper = ThoughtKeeper::Content;
   return way;
 }

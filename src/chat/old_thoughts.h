@@ -6,10 +6,13 @@
 #include <string>
 #include <string_view>
 
-#include "chat/special_guard.h"
+#include "chat/prompt_marks.h"
 #include "chat/template_engine.h"
 
 namespace hearth::chat {
+
+// What stands in reasoning_content instead of a thought that was written into the text.
+inline constexpr std::string_view kThoughtStandIn = "-";
 
 enum class ThoughtKeeper { Template, Content };
 
@@ -18,13 +21,14 @@ struct OldThoughts {
   std::string opening;          // "<think>\n"
   std::string closing;          // "\n</think>\n\n", before text
   std::string closing_no_text;  // the same before a tool call; may differ in line breaks
-  bool writes_empty = false;    // a turn without a thought is written with an empty one while it is the last
+  // The message keeps a reasoning_content that the template does not show: without any, it would look for tags in the text.
+  bool stand_in = false;
+  bool writes_empty = false;  // a turn without a thought is written with an empty one while it is the last
 
-  // What to put before a message's text. `thought` is masked already. REQUIRES: keeper is Content.
-  [[nodiscard]] std::string written(const SpecialGuard& guard, std::string_view thought, bool has_text) const;
+  // What to put before a message's text. REQUIRES: keeper is Content.
+  [[nodiscard]] std::string written(const PromptMarks& marks, std::string_view thought, bool has_text) const;
 };
 
-[[nodiscard]] OldThoughts probe_old_thoughts(const TemplateEngine& engine, const Json& base_variables,
-                                             const SpecialTexts& specials);
+[[nodiscard]] OldThoughts probe_old_thoughts(const TemplateEngine& engine, const Json& base_variables);
 
 }  // namespace hearth::chat

@@ -2,12 +2,14 @@
 #include "chat/renderer.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <format>
-#include <optional>
 #include <utility>
 
 #include "base/log.h"
 #include "chat/builtin_template.h"
+#include "chat/prompt_cutter.h"
+#include "chat/prompt_marks.h"
 #include "chat/special_guard.h"
 #include "chat/template_engine.h"
 #include "chat/template_messages.h"
@@ -19,71 +21,29 @@ namespace {
 constexpr std::string_view kThinkOpen = "<think>";
 constexpr std::string_view kThinkClose = "</think>";
 
-// Cuts rendered text into segments: plain where the conversation spelled a special text, and at every boundary.
-class SegmentWriter {
- public:
-  explicit SegmentWriter(const TemplateShape& shape, const SpecialTexts& specials)
-      : shape_(shape), specials_(specials) {}
+// Where the text of a render comes from, as the template engine numbers it. 0 is the template.
+constexpr jinja::Source kToolsSource = 1;
+constexpr jinja::Source kSettingsSource = 2;
+constexpr jinja::Source kFirstMessageSource = 3;  // the first element of `messages`
 
-  void write(const std::vector<SpecialGuard::Part>& parts, std::size_t suffix_begin) {
-    std::size_t at = 0;  // of the text without marks
-    for (const SpecialGuard::Part& part : parts) {
-      if (part.from_mark) {
-        for (const std::string_view piece : specials_.cut(part.text)) segments_.push_back({std::string(piece), false});
-        open_ = false;
-      } else {
-        write_template_text(part.text, at, suffix_begin);
-      }
-      at += part.text.size();
-    }
-  }
+jinja::Variable trusted(const char* name, const Json& value) { return {.name = name, .value = &value}; }
 
-  Prompt take() && {
-    Prompt prompt;
-    prompt.segments = std::move(segments_);
-    prompt.boundary_segments = std::move(boundaries_);
-    return prompt;
+// A thought that the template's own text opened after `begin`.
+bool opens_thought(const jinja::Rendered& rendered, std::size_t begin) {
+  bool opened = false;
+  std::size_t at = 0;
+  for (const jinja::Run& run : rendered.runs) {
+    const std::size_t from = std::max(at, begin);
+    at = run.end;
+    if (run.source != jinja::kTemplateSource || from >= run.end) continue;
+    const std::string_view text = std::string_view(rendered.text).substr(from, run.end - from);
+    const std::size_t open = text.rfind(kThinkOpen);
+    const std::size_t close = text.rfind(kThinkClose);
+    if (open == std::string_view::npos && close == std::string_view::npos) continue;
+    opened = close == std::string_view::npos || (open != std::string_view::npos && open > close);
   }
-
- private:
-  // `at`: where `text` begins in the whole; the generation suffix begins at `suffix_begin`.
-  void write_template_text(std::string_view text, std::size_t at, std::size_t suffix_begin) {
-    std::size_t begin = 0;
-    while (begin < text.size()) {
-      std::size_t cut = next_cut(text, begin, at, suffix_begin);
-      if (cut == begin) {
-        mark_boundary();
-        cut = next_cut(text, begin + 1, at, suffix_begin);
-      }
-      append(text.substr(begin, cut - begin));
-      begin = cut;
-    }
-  }
-  std::size_t next_cut(std::string_view text, std::size_t from, std::size_t at, std::size_t suffix_begin) const {
-    std::size_t cut = text.size();
-    for (const std::string& opening : shape_.turn_openings) cut = std::min(cut, text.find(opening, from));
-    if (suffix_begin >= at + from) cut = std::min(cut, suffix_begin - at);
-    return cut;
-  }
-
-  void append(std::string_view text) {
-    if (!open_) segments_.push_back({.text = "", .parse_special = true});
-    open_ = true;
-    segments_.back().text += text;
-  }
-  void mark_boundary() {
-    open_ = false;
-    if (segments_.empty()) return;
-    const std::size_t last = segments_.size() - 1;
-    if (boundaries_.empty() || boundaries_.back() != last) boundaries_.push_back(last);
-  }
-
-  const TemplateShape& shape_;
-  const SpecialTexts& specials_;
-  std::vector<PromptSegment> segments_;
-  std::vector<std::size_t> boundaries_;
-  bool open_ = false;  // the last segment takes more text
-};
+  return opened;
+}
 
 class TemplateRenderer final : public Renderer {
  public:
@@ -92,14 +52,16 @@ class TemplateRenderer final : public Renderer {
         engine_(std::move(engine)),
         base_variables_(Json::object({{"bos_token", source.bos_text}, {"eos_token", source.eos_text}})),
         shape_(probe_template(*engine_, base_variables_, specials_)),
+        bos_text_(source.bos_text),
+        eos_text_(source.eos_text),
         supports_thinking_(source.text.contains("enable_thinking") || source.text.contains(kThinkOpen)) {}
 
   [[nodiscard]] Result<Prompt> render(const Conversation& conversation) const override {
-    const SpecialGuard guard(specials_);
-    Result<Prompt> as_is = render(conversation, guard, Folding::AsIs);
+    const PromptMarks marks;
+    Result<Prompt> as_is = render(conversation, marks, Folding::AsIs);
     if (as_is || as_is.error().kind != ErrorKind::InvalidInput) return as_is;
     // Strict templates refuse two user messages in a row, or a user right after a tool result.
-    Result<Prompt> folded = render(conversation, guard, Folding::Folded);
+    Result<Prompt> folded = render(conversation, marks, Folding::Folded);
     if (folded) return folded;
     return fail(ErrorKind::InvalidInput,
                 "the model's chat template refuses this conversation: " + as_is.error().message);
@@ -108,22 +70,41 @@ class TemplateRenderer final : public Renderer {
   [[nodiscard]] bool supports_thinking() const override { return supports_thinking_; }
 
  private:
-  [[nodiscard]] Result<Prompt> render(const Conversation& conversation, const SpecialGuard& guard,
+  [[nodiscard]] Result<Prompt> render(const Conversation& conversation, const PromptMarks& marks,
                                       Folding folding) const {
-    TemplateInput input = build_template_input(conversation, shape_, guard, folding);
+    TemplateInput input = build_template_input(conversation, shape_, marks, folding);
     const bool forced = !input.is_prefill && forces_call(conversation);
     const Thinking thinking = forced ? Thinking::Disabled : conversation.thinking;
-    Json variables = base_variables_;
-    set_thinking_variables(variables, thinking);
-    if (!conversation.effort.empty()) variables.set("reasoning_effort", conversation.effort);
-    if (!input.tools.as_array().empty()) variables.set("tools", std::move(input.tools));
-    variables.set("messages", std::move(input.messages));
-    variables.set("add_generation_prompt", !input.is_prefill);
-    TRY_ASSIGN(const std::string rendered, engine_->render(variables));
-    if (input.is_prefill && !rendered.contains(guard.end_mark())) {
+    Json switches = Json::object();
+    set_thinking_variables(switches, thinking);
+    switches.set("add_generation_prompt", !input.is_prefill);
+    const Json effort = conversation.effort;
+
+    std::vector<jinja::Variable> variables{trusted("bos_token", bos_text_), trusted("eos_token", eos_text_)};
+    for (const auto& [name, value] : switches.as_object()) variables.push_back(trusted(name.c_str(), value));
+    if (!conversation.effort.empty()) {
+      variables.push_back({.name = "reasoning_effort",
+                           .value = &effort,
+                           .origin = jinja::Variable::Origin::Whole,
+                           .source = kSettingsSource});
+    }
+    if (!input.tools.as_array().empty()) {
+      variables.push_back({.name = "tools",
+                           .value = &input.tools,
+                           .origin = jinja::Variable::Origin::Whole,
+                           .source = kToolsSource,
+                           .trusted_members = {"type"}});
+    }
+    variables.push_back({.name = "messages",
+                         .value = &input.messages,
+                         .origin = jinja::Variable::Origin::PerElement,
+                         .source = kFirstMessageSource,
+                         .trusted_members = {"role", "tool_call_id"}});
+    TRY_ASSIGN(jinja::Rendered rendered, engine_->render(variables));
+    if (input.is_prefill && !marks.ends(rendered.text)) {
       return fail(ErrorKind::InvalidInput, "it does not write the last assistant message");
     }
-    Prompt prompt = to_prompt(rendered, guard, thinking, std::move(input));
+    Prompt prompt = to_prompt(marks.resolved(std::move(rendered)), thinking, std::move(input));
     if (forced) prompt.forced_call = call_opening(conversation);
     return prompt;
   }
@@ -146,41 +127,54 @@ class TemplateRenderer final : public Renderer {
     return opening;
   }
 
-  [[nodiscard]] Prompt to_prompt(const std::string& rendered, const SpecialGuard& guard, Thinking thinking,
-                                 TemplateInput input) const {
-    const std::vector<SpecialGuard::Part> parts = guard.split(rendered);
-    std::size_t size = 0;
-    for (const SpecialGuard::Part& part : parts) size += part.text.size();
+  [[nodiscard]] Prompt to_prompt(const jinja::Rendered& rendered, Thinking thinking, TemplateInput input) const {
+    const std::string& text = rendered.text;
     const std::string& suffix = shape_.generation_suffixes[static_cast<std::size_t>(thinking)];
-    const bool has_suffix = !input.is_prefill && !suffix.empty() && rendered.ends_with(suffix);
-    SegmentWriter writer(shape_, specials_);
-    writer.write(parts, has_suffix ? size - suffix.size() : size);
-    Prompt prompt = std::move(writer).take();
-    prompt.thinking_opened = !input.is_prefill && opens_thought(prompt);
+    const bool has_suffix = !input.is_prefill && !suffix.empty() && text.ends_with(suffix) &&
+                            is_template_text(rendered.runs, text.size() - suffix.size(), text.size());
+    CutPrompt cut =
+        cut_prompt(rendered, specials_, shape_.turn_openings, has_suffix ? text.size() - suffix.size() : text.size());
+    Prompt prompt;
+    prompt.segments = std::move(cut.segments);
+    prompt.boundary_segments = std::move(cut.boundary_segments);
+    prompt.runs = runs_of(rendered.runs, input.message_numbers);
+    prompt.thinking_opened = !input.is_prefill && opens_thought(rendered, last_boundary(prompt));
     if (has_suffix) prompt.generation_suffix = suffix;
     prompt.prefill = std::move(input.prefill);
     return prompt;
   }
 
-  // A thought that the template's own text opened after the last boundary.
-  static bool opens_thought(const Prompt& prompt) {
-    const std::size_t first = prompt.boundary_segments.empty() ? 0 : prompt.boundary_segments.back() + 1;
-    bool opened = false;
-    for (std::size_t i = first; i < prompt.segments.size(); ++i) {
-      const PromptSegment& segment = prompt.segments[i];
-      if (!segment.parse_special) continue;
-      const std::size_t open = segment.text.rfind(kThinkOpen);
-      const std::size_t close = segment.text.rfind(kThinkClose);
-      if (open == std::string::npos && close == std::string::npos) continue;
-      opened = close == std::string::npos || (open != std::string::npos && open > close);
+  // Where the text behind the last boundary begins.
+  static std::size_t last_boundary(const Prompt& prompt) {
+    std::size_t end = 0;
+    if (prompt.boundary_segments.empty()) return end;
+    for (std::size_t i = 0; i <= prompt.boundary_segments.back(); ++i) end += prompt.segments[i].text.size();
+    return end;
+  }
+
+  static std::vector<PromptRun> runs_of(const std::vector<jinja::Run>& runs,
+                                        const std::vector<std::uint32_t>& numbers) {
+    std::vector<PromptRun> out;
+    out.reserve(runs.size());
+    for (const jinja::Run& run : runs) {
+      PromptRun named{.end = run.end};
+      if (run.source == kToolsSource) named.origin = PromptOrigin::Tools;
+      if (run.source == kSettingsSource) named.origin = PromptOrigin::Settings;
+      if (run.source >= kFirstMessageSource) {
+        named.message = numbers[run.source - kFirstMessageSource];
+        named.origin = named.message == kNoMessage ? PromptOrigin::System : PromptOrigin::Message;
+      }
+      out.push_back(named);
     }
-    return opened;
+    return out;
   }
 
   const SpecialTexts specials_;
   const std::unique_ptr<const TemplateEngine> engine_;
   const Json base_variables_;
   const TemplateShape shape_;
+  const Json bos_text_;
+  const Json eos_text_;
   const bool supports_thinking_;
 };
 

@@ -1,6 +1,7 @@
 // The renderer: a conversation into the exact text a model's own chat template gives, as segments to tokenise.
-// Text of the conversation can never become a control token: where it spells one, it is cut into segments that are
-// tokenised as plain text. Immutable after create(); render() may be called by any thread.
+// Text of the conversation can never become a control token: the template engine knows who wrote each byte, and where one
+// of the conversation is part of what spells a control token, that is cut into segments that are tokenised as plain text.
+// The template itself sees the conversation as it is. Immutable after create(); render() may be called by any thread.
 #pragma once
 
 #include <cstddef>
@@ -21,12 +22,21 @@ struct PromptSegment {
   std::vector<std::int32_t> tokens = {};  // not empty: these stand here, and text is empty (turn_splice.h)
 };
 
+// A stretch of bytes of Prompt::text(), and who wrote it; it begins where the one before it ends.
+enum class PromptOrigin { Template, System, Tools, Settings, Message };
+struct PromptRun {
+  std::size_t end = 0;
+  PromptOrigin origin = PromptOrigin::Template;
+  std::uint32_t message = 0;  // Message::number, with PromptOrigin::Message
+};
+
 struct Prompt {
   std::vector<PromptSegment> segments;
+  std::vector<PromptRun> runs;  // as the template wrote it: without forced_call
   // Indices i: the end of segments[i] is a boundary where the next request may branch: end of tools + system, end of
   // each turn, start of the generation suffix. Ascending.
   std::vector<std::size_t> boundary_segments;
-  bool thinking_opened = false;  // the prompt ends inside an opened thought
+  bool thinking_opened = false;   // the prompt ends inside an opened thought
   std::string generation_suffix;  // what the template wrote to open the answer; the end of segments, or empty
   std::string prefill;            // text of a trailing assistant message that the answer continues; part of segments
   // With ToolChoice::Any or Named: the beginning of the call, written as this template writes calls. Not part of

@@ -1,6 +1,5 @@
-// SpecialGuard: keeps conversation text from ever becoming a control token. Before rendering, each special text that
-// stands in the conversation is replaced by a mark no one can guess; after rendering, the marks tell where the special
-// text must be tokenised as plain text. Guard: one per render. SpecialTexts: immutable, shared by all threads.
+// SpecialTexts: the texts of a vocabulary's special tokens, found in one pass over a text. What conversation text must
+// never become. Immutable, shared by all threads.
 #pragma once
 
 #include <array>
@@ -10,8 +9,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "base/json.h"
 
 namespace hearth::chat {
 
@@ -23,6 +20,11 @@ class SpecialTexts {
 
   // The longest special text that begins at text[at].
   [[nodiscard]] std::optional<std::uint32_t> longest_at(std::string_view text, std::size_t at) const;
+  // Whether any begins with this byte: what most bytes of a text are asked.
+  [[nodiscard]] bool may_begin(char byte) const {
+    const auto first = static_cast<unsigned char>(byte);
+    return first_byte_[first] < first_byte_[first + 1U];
+  }
   [[nodiscard]] const std::string& operator[](std::uint32_t index) const { return texts_[index]; }
   [[nodiscard]] bool empty() const { return texts_.empty(); }
 
@@ -32,34 +34,6 @@ class SpecialTexts {
  private:
   std::vector<std::string> texts_;               // sorted
   std::array<std::uint32_t, 257> first_byte_{};  // texts_[first_byte_[b], first_byte_[b + 1]) begin with byte b
-};
-
-class SpecialGuard {
- public:
-  // A stretch of rendered text, or one special text (or the end mark) that stood in the conversation.
-  struct Part {
-    std::string_view text;  // into the rendered text, or into the SpecialTexts
-    bool from_mark = false;
-  };
-
-  explicit SpecialGuard(const SpecialTexts& specials);
-
-  [[nodiscard]] std::string mask(std::string_view text) const;
-  [[nodiscard]] Json mask_json(const Json& value) const;  // strings and keys, at any depth
-  // A mark that stands for nothing: where it comes out, the rendered text is cut off.
-  [[nodiscard]] std::string end_mark() const;
-  // Marks that come out as <think> and </think> of the template's own: for thoughts that we write in its stead.
-  [[nodiscard]] std::string think_open_mark() const;
-  [[nodiscard]] std::string think_close_mark() const;
-
-  // The rendered text in parts. Lives as long as `rendered` and the SpecialTexts.
-  [[nodiscard]] std::vector<Part> split(std::string_view rendered) const;
-
- private:
-  [[nodiscard]] std::string mark(std::uint32_t index) const;
-
-  const SpecialTexts& specials_;
-  std::string nonce_;
 };
 
 }  // namespace hearth::chat

@@ -1,11 +1,7 @@
-// TemplateEngine on our own chat-template engine (src/jinja). Every string goes in as trusted: what conversation text may
-// not become is kept apart by marks (special_guard.h), whatever a template does with it.
+// TemplateEngine on our own chat-template engine (src/jinja).
 #include "chat/template_engine.h"
 
 #include <utility>
-#include <vector>
-
-#include "jinja/template.h"
 
 namespace hearth::chat {
 namespace {
@@ -14,11 +10,8 @@ class JinjaTemplate final : public TemplateEngine {
  public:
   explicit JinjaTemplate(std::shared_ptr<const jinja::Template> compiled) : compiled_(std::move(compiled)) {}
 
-  [[nodiscard]] Result<std::string> render(const Json& variables) const override {
-    std::vector<jinja::Variable> inputs;
-    for (const auto& [name, value] : variables.as_object()) inputs.push_back({.name = name, .value = &value});
-    TRY_ASSIGN(jinja::Rendered rendered, compiled_->render(inputs));
-    return std::move(rendered.text);
+  [[nodiscard]] Result<jinja::Rendered> render(const std::vector<jinja::Variable>& variables) const override {
+    return compiled_->render(variables);
   }
 
  private:
@@ -26,6 +19,13 @@ class JinjaTemplate final : public TemplateEngine {
 };
 
 }  // namespace
+
+Result<std::string> TemplateEngine::render_text(const Json& variables) const {
+  std::vector<jinja::Variable> inputs;
+  for (const auto& [name, value] : variables.as_object()) inputs.push_back({.name = name, .value = &value});
+  TRY_ASSIGN(jinja::Rendered rendered, render(inputs));
+  return std::move(rendered.text);
+}
 
 Result<std::unique_ptr<const TemplateEngine>> TemplateEngine::compile(const std::string& text) {
   TRY_ASSIGN(auto compiled, jinja::Template::compile(text));

@@ -4,9 +4,11 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/json.h"
 #include "base/result.h"
+#include "jinja/template.h"
 
 namespace hearth::chat {
 
@@ -15,9 +17,11 @@ class TemplateEngine {
   // InvalidInput when the text is no template this engine understands.
   [[nodiscard]] static Result<std::unique_ptr<const TemplateEngine>> compile(const std::string& text);
   virtual ~TemplateEngine() = default;
-  // `variables` is an object. The functions raise_exception and strftime_now are always there.
+  // The functions raise_exception and strftime_now are always there.
   // InvalidInput carries the template's own words (raise_exception), or what the engine could not evaluate.
-  [[nodiscard]] virtual Result<std::string> render(const Json& variables) const = 0;
+  [[nodiscard]] virtual Result<jinja::Rendered> render(const std::vector<jinja::Variable>& variables) const = 0;
+  // The text alone. `variables` is an object; all of it counts as the template's own.
+  [[nodiscard]] Result<std::string> render_text(const Json& variables) const;
 };
 
 }  // namespace hearth::chat

@@ -65,13 +65,14 @@ std::string generic_tools_text(const std::vector<Tool>& tools) {
 
 class Builder {
  public:
-  Builder(const Conversation& conversation, const TemplateShape& shape, const SpecialGuard& guard, Folding folding)
-      : conversation_(conversation), shape_(shape), guard_(guard), folding_(folding) {}
+  Builder(const Conversation& conversation, const TemplateShape& shape, const PromptMarks& marks, Folding folding)
+      : conversation_(conversation), shape_(shape), marks_(marks), folding_(folding) {}
 
   TemplateInput build() {
     const std::size_t first = build_head();
     for (std::size_t i = first; i < conversation_.messages.size(); ++i) {
       const Message& message = conversation_.messages[i];
+      number_ = message.number;
       switch (message.role) {
         case Role::System: add_system(joined_text(message.blocks)); break;
         case Role::User: add_user(message); break;
@@ -89,11 +90,12 @@ class Builder {
     for (std::size_t i = 0; i < turns_.size(); ++i) {
       if (i < old_turns) write_old_thought(turns_[i]);
       input.messages.push(to_json(turns_[i]));
+      input.message_numbers.push_back(turns_[i].number);
     }
     input.tools = Json::array();
     if (shape_.tools) {
       for (const Tool& tool : conversation_.tools) {
-        if (!tool.deferred) input.tools.push(guard_.mask_json(tool_definition(tool)));
+        if (!tool.deferred) input.tools.push(tool_definition(tool));
       }
     }
     return input;
@@ -103,11 +105,17 @@ class Builder {
   enum class Origin { Spoken, SystemText };
   struct Turn {
     const char* role;
-    std::string text;              // not yet masked
-    std::string lead = {};         // masked; stands before the text
-    Json fields = Json::object();  // masked
+    std::string text;
+    std::string lead = {};  // stands before the text; may hold marks
+    Json fields = Json::object();
     Origin origin = Origin::Spoken;
+    std::uint32_t number = kNoMessage;
   };
+  Turn& add_turn(Turn turn) {
+    turn.number = number_;
+    turns_.push_back(std::move(turn));
+    return turns_.back();
+  }
 
   // System text, leading system messages and, where the template lists none itself, the tools. Returns the index of the
   // first message that is not part of it.
@@ -125,7 +133,7 @@ class Builder {
     }
     if (head.empty()) return first;
     if (shape_.system_role) {
-      turns_.push_back({.role = "system", .text = std::move(head)});
+      add_turn({.role = "system", .text = std::move(head)});
     } else {
       user_lead_ = std::move(head) + "\n\n";
     }
@@ -135,7 +143,7 @@ class Builder {
   void add_system(const std::string& text) {
     write_pending_calls(pending_calls_.size());
     if (shape_.system_anywhere) {
-      turns_.push_back({.role = "system", .text = text});
+      add_turn({.role = "system", .text = text});
       return;
     }
     const std::string wrapped = "<system>\n" + text + "\n</system>";
@@ -170,7 +178,7 @@ class Builder {
       turns_.back().origin = Origin::Spoken;
       return;
     }
-    turns_.push_back({.role = "user", .text = whole});
+    add_turn({.role = "user", .text = whole});
   }
 
   void add_result(const ToolResultBlock& result) {
@@ -186,8 +194,8 @@ class Builder {
     }
     Turn turn{.role = "tool", .text = text};
     turn.fields.set("tool_call_id", call == calls_.end() ? short_id(calls_.size()) : call->second.id);
-    turn.fields.set("name", call == calls_.end() ? "tool" : guard_.mask(call->second.name));
-    turns_.push_back(std::move(turn));
+    turn.fields.set("name", call == calls_.end() ? "tool" : call->second.name);
+    add_turn(std::move(turn));
   }
 
   // Clients' ids are long and random; some templates print them and some insist on nine letters and digits.
@@ -212,18 +220,18 @@ class Builder {
         append_paragraph(turn.text, call_text(*call));
       }
     }
-    if (!thinking.empty()) turn.fields.set("reasoning_content", guard_.mask(thinking));
+    if (!thinking.empty()) turn.fields.set("reasoning_content", thinking);
     is_prefill_ = is_last && !calls_tools;
     if (is_prefill_) prefill_ = turn.text;
     if (!calls.empty() && !turn.text.empty() && !shape_.text_beside_calls && folding_ == Folding::AsIs) {
-      turns_.push_back(std::exchange(turn, Turn{.role = "assistant", .text = ""}));
+      add_turn(std::exchange(turn, Turn{.role = "assistant", .text = ""}));
     }
     // One call per message, each followed by its result, where the template knows no more.
     const std::size_t together = shape_.parallel_calls ? calls.size() : std::min<std::size_t>(calls.size(), 1);
     pending_calls_.assign(calls.begin() + static_cast<std::ptrdiff_t>(together), calls.end());
     calls.resize(together);
     if (!calls.empty()) turn.fields.set("tool_calls", Json::Array(calls));
-    turns_.push_back(std::move(turn));
+    add_turn(std::move(turn));
   }
 
   static std::string pending_id(const Json& call) { return call.string_at("id"); }
@@ -231,7 +239,7 @@ class Builder {
     for (std::size_t i = 0; i < count; ++i) {
       Turn turn{.role = "assistant", .text = ""};
       turn.fields.set("tool_calls", Json::Array{pending_calls_[i]});
-      turns_.push_back(std::move(turn));
+      add_turn(std::move(turn));
     }
     pending_calls_.erase(pending_calls_.begin(), pending_calls_.begin() + static_cast<std::ptrdiff_t>(count));
   }
@@ -239,17 +247,15 @@ class Builder {
   [[nodiscard]] Json call_json(const ToolUseBlock& call, const std::string& id) const {
     Json arguments;
     if (!call.raw_input.empty()) {
-      arguments = shape_.text_arguments_accepted ? Json(guard_.mask(call.raw_input))
-                                                 : Json::object({{"raw_input", guard_.mask(call.raw_input)}});
+      arguments = shape_.text_arguments_accepted ? Json(call.raw_input) : Json::object({{"raw_input", call.raw_input}});
     } else if (shape_.arguments == ArgumentsForm::Text) {
-      arguments = guard_.mask_json(call.input).dump();
+      arguments = call.input.dump();
     } else {
-      arguments = call.input.is_object() ? guard_.mask_json(call.input) : Json::object();
+      arguments = call.input.is_object() ? call.input : Json::object();
     }
-    return Json::object(
-        {{"id", id},
-         {"type", "function"},
-         {"function", Json::object({{"name", guard_.mask(call.name)}, {"arguments", std::move(arguments)}})}});
+    return Json::object({{"id", id},
+                         {"type", "function"},
+                         {"function", Json::object({{"name", call.name}, {"arguments", std::move(arguments)}})}});
   }
 
   // Where the template drops the thoughts of turns before the last user message, they go into the content.
@@ -258,10 +264,14 @@ class Builder {
     if (std::string_view(turn.role) != "assistant" || way.keeper == ThoughtKeeper::Template) return;
     const std::string thought = turn.fields.string_at("reasoning_content");
     if (thought.empty() && !way.writes_empty) return;
-    std::erase_if(turn.fields.as_object(),
-                  [](const Json::Member& member) { return member.first == "reasoning_content"; });
+    if (way.stand_in) {
+      turn.fields.set("reasoning_content", kThoughtStandIn);
+    } else {
+      std::erase_if(turn.fields.as_object(),
+                    [](const Json::Member& member) { return member.first == "reasoning_content"; });
+    }
     turn.text.erase(0, std::min(turn.text.find_first_not_of('\n'), turn.text.size()));
-    turn.lead = way.written(guard_, trimmed(thought), !turn.text.empty());
+    turn.lead = way.written(marks_, trimmed(thought), !turn.text.empty());
   }
   static std::string_view trimmed(std::string_view text) {
     const std::size_t first = text.find_first_not_of('\n');
@@ -270,8 +280,8 @@ class Builder {
 
   Json to_json(const Turn& turn) const {
     const bool ends_prompt = is_prefill_ && &turn == &turns_.back();
-    std::string text = turn.lead + guard_.mask(turn.text);
-    if (ends_prompt) text += guard_.end_mark();
+    std::string text = turn.lead + turn.text;
+    if (ends_prompt) text += marks_.end();
     Json content = text;
     if (shape_.content == ContentForm::Parts) {
       content = Json::Array{Json::object({{"type", "text"}, {"text", std::move(text)}})};
@@ -291,9 +301,10 @@ class Builder {
 
   const Conversation& conversation_;
   const TemplateShape& shape_;
-  const SpecialGuard& guard_;
+  const PromptMarks& marks_;
   const Folding folding_;
   std::vector<Turn> turns_;
+  std::uint32_t number_ = kNoMessage;  // of the message that is being added
   std::string user_lead_;              // head text for the next user message, when there is no system role
   std::map<std::string, Call> calls_;  // by the client's id
   std::vector<Json> pending_calls_;    // of the last assistant message, not yet written
@@ -304,8 +315,8 @@ class Builder {
 }  // namespace
 
 TemplateInput build_template_input(const Conversation& conversation, const TemplateShape& shape,
-                                   const SpecialGuard& guard, Folding folding) {
-  return Builder(conversation, shape, guard, folding).build();
+                                   const PromptMarks& marks, Folding folding) {
+  return Builder(conversation, shape, marks, folding).build();
 }
 
 }  // namespace hearth::chat

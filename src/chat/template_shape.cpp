@@ -35,7 +35,7 @@ class Prober {
     variables.set("messages", std::move(messages));
     variables.set("add_generation_prompt", false);
     for (const auto& [key, value] : more.as_object()) variables.set(key, value);
-    return engine_.render(variables).value_or("");
+    return engine_.render_text(variables).value_or("");
   }
 
  private:
@@ -197,7 +197,7 @@ TemplateShape probe_template(const TemplateEngine& engine, const Json& base_vari
   if (shape.tool_role && shape.content == ContentForm::Text && shape.arguments == ArgumentsForm::Object) {
     Json variables = base_variables;
     set_thinking_variables(variables, Thinking::ModelDefault);
-    shape.old_thoughts = probe_old_thoughts(engine, variables, specials);
+    shape.old_thoughts = probe_old_thoughts(engine, variables);
   }
   return shape;
 }
