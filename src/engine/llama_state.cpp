@@ -6,7 +6,6 @@
 // state, sliding windows). Exported cells always carry the partial state of an empty sequence instead of their own: it
 // travels apart, as a snapshot. What must hold: scratch is empty outside this file; nothing is copied onto positions that
 // the destination holds already.
-#include <algorithm>
 #include <new>
 
 #include "base/check.h"
@@ -21,10 +20,6 @@ constexpr llama_state_seq_flags kPartial = LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY;
 
 // What the library puts before each state: a magic number and a sequence, read back but without meaning.
 constexpr std::size_t kLibraryHeaderBytes = 8;
-
-// Cells of a window that a snapshot keeps beyond those that the next token looks at, where they are still held: so many
-// tokens can be cut off after a return.
-constexpr std::uint32_t kWindowSlackTokens = 64;
 
 }  // namespace
 
@@ -121,15 +116,8 @@ std::vector<std::uint8_t> LlamaEngine::snapshot(Sequence from) {
   const std::uint32_t length = held_length(from);
   if (info_.state_form != StateForm::Cells || !has_partial_state() || length == 0) return {};
   std::vector<std::uint8_t> bytes = framed();
-  if (traits_.kind == MemoryKind::Window) {
-    // The window's cache holds older cells too, until their room is needed: they stay out.
-    const std::uint32_t wanted = traits_.window_tokens + std::min(kWindowSlackTokens, traits_.window_tokens);
-    const Scratch cleared(*this);
-    llama_memory_seq_cp(memory_, from, scratch(), static_cast<llama_pos>(length - std::min(length, wanted)), -1);
-    if (!append_state(bytes, scratch(), kPartial)) return {};
-  } else if (!append_state(bytes, from, kPartial)) {
-    return {};
-  }
+  // Of a window the library writes what the next token looks at, and no older cells that are still there.
+  if (!append_state(bytes, from, kPartial)) return {};
   close_frame(bytes, StatePart::Snapshot, 0, length);
   return bytes;
 }

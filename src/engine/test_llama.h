@@ -11,6 +11,7 @@
 
 #include "base/random.h"
 #include "engine/load_engine.h"
+#include "engine/state_frame.h"
 #include "tiny_models.h"
 
 namespace hearth::engine {
@@ -105,6 +106,15 @@ inline bool bring_back(Engine& engine, Sequence to, const KeptState& kept, std::
     if (!engine.import_cells(to, begin, kept.cells[begin / kept.block], std::min(kept.block, tokens - begin)))
       return false;
   return engine.finish_import(to, tokens, kept.snapshot);
+}
+
+// The library writes the sequence's own number into its header, behind our frame and its magic number.
+inline bool same_state(std::vector<std::uint8_t> a, std::vector<std::uint8_t> b) {
+  constexpr std::size_t kNumberAt = sizeof(StateFrame) + 4;
+  if (a.size() < kNumberAt + 4 || a.size() != b.size()) return false;
+  std::fill_n(a.begin() + kNumberAt, 4, 0);
+  std::fill_n(b.begin() + kNumberAt, 4, 0);
+  return a == b;
 }
 
 }  // namespace hearth::engine
