@@ -17,7 +17,7 @@ auto fields(Either<Sampling> auto& m) {
   return std::tie(m.temperature, m.top_k, m.top_p, m.min_p, m.repeat_penalty, m.frequency_penalty, m.presence_penalty,
                   m.penalty_last_count, m.seed, m.logit_bias);
 }
-auto fields(Either<Segment> auto& m) { return std::tie(m.text, m.parse_special); }
+auto fields(Either<Segment> auto& m) { return std::tie(m.text, m.parse_special, m.tokens); }
 auto fields(Either<SampledToken> auto& m) { return std::tie(m.token, m.piece); }
 
 auto fields(Either<TokenizeRequest> auto& m) { return std::tie(m.id, m.segments, m.count_only, m.with_pieces); }

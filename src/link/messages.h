@@ -15,7 +15,7 @@
 namespace hearth::link {
 
 // Raised by one with every change of a message; Hello with another version is refused.
-inline constexpr std::uint16_t kProtocolVersion = 2;
+inline constexpr std::uint16_t kProtocolVersion = 3;
 // A 1M-token prompt is 4 MiB; text to tokenise is at most the front's body limit (64 MiB).
 inline constexpr std::uint32_t kFrameBytesMax = 96U << 20;
 
@@ -28,6 +28,7 @@ using JobId = std::uint64_t;  // chosen by the front, never reused while an engi
 struct Segment {
   std::string text;
   bool parse_special = false;
+  std::vector<Token> tokens = {};  // not empty: these, and text is empty (a turn as it was sampled)
 };
 struct TokenizeRequest {
   std::uint64_t id = 0;

@@ -29,7 +29,7 @@ inline std::vector<FrontMessage> every_front_message() {
   const Token last = std::numeric_limits<Token>::max();
   const std::string odd_text("a\0b\xff\xfe", 5);  // bytes are bytes: NUL and invalid UTF-8 pass
   return {TokenizeRequest{},
-          TokenizeRequest{.id = 1ULL << 63, .segments = {{odd_text, true}, {"", false}}, .count_only = true},
+          TokenizeRequest{.id = 1ULL << 63, .segments = {{odd_text, true}, {"", false, {last, 0, -1}}}, .count_only = true},
           Job{},
           Job{.id = 9,
               .prompt = {0, -1, last},

@@ -11,11 +11,12 @@ namespace {
 
 // Less than a frame by 4 M tokens, so that a job still fits when it comes again with all that it was given.
 constexpr std::size_t kMessageBytesMax = link::kFrameBytesMax - (16U << 20);
-constexpr std::size_t kSegmentOverheadBytes = 5;
+constexpr std::size_t kSegmentOverheadBytes = 9;
 
 std::size_t bytes_of(const std::vector<link::Segment>& segments) {
   std::size_t bytes = 0;
-  for (const link::Segment& segment : segments) bytes += segment.text.size() + kSegmentOverheadBytes;
+  for (const link::Segment& segment : segments)
+    bytes += segment.text.size() + sizeof(link::Token) * segment.tokens.size() + kSegmentOverheadBytes;
   return bytes;
 }
 

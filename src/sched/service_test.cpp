@@ -126,6 +126,12 @@ TEST_CASE("segments are tokenised one by one and their ends are told") {
   CHECK(reply.tokens.size() == 10);
   CHECK(reply.tokens[0] == engine::kFakeThinkOpen);
   CHECK(reply.tokens[3] == '<');
+  request.segments[1] = {.text = "", .parse_special = false, .tokens = {7, 8, 9}};
+  REQUIRE(service.front->send(link::FrontMessage(request)));
+  const auto ready = service.next<link::TokenizeReply>();
+  CHECK(ready.segment_ends == std::vector<std::uint32_t>{3, 6, 13});
+  CHECK(std::vector<link::Token>(ready.tokens.begin() + 3, ready.tokens.begin() + 6) == std::vector<link::Token>{7, 8, 9});
+  request.segments[1] = {.text = "", .parse_special = true};
   request.count_only = true;
   REQUIRE(service.front->send(link::FrontMessage(request)));
   const auto count = service.next<link::TokenizeReply>();
