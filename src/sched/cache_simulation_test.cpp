@@ -1,0 +1,246 @@
+// The prefix cache's seeded life on the fake engine: after every step the invariants hold, every job ends once with the answer
+// that the model gives without any cache, and no job begins from state its tenant never had. $HEARTH_SIM_STEPS makes it
+// longer. Also the lives' own code, which the simulation on the real library shares.
+#include "sched/cache_simulation.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+
+#include "base/log.h"
+
+namespace hearth::sched {
+namespace {
+
+using link::EndReason;
+
+constexpr std::uint32_t kKnownEvery = 16;
+constexpr std::size_t kConversationsMax = 8;
+constexpr std::size_t kEarlierMax = 16;
+constexpr std::uint64_t kTrunks = 3;  // instructions that all tenants send alike
+constexpr std::uint64_t kStepsOfOneLife = 500;
+
+// The end of every prompt, as a template's line that opens the answer.
+std::vector<Token> suffix(Token first) { return {first + 1, first + 2, first + 3}; }
+
+// The salt of a tenant, where jobs have one.
+template <class Job>
+void set_tenant(Job& job, std::size_t tenant) {
+  if constexpr (requires { job.tenant_salt = std::to_string(tenant); }) job.tenant_salt = std::to_string(tenant);
+}
+template <class SomeLoop>
+void set_budget(SomeLoop& loop, std::uint64_t bytes) {
+  if constexpr (requires { loop.set_cache_budget(bytes); }) loop.set_cache_budget(bytes);
+}
+
+}  // namespace
+
+std::uint64_t simulation_steps(std::uint64_t short_form, std::uint64_t part) {
+  const char* steps = std::getenv("HEARTH_SIM_STEPS");
+  return steps == nullptr ? short_form : std::max<std::uint64_t>(1, std::strtoull(steps, nullptr, 10) / part);
+}
+
+std::vector<Token> AgentLife::random_tokens(std::uint64_t seed, std::size_t count) const {
+  std::vector<Token> tokens(count);
+  for (std::size_t i = 0; i < count; ++i)
+    tokens[i] = shape_.token_first + static_cast<Token>(mix_u64(seed, i) % shape_.token_count);
+  return tokens;
+}
+
+AgentLife::Conversation AgentLife::fresh() {
+  const std::uint64_t trunk = draws_.below(kTrunks);
+  Conversation one{.tokens = random_tokens(trunk, 100 + mix_u64(99, trunk) % shape_.trunk_tokens_max)};
+  // Another folder: the same instructions with something else in their middle.
+  if (draws_.chance(3)) one.tokens[draws_.below(one.tokens.size())] = shape_.token_first;
+  one.boundaries.push_back(static_cast<std::uint32_t>(one.tokens.size()));
+  return one;
+}
+
+void AgentLife::add_turn(Conversation& conversation) {
+  // Few different texts, so that branches meet again.
+  const auto turn = random_tokens(1000 + draws_.below(12), 1 + draws_.below(shape_.turn_tokens_max));
+  conversation.tokens = joined(joined(conversation.tokens, turn), suffix(shape_.token_first));
+  conversation.boundaries.push_back(static_cast<std::uint32_t>(conversation.tokens.size() - 3));
+}
+
+AgentLife::Conversation AgentLife::next_prompt(Tenant& tenant) {
+  Conversation next = fresh();
+  const std::uint64_t what = draws_.below(10);
+  if (what >= 8 && !tenant.earlier.empty()) {
+    // The same again, or only its beginning.
+    const link::Job& job = tenant.earlier[draws_.below(tenant.earlier.size())];
+    next = {.tokens = job.prompt, .boundaries = job.boundaries};
+    if (what == 9) next.tokens.resize(1 + draws_.below(next.tokens.size()));
+    std::erase_if(next.boundaries, [&](std::uint32_t boundary) { return boundary >= next.tokens.size(); });
+    return next;
+  }
+  if (what >= 2 && !tenant.conversations.empty()) {
+    next = tenant.conversations[draws_.below(tenant.conversations.size())];
+    if (what == 6) next.tokens.resize(next.boundaries[draws_.below(next.boundaries.size())]);
+    if (what == 7) next.tokens.resize(1 + draws_.below(next.tokens.size()));
+    std::erase_if(next.boundaries, [&](std::uint32_t boundary) { return boundary > next.tokens.size(); });
+  }
+  add_turn(next);
+  if (next.tokens.size() + shape_.answer_tokens_max >= shape_.context_tokens) {
+    next = fresh();
+    add_turn(next);
+  }
+  return next;
+}
+
+void AgentLife::arrive(LifeWorld& world) {
+  const std::size_t owner = draws_.below(tenants_.size());
+  Tenant& tenant = tenants_[owner];
+  const Conversation conversation = next_prompt(tenant);
+  link::Job job = greedy_job(++last_id_, conversation.tokens,
+                             1 + static_cast<std::uint32_t>(draws_.below(shape_.answer_tokens_max)));
+  job.sampling.repeat_penalty = 1.0F;
+  job.boundaries = conversation.boundaries;
+  set_tenant(job, owner);
+  know(tenant, job.prompt);
+  tenant.earlier.push_back(job);
+  if (tenant.earlier.size() > kEarlierMax) tenant.earlier.erase(tenant.earlier.begin());
+  open_[job.id] = job;
+  tenant_of_[job.id] = owner;
+  conversation_of_[job.id] = conversation;
+  world.submit(std::move(job));
+}
+
+void AgentLife::know(Tenant& tenant, const std::vector<Token>& tokens) const {
+  std::uint64_t hash = 0;
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    hash = mix_u64(hash, static_cast<std::uint64_t>(tokens[i]));
+    if ((i + 1) % kKnownEvery == 0) tenant.known.insert(hash);
+  }
+}
+
+bool AgentLife::knows(const Tenant& tenant, const std::vector<Token>& tokens, std::uint32_t count) const {
+  const std::size_t checked = count / kKnownEvery * kKnownEvery;
+  std::uint64_t hash = 0;
+  for (std::size_t i = 0; i < checked; ++i) hash = mix_u64(hash, static_cast<std::uint64_t>(tokens[i]));
+  return checked == 0 || tenant.known.contains(hash);
+}
+
+void AgentLife::settle(LifeWorld& world) {
+  for (auto it = open_.begin(); it != open_.end();) {
+    const JobRecord& record = world.record(it->first);
+    if (record.end_count == 0) {
+      ++it;
+      continue;
+    }
+    judge(world, it->second, record);
+    tenant_of_.erase(it->first);
+    conversation_of_.erase(it->first);
+    it = open_.erase(it);
+  }
+}
+
+void AgentLife::judge(LifeWorld& world, const link::Job& job, const JobRecord& record) {
+  const EndReason reason = record.end.reason;
+  REQUIRE(record.end_count == 1);
+  REQUIRE((reason != EndReason::Cancelled || cancelled_.contains(job.id)));
+  REQUIRE(record.end.cached_tokens <= job.prompt.size());
+  // A pool that is too small for one prompt ends its answer early.
+  const bool whole = reason != EndReason::Failed && reason != EndReason::Cancelled && reason != EndReason::ContextFull;
+  world.judge(job, record.tokens, whole);
+  Tenant& tenant = tenants_[tenant_of_[job.id]];
+  REQUIRE(knows(tenant, job.prompt, record.cached_tokens));
+  const auto line = joined(job.prompt, record.tokens);
+  know(tenant, line);
+  if (!whole) return;
+  Conversation conversation = conversation_of_[job.id];
+  conversation.tokens = line;
+  if (conversation.boundaries.empty()) return;
+  tenant.conversations.push_back(std::move(conversation));
+  if (tenant.conversations.size() > kConversationsMax) tenant.conversations.erase(tenant.conversations.begin());
+}
+
+void AgentLife::live(LifeWorld& world, std::uint64_t steps) {
+  for (std::uint64_t i = 0; i < steps; ++i) {
+    // Agents come in bursts.
+    if (draws_.chance(shape_.arrival_one_in))
+      for (auto count = 1 + draws_.below(4); count > 0; --count) arrive(world);
+    if (draws_.chance(60) && !open_.empty()) {
+      const link::JobId id = std::next(open_.begin(), static_cast<std::ptrdiff_t>(draws_.below(open_.size())))->first;
+      cancelled_.insert(id);
+      world.loop().cancel(id);
+    }
+    if (draws_.chance(80)) set_budget(world.loop(), draws_.below(3) * draws_.below(shape_.budget_bytes_max));
+    world.mischief(draws_);
+    world.step();
+    settle(world);
+  }
+  for (int i = 0; world.step(); ++i) REQUIRE(i < 100'000);
+  settle(world);
+  REQUIRE(open_.empty());
+}
+
+namespace {
+
+class FakeWorld final : public LifeWorld {
+ public:
+  FakeWorld(MemoryKind kind, LifeDraws& draws)
+      : test_(options(kind, draws), {.parallel_jobs = static_cast<std::uint32_t>(1 + draws.below(5)),
+                                     .waiting_jobs_max = 12,
+                                     .ubatch_tokens = static_cast<std::uint32_t>(32 + draws.below(300))}) {}
+
+  Loop& loop() override { return test_.loop; }
+  void submit(link::Job job) override { test_.submit(std::move(job)); }
+  bool step() override { return test_.step(); }
+  const JobRecord& record(link::JobId id) override { return test_.jobs[id]; }
+  void mischief(LifeDraws& draws) override {
+    if (draws.chance(150)) test_.fake.fail_next_decode();
+    if (draws.chance(100)) test_.fake.refuse_state_changes(draws.chance(3));
+  }
+  void judge(const link::Job& job, const std::vector<Token>& said, bool whole) override {
+    auto expected = test_.expected(job.prompt, job.tokens_max);
+    if (!whole && said.size() < expected.size()) expected.resize(said.size());
+    REQUIRE(said == expected);
+  }
+
+ private:
+  static engine::FakeOptions options(MemoryKind kind, LifeDraws& draws) {
+    auto options = fake_options(kind, 2600, static_cast<std::uint32_t>(6 + draws.below(12)));
+    options.cells = static_cast<std::uint32_t>(2600 + draws.below(4000));
+    options.batch_tokens_max = static_cast<std::uint32_t>(256 + draws.below(512));
+    options.script.window_tokens = 100;
+    return options;
+  }
+  TestLoop test_;
+};
+
+TEST_CASE("whatever agents, tenants, budgets and faults do, the cache never changes an answer") {
+  set_log_level(LogLevel::Off);
+  static constexpr MemoryKind kKinds[] = {MemoryKind::Attention, MemoryKind::Recurrent, MemoryKind::Hybrid,
+                                          MemoryKind::Window};
+  std::map<std::string, std::uint64_t> seen;
+  const std::uint64_t steps = simulation_steps(4000);
+  std::uint64_t jobs = 0;
+  for (std::uint64_t life = 0; life * kStepsOfOneLife < steps; ++life) {
+    const std::uint64_t seed = life + 1;
+    const MemoryKind kind = kKinds[life % std::size(kKinds)];
+    CAPTURE(seed);
+    // Also on the output: a failed invariant of the loop ends the process.
+    std::printf("cache simulation: seed %llu, %.*s\n", static_cast<unsigned long long>(seed),
+                static_cast<int>(memory_kind_name(kind).size()), memory_kind_name(kind).data());
+    std::fflush(stdout);
+    LifeDraws draws{.seed = seed + 1'000'000};
+    FakeWorld world(kind, draws);
+    AgentLife agents(seed, {.context_tokens = 2600, .token_first = 'A'});
+    agents.live(world, std::min(kStepsOfOneLife, steps - life * kStepsOfOneLife));
+    jobs += agents.jobs();
+    for (const auto& [name, count] : world.loop().counters()) seen[name] += count;
+  }
+  set_log_level(LogLevel::Info);
+  std::printf("cache simulation: %llu jobs\n", static_cast<unsigned long long>(jobs));
+  for (const auto& [name, count] : seen)
+    std::printf("  %-24s %llu\n", name.c_str(), static_cast<unsigned long long>(count));
+  // A life in which something never happens proves nothing about it.
+  for (const char* name : {"jobs_ended", "jobs_cancelled", "jobs_failed", "jobs_joined", "tokens_cached"}) {
+    CAPTURE(name);
+    CHECK(seen[name] > 5);
+  }
+}
+
+}  // namespace
+}  // namespace hearth::sched
