@@ -9,8 +9,8 @@
 namespace hearth::grammar {
 namespace {
 
-// One state's configurations: an enumeration of ten thousand texts begins at that many places.
-constexpr std::size_t kConfigurationsMax = 40'000;
+// Places looked at for one state: thirty thousand members that may each come first are that many calls and literals.
+constexpr std::size_t kConfigurationsMax = 400'000;
 // All of one automaton's; together with its tables some 64 MiB.
 constexpr std::size_t kStatesMax = 40'000;
 constexpr std::size_t kConfigurationTotalMax = 2'000'000;

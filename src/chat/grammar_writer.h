@@ -1,0 +1,47 @@
+// GrammarWriter: collects the rules of one grammar (docs/grammar.md) and writes its text. Equal bodies share a rule, so that
+// thirty tools with the same kinds of values stay small. Single owner, one thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace hearth::chat {
+
+// Code points, ascending and apart.
+using CharRanges = std::vector<std::pair<std::uint32_t, std::uint32_t>>;
+
+class GrammarWriter {
+ public:
+  // The rule with this body; a new one, or the one that has it already.
+  [[nodiscard]] std::string rule(std::string_view body);
+  // A rule whose body comes later, for what refers to itself. REQUIRES: define() is called for it before text().
+  [[nodiscard]] std::string reserve();
+  void define(const std::string& name, std::string_view body);
+  [[nodiscard]] std::size_t bytes() const { return bytes_; }
+  // Repetitions cost the engine nodes that the text does not show: whether so many more of them still fit.
+  [[nodiscard]] bool spend(std::size_t repetitions);
+  // The whole text with `root` first. The writer can be used on.
+  [[nodiscard]] std::string text(std::string_view root_body) const;
+
+ private:
+  std::vector<std::pair<std::string, std::string>> rules_;
+  std::unordered_map<std::string, std::string> names_by_body_;
+  std::size_t bytes_ = 0;
+  std::size_t repetitions_ = 0;
+};
+
+// "..." with what must be escaped escaped; any bytes.
+[[nodiscard]] std::string grammar_literal(std::string_view text);
+// @"...": control tokens' texts in it mean those tokens.
+[[nodiscard]] std::string grammar_marked(std::string_view text);
+// [...]; REQUIRES: not empty.
+[[nodiscard]] std::string grammar_class(const CharRanges& ranges);
+[[nodiscard]] std::string grammar_repeat(std::string_view item, std::uint32_t least, std::uint32_t most);
+inline constexpr std::uint32_t kGrammarUnbounded = UINT32_MAX;
+
+}  // namespace hearth::chat
