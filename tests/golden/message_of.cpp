@@ -11,7 +11,7 @@ namespace hearth::golden {
 namespace {
 
 // Half a \uXXXX\uXXXX, or a number or word that is not over: so much may be missing from the end of a call that was cut.
-constexpr std::size_t kHeldBackBytesMax = 16;
+constexpr std::size_t kHeldBackBytesMax = 24;
 
 template <class... Cases>
 struct Overloaded : Cases... {

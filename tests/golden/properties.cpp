@@ -1,12 +1,188 @@
 // See properties.h.
 #include "properties.h"
 
-namespace hearth::golden {
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <format>
+#include <print>
 
-PropertyCount run_properties(const std::vector<ToolList>& tools, std::string_view only) {
-  (void)tools;
-  (void)only;
+#include "base/file.h"
+#include "base/random.h"
+#include "chat/template_engine.h"
+#include "generated_calls.h"
+#include "message_of.h"
+
+namespace hearth::golden {
+namespace {
+
+constexpr std::uint64_t kSeed = 20'260'915;
+constexpr std::size_t kCallsPerDialect = 60;
+constexpr std::size_t kCallsPerTemplate = 12;
+// What follows it is the assistant's turn.
+constexpr std::string_view kUserMark = "the user's words, 7319";
+
+// What is wrong; empty when exactly these calls come back, whole and character by character.
+std::string fault_of(const chat::Dialect& dialect, const std::vector<GeneratedCall>& calls, const std::string& raw) {
+  ToolList tools;
+  Json wanted = Json::array();
+  for (const GeneratedCall& call : calls) {
+    tools.names.push_back(call.name);
+    tools.schemas.push_back(call.schema);
+    wanted.push(Json::object({{"type", "tool_use"}, {"name", call.name}, {"input", call.arguments}}));
+  }
+  Case golden{.name = "generated",
+              .dialect = &dialect,
+              .tools = &tools,
+              .raw = raw,
+              .content = wanted,
+              .stop_reason = "tool_use"};
+  const auto whole = events_of(golden, {});
+  Wired got = wired(whole, golden.ended);
+  // A template may put the words it was given on either side of the calls, or leave them out.
+  Json calls_only = Json::array();
+  for (const Json& block : got.content.as_array()) {
+    if (block.string_at("type") == "tool_use") calls_only.push(block);
+  }
+  got.content = std::move(calls_only);
+  std::string fault = difference(golden, got);
+  if (fault.empty() && journal_of(events_of(golden, every_cut(raw))) != journal_of(whole)) {
+    fault = "    character by character is another message\n";
+  }
+  return fault.empty() ? fault : std::format("    raw {}\n{}", Json(raw).dump(), fault);
+}
+
+// The calls as a template's variables; `as_text`: the arguments as JSON text, which some templates want.
+Json messages_with(const std::vector<GeneratedCall>& calls, bool as_text, bool with_words) {
+  Json list = Json::array();
+  for (std::size_t i = 0; i < calls.size(); ++i) {
+    Json function = Json::object({{"name", calls[i].name}});
+    function.set("arguments", as_text ? Json(calls[i].arguments.dump()) : calls[i].arguments);
+    list.push(Json::object({{"id", std::format("call0000{}", i)}, {"type", "function"}, {"function", function}}));
+  }
+  Json answer = Json::object({{"role", "assistant"}, {"content", with_words ? "I will." : ""}, {"tool_calls", list}});
+  return Json(Json::Array{Json::object({{"role", "user"}, {"content", kUserMark}}), answer});
+}
+
+Json variables_with(Json messages, const std::vector<GeneratedCall>& calls, bool add_generation_prompt) {
+  Json tools = Json::array();
+  for (const GeneratedCall& call : calls) {
+    Json schema = call.schema;
+    schema.set("required", Json::array());
+    schema.set("additionalProperties", false);
+    Json function = Json::object({{"name", call.name}, {"description", "Does it."}, {"parameters", schema}});
+    tools.push(Json::object({{"type", "function"}, {"function", function}}));
+  }
+  return Json::object({{"messages", std::move(messages)},
+                       {"tools", tools},
+                       {"bos_token", ""},
+                       {"eos_token", ""},
+                       {"add_generation_prompt", add_generation_prompt}});
+}
+
+std::string after_mark(const std::string& text) {
+  const std::size_t at = text.rfind(kUserMark);
+  return at == std::string::npos ? std::string() : text.substr(at + kUserMark.size());
+}
+
+// What the template writes of the assistant's turn, without its opening and its end. Empty: it writes no calls.
+std::string turn_of(const chat::TemplateEngine& engine, const chat::Dialect& dialect,
+                    const std::vector<GeneratedCall>& calls) {
+  const Json asked(Json::Array{Json::object({{"role", "user"}, {"content", kUserMark}})});
+  const auto opening = engine.render_text(variables_with(asked, calls, true));
+  for (const bool with_words : {true, false}) {
+    for (const bool as_text : {false, true}) {
+      const auto text = engine.render_text(variables_with(messages_with(calls, as_text, with_words), calls, false));
+      if (!text || !opening) continue;
+      std::string turn = after_mark(*text);
+      const std::string head = after_mark(*opening);
+      std::size_t common = static_cast<std::size_t>(std::ranges::mismatch(turn, head).in1 - turn.begin());
+      // Both go on with a tag, and tags may begin alike.
+      const std::string_view same = std::string_view(turn).substr(0, common);
+      const std::size_t tag = same.rfind('<');
+      if (tag != std::string_view::npos && same.find('>', tag) == std::string_view::npos) common = tag;
+      turn.erase(0, common);
+      for (const std::string_view end : dialect.turn_ends) {
+        if (const std::size_t at = turn.rfind(end); at != std::string::npos && at + end.size() + 2 >= turn.size()) {
+          turn.erase(at);
+        }
+      }
+      const bool all = std::ranges::all_of(calls, [&](const GeneratedCall& call) { return turn.contains(call.name); });
+      if (all) return turn;
+    }
+  }
   return {};
+}
+
+PropertyCount count_of(const std::string& fault, std::string_view what) {
+  if (fault.empty()) return {.passed = 1};
+  std::print("FAIL property: {}\n{}", what, fault);
+  return {.failed = 1};
+}
+
+PropertyCount run_table(const chat::Dialect& dialect) {
+  for (std::size_t i = 0; i < kCallsPerDialect; ++i) {
+    const auto calls = generate_calls(dialect, mix_u64(kSeed, i));
+    if (const std::string fault = fault_of(dialect, calls, write_calls(dialect, calls)); !fault.empty()) {
+      return count_of(fault, std::format("{} reads back what its table writes", dialect.name));
+    }
+  }
+  return {.passed = 1};
+}
+
+// Nothing where the template writes no calls at all.
+PropertyCount run_template(const std::string& path, std::string_view only) {
+  constexpr std::size_t kTemplateBytesMax = std::size_t{1} << 20;
+  const auto text = read_file(path, kTemplateBytesMax);
+  if (!text) return count_of("    " + text.error().message + "\n", path);
+  const chat::Dialect& dialect = chat::choose_dialect(*text, {});
+  if (!only.empty() && only != dialect.name) return {};
+  const auto engine = chat::TemplateEngine::compile(*text);
+  if (!engine) return count_of("    " + engine.error().message + "\n", path);
+  const std::string what =
+      std::format("{} reads back what {} writes", dialect.name, std::filesystem::path(path).filename().string());
+  std::size_t written = 0;
+  for (std::size_t i = 0; i < kCallsPerTemplate; ++i) {
+    auto calls = generate_calls(dialect, mix_u64(kSeed, 1'000 + i));
+    std::string raw = turn_of(**engine, dialect, calls);
+    if (raw.empty()) {
+      calls.resize(1);  // some write one call only
+      raw = turn_of(**engine, dialect, calls);
+    }
+    if (raw.empty()) continue;
+    ++written;
+    if (const std::string fault = fault_of(dialect, calls, raw); !fault.empty()) return count_of(fault, what);
+  }
+  if (written == 0) {
+    std::println("golden properties: {} writes no calls", std::filesystem::path(path).filename().string());
+    return {};
+  }
+  return {.passed = 1};
+}
+
+}  // namespace
+
+PropertyCount run_properties(const std::string& templates, std::string_view only) {
+  PropertyCount all;
+  const auto add = [&](PropertyCount count) {
+    all.passed += count.passed;
+    all.failed += count.failed;
+  };
+  for (const chat::Dialect& dialect : chat::all_dialects()) {
+    if (only.empty() || only == dialect.name) add(run_table(dialect));
+  }
+  std::error_code none;
+  if (!std::filesystem::is_directory(templates, none)) {
+    std::println("golden properties: no templates at {} (set HEARTH_TEMPLATES)", templates);
+    return all;
+  }
+  std::vector<std::string> files;
+  for (const auto& entry : std::filesystem::directory_iterator(templates)) files.push_back(entry.path().string());
+  std::ranges::sort(files);
+  for (const std::string& file : files) {
+    if (file.ends_with(".jinja")) add(run_template(file, only));
+  }
+  return all;
 }
 
 }  // namespace hearth::golden

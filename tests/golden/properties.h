@@ -5,9 +5,6 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
-#include <vector>
-
-#include "golden_case.h"
 
 namespace hearth::golden {
 
@@ -15,7 +12,8 @@ struct PropertyCount {
   std::size_t passed = 0;
   std::size_t failed = 0;
 };
-// `only`: one dialect's name, or empty for all. Says on standard output what fails.
-[[nodiscard]] PropertyCount run_properties(const std::vector<ToolList>& tools, std::string_view only);
+// `templates`: a folder of chat templates; without it only the dialects' own tables write. `only`: one dialect's name, or
+// empty for all. Says on standard output what fails.
+[[nodiscard]] PropertyCount run_properties(const std::string& templates, std::string_view only);
 
 }  // namespace hearth::golden
