@@ -15,7 +15,7 @@
 namespace hearth::link {
 
 // Raised by one with every change of a message; Hello with another version is refused.
-inline constexpr std::uint16_t kProtocolVersion = 3;
+inline constexpr std::uint16_t kProtocolVersion = 4;
 // A 1M-token prompt is 4 MiB; text to tokenise is at most the front's body limit (64 MiB).
 inline constexpr std::uint32_t kFrameBytesMax = 96U << 20;
 
@@ -37,6 +37,13 @@ struct TokenizeRequest {
   bool with_pieces = false;       // the answer also says how each token is written, for people
 };
 
+// How a thought may go on: when it has taken its tokens, the engine writes its end in the model's place.
+struct Thought {
+  std::uint32_t tokens_max = 0;       // of all thoughts of the answer; 0 = no limit
+  bool opened = false;                // the prompt ends inside a thought
+  std::string open_text, close_text;  // the marks around a thought; a model without an open mark opens none itself
+  std::string closing;                // what is written for it: the dialect's own words, close_text among them
+};
 struct Job {
   JobId id = 0;
   std::vector<Token> prompt;              // never empty; includes `resumed_count` tokens sampled before a crash
@@ -45,6 +52,8 @@ struct Job {
   std::uint32_t tokens_max = 0;           // tokens to sample in all, resumed ones included; 0 = to the context's end
   Sampling sampling;                      // seed is always set by the front, so that a resumed job draws the same
   std::vector<Token> stop_tokens;         // beside the vocabulary's own end-of-generation tokens
+  std::string grammar;                    // what may be sampled (docs/grammar.md); empty: anything
+  Thought thought;
 };
 struct Cancel {
   JobId job = 0;

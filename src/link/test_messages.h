@@ -28,20 +28,27 @@ inline Sampling full_sampling() {
 inline std::vector<FrontMessage> every_front_message() {
   const Token last = std::numeric_limits<Token>::max();
   const std::string odd_text("a\0b\xff\xfe", 5);  // bytes are bytes: NUL and invalid UTF-8 pass
-  return {TokenizeRequest{},
-          TokenizeRequest{.id = 1ULL << 63, .segments = {{odd_text, true}, {"", false, {last, 0, -1}}}, .count_only = true},
-          Job{},
-          Job{.id = 9,
-              .prompt = {0, -1, last},
-              .resumed_count = 2,
-              .boundaries = {1, 2},
-              .tokens_max = 4096,
-              .sampling = full_sampling(),
-              .stop_tokens = {5}},
-          Cancel{.job = 9},
-          Probe{.id = 3, .tokens = {1, 2, 3}},
-          StatsRequest{.id = 4},
-          Shutdown{}};
+  return {
+      TokenizeRequest{},
+      TokenizeRequest{.id = 1ULL << 63, .segments = {{odd_text, true}, {"", false, {last, 0, -1}}}, .count_only = true},
+      Job{},
+      Job{.id = 9,
+          .prompt = {0, -1, last},
+          .resumed_count = 2,
+          .boundaries = {1, 2},
+          .tokens_max = 4096,
+          .sampling = full_sampling(),
+          .stop_tokens = {5},
+          .grammar = "root ::= \"a\"\n",
+          .thought = {.tokens_max = std::numeric_limits<std::uint32_t>::max(),
+                      .opened = true,
+                      .open_text = "<think>",
+                      .close_text = "</think>",
+                      .closing = odd_text}},
+      Cancel{.job = 9},
+      Probe{.id = 3, .tokens = {1, 2, 3}},
+      StatsRequest{.id = 4},
+      Shutdown{}};
 }
 
 inline std::vector<EngineMessage> every_engine_message() {
@@ -64,23 +71,24 @@ inline std::vector<EngineMessage> every_engine_message() {
   hello.memory_kind = "hybrid";
   hello.backend = "CPU";
   hello.kv_types = "f16/f16";
-  return {LoadProgress{.fraction = 0.5F},
-          LoadFailed{.kind = 9, .message = "no memory"},
-          Hello{},
-          hello,
-          TokenizeReply{.id = 1, .count = 3, .tokens = {1, 2, 3}, .segment_ends = {1, 3}, .pieces = {"<s>", "\xff", ""}},
-          JobStarted{.job = 9, .cached_tokens = most},
-          JobProgress{.job = 9, .prefilled_tokens = 100},
-          TokenEvent{.job = 9, .tokens = {{1, "\xf0\x9f"}, {2, ""}, {-1, std::string(1, '\0')}}},
-          JobEnd{.job = 9,
-                 .reason = EndReason::Failed,
-                 .prompt_tokens = 1,
-                 .cached_tokens = 2,
-                 .sampled_tokens = 3,
-                 .error_kind = 11,
-                 .message = "why"},
-          ProbeReply{.id = 3, .cached_tokens = 2},
-          StatsReply{.id = 4, .counters = {{"", 0}, {"tokens_total", std::numeric_limits<std::uint64_t>::max()}}}};
+  return {
+      LoadProgress{.fraction = 0.5F},
+      LoadFailed{.kind = 9, .message = "no memory"},
+      Hello{},
+      hello,
+      TokenizeReply{.id = 1, .count = 3, .tokens = {1, 2, 3}, .segment_ends = {1, 3}, .pieces = {"<s>", "\xff", ""}},
+      JobStarted{.job = 9, .cached_tokens = most},
+      JobProgress{.job = 9, .prefilled_tokens = 100},
+      TokenEvent{.job = 9, .tokens = {{1, "\xf0\x9f"}, {2, ""}, {-1, std::string(1, '\0')}}},
+      JobEnd{.job = 9,
+             .reason = EndReason::Failed,
+             .prompt_tokens = 1,
+             .cached_tokens = 2,
+             .sampled_tokens = 3,
+             .error_kind = 11,
+             .message = "why"},
+      ProbeReply{.id = 3, .cached_tokens = 2},
+      StatsReply{.id = 4, .counters = {{"", 0}, {"tokens_total", std::numeric_limits<std::uint64_t>::max()}}}};
 }
 
 }  // namespace hearth::link
