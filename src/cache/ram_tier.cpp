@@ -67,7 +67,7 @@ std::optional<Range> RamTier::next_missing(const Root& root, std::span<const Tok
   const Walk walk = tree_->walk(root, line);
   if (walk.covered >= line.size()) return std::nullopt;
   const std::uint32_t begin = walk.covered / kBlockTokens * kBlockTokens;
-  if (begin < from / kBlockTokens * kBlockTokens) return std::nullopt;
+  if (walk.covered < from) return std::nullopt;
   return Range{begin, static_cast<std::uint32_t>(std::min<std::size_t>(line.size(), begin + kBlockTokens))};
 }
 

@@ -84,8 +84,8 @@ class RamTier {
   [[nodiscard]] std::span<const float> logits(AnchorId id) const;  // empty when not kept
 
   // ---- storing: walk a line and store what is missing, then its anchors
-  // The first block of the line that is not kept, as long as it begins at or after `from`. None: all are kept, or an
-  // earlier one was refused or evicted, and what lies beyond it cannot be kept either.
+  // The first block of the line that is not kept. None: all are kept, or not even [0, from) is (a block before was refused or
+  // evicted, and what lies beyond it cannot be kept either). Storing a line: from 0, then each time from the end of the last.
   [[nodiscard]] std::optional<Range> next_missing(const Root& root, std::span<const Token> line,
                                                   std::uint32_t from) const;
   // True when the block is kept now (also when it was before). False: its parents are missing, or it was not worth its room.
