@@ -133,6 +133,7 @@ void RamTier::unpin(const Match& match) {
     tree_->unpin(block);
     if (tree_->is_live(id) && block.pins == 0 && block.children.empty()) push_candidate(block, now_ms_);
   }
+  evict(now_ms_);  // the budget may have shrunk under the pin
 }
 
 void RamTier::touch(const Match& match, std::uint64_t now_ms) {

@@ -246,7 +246,7 @@ class Simulation {
 
 int steps() {
   const char* wanted = std::getenv("HEARTH_CACHE_STEPS");
-  return wanted != nullptr ? std::atoi(wanted) : 400;
+  return wanted != nullptr ? std::atoi(wanted) : 1000;
 }
 
 }  // namespace
