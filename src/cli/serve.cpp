@@ -162,7 +162,7 @@ int run_serve(const ServeOptions& options) {
   // What can be wrong without any model is said before the minutes of loading.
   auto hall_options = server_options(options);
   if (!hall_options) return complain(hall_options.error());
-  const bool has_key = !hall_options->access.api_key.empty();
+  const bool has_key = !hall_options->access.api_keys.empty();
   auto engine_program = find_engine_program();
   if (!engine_program) return complain(engine_program.error());
   if (auto folder = make_private_folder(options.cache_dir); !folder) return complain(folder.error());

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <filesystem>
 #include <format>
+#include <ranges>
 #include <string_view>
 #include <utility>
 
@@ -104,15 +105,23 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
 }
 
-Result<std::string> read_api_key(const ServeOptions& options) {
-  if (options.api_key_file.empty()) return options.api_key;
+// One key per line; several people that share a server have one each. Lines that begin with # say whose the next one is.
+Result<std::vector<std::string>> read_api_keys(const ServeOptions& options) {
+  std::vector<std::string> keys;
+  if (options.api_key_file.empty()) {
+    if (!options.api_key.empty()) keys.push_back(options.api_key);
+    return keys;
+  }
   auto text = read_file(options.api_key_file, kKeyFileBytesMax);
   if (!text) return fail(text.error().kind, std::format("--api-key-file: {}", text.error().message));
-  const std::string key(trimmed(*text));
-  if (key.empty()) {
+  for (const auto line : std::views::split(std::string_view(*text), '\n')) {
+    const std::string_view key = trimmed(std::string_view(line));
+    if (!key.empty() && !key.starts_with('#')) keys.emplace_back(key);
+  }
+  if (keys.empty()) {
     return fail(ErrorKind::InvalidInput, std::format("--api-key-file {} holds no key", options.api_key_file));
   }
-  return key;
+  return keys;
 }
 
 }  // namespace
@@ -135,7 +144,9 @@ void add_serve_flags(CLI::App& command, ServeOptions& options) {
       ->capture_default_str();
   command.add_option("--api-key", options.api_key, "Key that clients must send (seen by others in the process list)")
       ->envname("HEARTH_API_KEY");
-  command.add_option("--api-key-file", options.api_key_file, "File that holds the key");
+  command.add_option("--api-key-file", options.api_key_file, "File that holds the key, or several, one per line");
+  command.add_flag("--share-cache", options.share_cache,
+                   "Let prompts of one key begin with what was computed for another's; otherwise each key has its own");
   command.add_option("--allow-host", options.allowed_hosts, "A further name this server may be called by")
       ->expected(1)
       ->take_all();
@@ -178,7 +189,8 @@ Result<server::ServerOptions> server_options(const ServeOptions& options) {
   result.http.host = options.host;
   result.http.port = static_cast<std::uint16_t>(options.port);
   result.access.bind_host = options.host;
-  TRY_ASSIGN(result.access.api_key, read_api_key(options));
+  TRY_ASSIGN(result.access.api_keys, read_api_keys(options));
+  if (options.share_cache) result.access.cache_sharing = server::CacheSharing::All;
   result.access.allowed_hosts = options.allowed_hosts;
   result.access.allowed_origins = options.allowed_origins;
   result.keep_alive.stall_timeout_ms = options.stall_timeout_s * 1000;

@@ -21,6 +21,7 @@ struct ServeOptions {
   int port = kDefaultPort;
   std::string api_key;
   std::string api_key_file;
+  bool share_cache = false;
   std::vector<std::string> allowed_hosts;
   std::vector<std::string> allowed_origins;
   std::string cache_dir;

@@ -77,7 +77,12 @@ TEST_CASE("the key is read from its file, without the line's end; an empty file 
   options.api_key_file = file.string();
   const auto read = server_options(options);
   REQUIRE(read);
-  CHECK(read->access.api_key == "secret");
+  CHECK(read->access.api_keys == std::vector<std::string>{"secret"});
+  std::ofstream(file) << "# ann\nfirst\n\n# bob\r\n  second\r\n";
+  const auto several = server_options(options);
+  REQUIRE(several);
+  CHECK(several->access.api_keys == std::vector<std::string>{"first", "second"});
+  CHECK(several->access.cache_sharing == server::CacheSharing::PerKey);
   std::ofstream(file) << "\n";
   CHECK_FALSE(server_options(options));
   std::filesystem::remove(file);

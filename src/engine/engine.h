@@ -123,6 +123,9 @@ class Engine {
   // Empty when refused: the sequence does not hold them, or there is no memory.
   [[nodiscard]] virtual std::vector<std::uint8_t> export_cells(Sequence from, std::uint32_t begin,
                                                                std::uint32_t end) = 0;
+  // Begins an import: the empty `to` shares the first `count` attention cells of `from`, which goes on undisturbed. What
+  // cannot be cut does not come along. False when refused: `to` is then empty.
+  [[nodiscard]] virtual bool share_cells(Sequence from, Sequence to, std::uint32_t count) = 0;
   // Appends exported cells to `to`, which is empty (begin == 0) or holds [0, begin) by earlier imports. They were exported
   // from `begin`; the leading `count` of them are kept. False when refused (no room, or they do not fit): `to` is then
   // empty. Until finish_import() the sequence may only be imported into or cleared.

@@ -48,6 +48,7 @@ class FakeEngine final : public Engine {
   [[nodiscard]] std::vector<std::uint8_t> export_cells(Sequence from, std::uint32_t begin, std::uint32_t end) override;
   // Cells know which tokens lie before them: what is imported behind others is a CHECK, as a wrong answer would be hard to
   // trace. So is a snapshot of another line.
+  [[nodiscard]] bool share_cells(Sequence from, Sequence to, std::uint32_t count) override;
   [[nodiscard]] bool import_cells(Sequence to, std::uint32_t begin, std::span<const std::uint8_t> cells,
                                   std::uint32_t count) override;
   [[nodiscard]] std::vector<std::uint8_t> snapshot(Sequence from) override;

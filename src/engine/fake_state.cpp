@@ -43,6 +43,18 @@ std::vector<std::uint8_t> FakeEngine::export_cells(Sequence from, std::uint32_t 
   return bytes;
 }
 
+bool FakeEngine::share_cells(Sequence from, Sequence to, std::uint32_t count) {
+  const Line& source = line_of(from);
+  Line& target = line_of(to);
+  CHECK(from != to && count > 0 && source.imported == 0 && target.cells.empty() && target.imported == 0);
+  if (refuses_ || info_.state_form != StateForm::Cells || count > source.cells.size()) return false;
+  target.cells.assign(source.cells.begin(), source.cells.begin() + count);
+  for (const std::uint32_t index : target.cells) ++cells_[index].holders;
+  target.imported = count;
+  target.answer_start = 0;
+  return true;
+}
+
 bool FakeEngine::import_cells(Sequence to, std::uint32_t begin, std::span<const std::uint8_t> cells,
                               std::uint32_t count) {
   Line& line = line_of(to);

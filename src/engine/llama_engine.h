@@ -57,6 +57,7 @@ class LlamaEngine final : public Engine {
   [[nodiscard]] std::vector<std::uint8_t> save(Sequence sequence) const override;
   [[nodiscard]] bool restore(Sequence to, std::span<const std::uint8_t> state, std::uint32_t length) override;
   [[nodiscard]] std::vector<std::uint8_t> export_cells(Sequence from, std::uint32_t begin, std::uint32_t end) override;
+  [[nodiscard]] bool share_cells(Sequence from, Sequence to, std::uint32_t count) override;
   [[nodiscard]] bool import_cells(Sequence to, std::uint32_t begin, std::span<const std::uint8_t> cells,
                                   std::uint32_t count) override;
   [[nodiscard]] std::vector<std::uint8_t> snapshot(Sequence from) override;

@@ -84,6 +84,24 @@ bool LlamaEngine::holds_exactly(Sequence sequence, std::uint32_t begin, std::uin
   return llama_memory_seq_pos_min(memory_, sequence) == static_cast<llama_pos>(begin) && held_length(sequence) == end;
 }
 
+bool LlamaEngine::share_cells(Sequence from, Sequence to, std::uint32_t count) {
+  CHECK(in_range(from) && in_range(to) && from != to && count > 0 && !is_importing(from) && !is_importing(to));
+  DCHECK(held_length(to) == 0);
+  if (info_.state_form != StateForm::Cells || count > held_length(from)) return false;
+  if (traits_.kind != MemoryKind::Recurrent) {
+    llama_memory_seq_cp(memory_, from, to, 0, static_cast<llama_pos>(count));
+    // What cannot be cut came along with the copy, for another position: finish_import() brings the right one.
+    if (traits_.kind == MemoryKind::Hybrid &&
+        llama_state_seq_set_data_ext(context_.get(), no_partial_.data(), no_partial_.size(), to, kPartial) !=
+            no_partial_.size()) {
+      clear(to);
+      return false;
+    }
+  }
+  imported_[static_cast<std::size_t>(to)] = count;
+  return true;
+}
+
 bool LlamaEngine::import_cells(Sequence to, std::uint32_t begin, std::span<const std::uint8_t> cells,
                                std::uint32_t count) {
   CHECK(in_range(to));

@@ -27,6 +27,7 @@ class VocabularyEngine final : public Engine {
   [[nodiscard]] bool restore(Sequence, std::span<const std::uint8_t>, std::uint32_t) override { return false; }
   // A virtual or not, as engine.h has it at the time.
   [[nodiscard]] std::vector<std::uint8_t> export_cells(Sequence, std::uint32_t, std::uint32_t) { return {}; }
+  [[nodiscard]] bool share_cells(Sequence, Sequence, std::uint32_t) override { return false; }
   [[nodiscard]] bool import_cells(Sequence, std::uint32_t, std::span<const std::uint8_t>, std::uint32_t) {
     return false;
   }

@@ -51,6 +51,7 @@ struct Job {
   std::vector<std::uint32_t> boundaries;  // ascending positions in (0, prompt.size()): where keeping state pays
   std::uint32_t tokens_max = 0;           // tokens to sample in all, resumed ones included; 0 = to the context's end
   Sampling sampling;                      // seed is always set by the front, so that a resumed job draws the same
+  std::string cache_salt;                 // jobs of different salts share nothing that was computed
   std::vector<Token> stop_tokens;         // beside the vocabulary's own end-of-generation tokens
   std::string grammar;                    // what may be sampled (docs/grammar.md); empty: anything
   Thought thought;

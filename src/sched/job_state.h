@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "engine/sampler.h"
@@ -27,7 +28,10 @@ struct JobState {
   std::uint32_t tokens_max = 0;  // 0 = to the context's end
   engine::Sampler sampler;
 
+  std::string cache_salt;                    // jobs of different salts share nothing
   std::optional<engine::Sequence> sequence;  // while running
+  bool importing = false;                    // its sequence is being filled from RAM; nothing is computed before that ends
+  std::uint32_t branch_point = 0;            // where earlier prompts branched off; 0 = nowhere
   std::uint32_t computed = 0;
   std::uint32_t cached_tokens = 0;   // of the first placement; what usage says
   bool started = false;              // JobStarted was sent
@@ -43,6 +47,12 @@ struct JobState {
   [[nodiscard]] std::uint32_t token_count() const { return static_cast<std::uint32_t>(tokens.size()); }
   [[nodiscard]] std::uint32_t pending() const { return token_count() - computed; }
   [[nodiscard]] std::uint32_t sampled() const { return token_count() - prompt_tokens; }
+  // How many rows a batch must hold of this job, when the shape of batches is fixed (`unit` > 0, exact mode): whole aligned
+  // units of the prompt, what is left at its end, and sampled tokens one by one, as they were the first time. 0 = any.
+  [[nodiscard]] std::uint32_t chunk(std::uint32_t unit) const {
+    if (unit == 0) return 0;
+    return computed >= prompt_tokens ? 1 : std::min(unit - computed % unit, prompt_tokens - computed);
+  }
   // How many tokens until the next stop, 0 when there is none.
   [[nodiscard]] std::uint32_t until_stop() const {
     const auto next = std::ranges::upper_bound(stops, computed);

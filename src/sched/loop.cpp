@@ -1,4 +1,4 @@
-// The rounds of the loop. Admission is loop_admit.cpp, the choice of rows plan.cpp, reuse live_cache.cpp.
+// The rounds of the loop. Admission is loop_admit.cpp, the choice of rows plan.cpp, the cache's slices loop_cache.cpp.
 #include "sched/loop.h"
 
 #include <algorithm>
@@ -29,13 +29,17 @@ Loop::Loop(engine::Engine& engine, const Clock& clock, LoopOptions options, Publ
       options_(bounded(options, info_)),
       publish_(std::move(publish)),
       tokenizer_(engine.tokenizer()),
-      cache_(engine, options.parking),
+      cache_(engine, clock, options.cache),
       rows_max_(info_.batch_tokens_max) {}
 
 bool Loop::step() {
   admit();
-  if (running_.empty()) return false;
+  import_slices();
   build_batch();
+  if (rows_.empty()) {
+    demote_slice();
+    return has_jobs();
+  }
   const std::int64_t began_us = clock_.now_us();
   const auto outcome = engine_.decode(rows_);
   ++totals_.decode_calls;
@@ -48,6 +52,7 @@ bool Loop::step() {
     after_decode(clock_.now_us() - began_us);
   }
   remove_ended();
+  demote_slice();
   return has_jobs();
 }
 
@@ -76,11 +81,16 @@ PlanLimits Loop::limits() const {
 }
 
 void Loop::build_batch() {
+  rows_.clear();
+  plan_.clear();
   plan_jobs_.clear();
   for (const JobPointer& job : running_)
-    plan_jobs_.push_back({.pending = job->pending(), .until_stop = job->until_stop(), .arrival = job->arrival});
+    plan_jobs_.push_back({.pending = job->importing ? 0 : job->pending(),
+                          .until_stop = job->until_stop(),
+                          .chunk = job->chunk(info_.prefill_unit),
+                          .arrival = job->arrival});
+  if (std::ranges::all_of(plan_jobs_, [](const PlanJob& job) { return job.pending == 0; })) return;
   plan_ = plan_batch(plan_jobs_, limits(), turn_++);
-  rows_.clear();
   for (const PlannedRows& part : plan_) {
     const JobState& job = *running_[part.job_index];
     for (std::uint32_t i = job.computed; i < job.computed + part.count; ++i)
@@ -94,6 +104,7 @@ void Loop::build_batch() {
 
 void Loop::after_decode(std::int64_t decode_us) {
   totals_.decode_us += static_cast<std::uint64_t>(decode_us);
+  earn_credit(decode_us);
   std::uint32_t prefilled = 0;
   for (const PlannedRows& part : plan_) {
     JobState& job = *running_[part.job_index];
@@ -122,7 +133,8 @@ void Loop::after_decode(std::int64_t decode_us) {
   for (const PlannedRows& part : plan_) {
     JobState& job = *running_[part.job_index];
     if (job.ended) continue;
-    if (std::ranges::binary_search(job.stops, job.computed)) cache_.keep_copy(*job.sequence);
+    if (part.count > 1) cache_.keep_blocks(*job.sequence);
+    keep_anchor(job);
     if (job.pending() > 1) tell_progress(job);
   }
 }
@@ -160,7 +172,7 @@ void Loop::tell_progress(JobState& job) {
 // queue, with what it has sampled. A job that is alone tries smaller batches; when there is no room for one row it has used
 // up the context.
 void Loop::make_room() {
-  if (cache_.evict_one()) return;
+  if (cache_.make_room()) return;
   if (running_.size() == 1) {
     if (rows_.size() == 1) return end(*running_.front(), link::EndReason::ContextFull);
     rows_max_ = static_cast<std::uint32_t>(rows_.size() / 2);
@@ -170,6 +182,7 @@ void Loop::make_room() {
   JobState& job = **youngest;
   cache_.release(*job.sequence);
   job.sequence.reset();
+  job.importing = false;
   job.computed = 0;
   job.preempted_at_end_count = totals_.jobs_ended;
   ++totals_.jobs_preempted;
@@ -220,11 +233,13 @@ void Loop::remove_ended() {
   std::erase_if(running_, [](const JobPointer& job) { return job->ended; });
 }
 
-std::uint32_t Loop::usable_tokens(std::span<const engine::Token> prompt) const { return cache_.usable_tokens(prompt); }
+std::uint32_t Loop::usable_tokens(std::span<const engine::Token> prompt, const std::string& salt) const {
+  return cache_.usable_tokens(salt, prompt);
+}
 
 std::map<std::string, std::uint64_t> Loop::counters() const {
-  const LiveCache::Counts cache = cache_.counts();
-  return {
+  std::map<std::string, std::uint64_t> all = cache_.counters();
+  all.insert({
       {"jobs_accepted", totals_.jobs_accepted},
       {"jobs_refused", totals_.jobs_refused},
       {"jobs_ended", totals_.jobs_ended},
@@ -240,26 +255,17 @@ std::map<std::string, std::uint64_t> Loop::counters() const {
       {"decode_calls", totals_.decode_calls},
       {"decode_us", totals_.decode_us},
       {"sample_us", totals_.sample_us},
-      {"sequences_free", cache.free},
-      {"sequences_idle", cache.idle},
-      {"sequences_evicted", cache.evicted_total},
-      {"sequence_copies", cache.copies_total},
-      {"sequence_forks", cache.forks_total},
-      {"sequences_parked", cache.parked},
-      {"parked_bytes", cache.parked_bytes},
-      {"parked_total", cache.parked_total},
-      {"unparked_total", cache.unparked_total},
-      {"live_tokens", cache.tokens},
-  };
+  });
+  return all;
 }
 
 void Loop::check_invariants() const {
   cache_.check_invariants();
   CHECK(running_.size() <= options_.parallel_jobs);
   CHECK(waiting_.size() <= options_.waiting_jobs_max + options_.parallel_jobs);  // preempted ones come back
-  CHECK(cache_.counts().running == running_.size());
+  CHECK(cache_.running_count() == running_.size());
   for (const JobPointer& job : running_) {
-    CHECK(job->sequence && !job->ended && job->started);
+    CHECK(job->sequence && !job->ended && (job->started || job->importing));
     CHECK(job->pending() >= 1);
     CHECK(job->computed == cache_.length(*job->sequence));
     CHECK(job->token_count() < info_.context_tokens);

@@ -66,6 +66,7 @@ Result<Loop::JobPointer> Loop::accept(link::Job&& job) {
   state->tokens = std::move(job.prompt);
   state->stop_tokens = std::move(job.stop_tokens);
   state->tokens_max = job.tokens_max;
+  state->cache_salt = std::move(job.cache_salt);
   for (const std::uint32_t boundary : job.boundaries) {
     const std::uint32_t last = state->boundaries.empty() ? 0 : state->boundaries.back();
     if (boundary > last && boundary < state->prompt_tokens) state->boundaries.push_back(boundary);
@@ -134,15 +135,22 @@ bool Loop::waits_for_prefix(JobState& job) {
   std::uint32_t usable = 0;
   bool usable_known = false;
   for (const JobPointer& other : running_) {
-    if (other->pending() <= 1) continue;
-    std::uint32_t common = std::min(common_prefix(other->tokens, job.tokens), job.token_count() - 1);
-    if (cache_.keeps_copies()) {
+    if (other->pending() <= 1 || other->cache_salt != job.cache_salt) continue;
+    std::uint32_t common = std::min(cache::common_prefix(other->tokens, job.tokens), job.token_count() - 1);
+    if (other->importing) {
+      // What it gets back is shared once it is there; to bring it back twice would cost the pool twice.
+      if (common < options_.join_tokens_min) continue;
+      job.joined_job = other->id;
+      job.joined_tokens = 1;
+      return true;
+    }
+    if (cache_.keeps_anchors()) {
       // Only what is kept at a stop can be begun from.
       const auto after = std::ranges::upper_bound(other->stops, common);
       common = after == other->stops.begin() ? 0 : *std::prev(after);
     }
     if (common <= other->computed) continue;
-    if (!usable_known) usable = cache_.usable_tokens(job.tokens);
+    if (!usable_known) usable = cache_.usable_tokens(job.cache_salt, job.tokens);
     usable_known = true;
     if (common < usable + options_.join_tokens_min) continue;
     job.joined_job = other->id;
@@ -154,31 +162,46 @@ bool Loop::waits_for_prefix(JobState& job) {
 }
 
 bool Loop::start(JobState& job) {
-  const auto placement = cache_.place(job.tokens);
+  const auto placement = cache_.place(job.cache_salt, job.tokens);
   if (!placement) return false;
   job.sequence = placement->sequence;
-  job.computed = placement->cached_tokens;
-  choose_stops(job, placement->branch_point);
-  job.progress_told_ms = clock_.now_ms();
-  if (job.started) return true;
-  job.started = true;
-  job.cached_tokens = std::min(placement->cached_tokens, job.prompt_tokens);
-  totals_.tokens_cached += job.cached_tokens;
-  publish_(link::JobStarted{.job = job.id, .cached_tokens = job.cached_tokens});
+  job.importing = placement->importing;
+  job.branch_point = placement->branch_point;
+  job.computed = 0;
+  if (!job.importing) begin_computing(job, placement->cached_tokens);
   return true;
 }
 
+// The sequence holds what it begins with; only now it is certain how much that is.
+void Loop::begin_computing(JobState& job, std::uint32_t cached_tokens) {
+  job.importing = false;
+  job.computed = cached_tokens;
+  choose_stops(job);
+  job.progress_told_ms = clock_.now_ms();
+  if (job.started) return;
+  job.started = true;
+  job.cached_tokens = std::min(cached_tokens, job.prompt_tokens);
+  totals_.tokens_cached += job.cached_tokens;
+  publish_(link::JobStarted{.job = job.id, .cached_tokens = job.cached_tokens});
+}
+
 // Where state that cannot be cut is kept: the end of the instructions (every conversation of this agent begins there),
-// the point where earlier prompts branched off, and the start of the answer (the next turn, when it renders this answer
-// differently from how it was sampled).
-void Loop::choose_stops(JobState& job, std::uint32_t branch_point) const {
+// the end of the last turn before this one (where the user goes back to, or another agent branches off), the start of the
+// answer (the next turn, when it renders this answer differently from how it was sampled), and the point where earlier
+// prompts branched off.
+void Loop::choose_stops(JobState& job) const {
   job.stops.clear();
-  if (!cache_.keeps_copies()) return;
-  if (!job.boundaries.empty()) job.stops = {job.boundaries.front(), job.boundaries.back()};
-  if (branch_point >= job.computed + kBranchTokensMin) job.stops.push_back(branch_point);
-  std::ranges::sort(job.stops);
-  job.stops.erase(std::ranges::unique(job.stops).begin(), job.stops.end());
-  std::erase_if(job.stops, [&](std::uint32_t stop) { return stop <= job.computed || stop >= job.token_count(); });
+  if (!cache_.keeps_anchors()) return;
+  std::vector<std::uint32_t> stops;
+  if (!job.boundaries.empty()) stops = {job.boundaries.front(), job.boundaries.back()};
+  if (job.boundaries.size() > 2) stops.push_back(job.boundaries[job.boundaries.size() - 2]);
+  if (job.branch_point >= job.computed + kBranchTokensMin) stops.push_back(job.branch_point);
+  const std::uint32_t unit = std::max<std::uint32_t>(info_.prefill_unit, 1);
+  for (std::uint32_t& stop : stops) stop = stop / unit * unit;
+  std::ranges::sort(stops);
+  stops.erase(std::ranges::unique(stops).begin(), stops.end());
+  std::erase_if(stops, [&](std::uint32_t stop) { return stop <= job.computed || stop >= job.token_count(); });
+  job.stops = std::move(stops);
 }
 
 }  // namespace hearth::sched

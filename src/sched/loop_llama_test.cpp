@@ -120,16 +120,21 @@ TEST_CASE("on the real library a conversation that goes on says what it says fro
 }
 
 TEST_CASE("on the real library a conversation that rested in RAM says what it says from nothing") {
-  LlamaLoop test(Kind::Attention);
-  const auto next = joined(prompt_of(1, 400), prompt_of(3, 300));
-  const auto expected = test.cold(next);
-  test.run_one(1, prompt_of(1, 400));
-  test.run_one(2, prompt_of(2, 700));  // moves the first one out of the pool
-  CHECK(test.loop->counters().at("sequences_parked") == 1);
-  const auto& record = test.run_one(3, next);
-  CHECK(record.cached_tokens >= 400);
-  CHECK(test.loop->counters().at("unparked_total") == 1);
-  CHECK(record.tokens == expected);
+  for (const Kind kind : kKinds) {
+    CAPTURE(tiny_models::kind_name(kind));
+    LlamaLoop test(kind);
+    const auto next = joined(prompt_of(1, 400), prompt_of(3, 300));
+    const auto expected = test.cold(next);
+    test.run_one(1, prompt_of(1, 400), {300, 400});
+    test.submit(2, prompt_of(2, 700));  // long enough for the first one to leave the pool beside it
+    test.submit(3, prompt_of(4, 700));
+    test.run();
+    CHECK(test.loop->counters().at("sequences_demoted") >= 1);
+    const auto& record = test.run_one(4, next);
+    CHECK(record.cached_tokens >= (kind == Kind::Attention || kind == Kind::Moe ? 400U : 300U));
+    CHECK(test.loop->counters().at("imports") >= 1);
+    CHECK(same_answer(kind, record.tokens, expected));
+  }
 }
 
 TEST_CASE("on the real library branches of one prompt say what they say from nothing") {

@@ -12,8 +12,8 @@ std::vector<PlannedRows> plan_batch(std::span<const PlanJob> jobs, const PlanLim
   std::vector<std::size_t> prefills;
   std::uint32_t left = limits.batch_tokens;
   for (std::size_t i = 0; i < jobs.size(); ++i) {
-    CHECK(jobs[i].pending > 0);
-    if (jobs[i].pending > 1) {
+    if (jobs[i].pending == 0) continue;
+    if (jobs[i].pending > 1 && jobs[i].chunk != 1) {
       prefills.push_back(i);
     } else if (left > 0) {
       plan.push_back({.job_index = i, .count = 1});
@@ -33,6 +33,10 @@ std::vector<PlannedRows> plan_batch(std::span<const PlanJob> jobs, const PlanLim
     if (budget == 0) break;
     std::uint32_t count = std::min(jobs[i].pending, budget);
     if (jobs[i].until_stop != 0) count = std::min(count, jobs[i].until_stop);
+    if (jobs[i].chunk != 0) {
+      if (jobs[i].chunk > budget) break;  // the next batch; a smaller one must not overtake it for ever
+      count = jobs[i].chunk;
+    }
     plan.push_back({.job_index = i, .count = count});
     budget -= count;
   }

@@ -13,8 +13,9 @@
 namespace hearth::sched {
 
 struct PlanJob {
-  std::uint32_t pending = 0;     // at least 1
+  std::uint32_t pending = 0;     // 0 = waits for its prefix: it gets no rows
   std::uint32_t until_stop = 0;  // a chunk must end after so many tokens to keep the state there; 0 = nowhere
+  std::uint32_t chunk = 0;       // gets exactly so many rows or none; 0 = any number
   std::uint64_t arrival = 0;     // smaller came earlier
 };
 

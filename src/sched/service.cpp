@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "engine/free_memory.h"
+#include "sched/cache_budget.h"
 
 namespace hearth::sched {
 namespace {
@@ -18,6 +19,8 @@ namespace {
 constexpr std::size_t kQueueCountMax = 4096;
 // Text and tokens of the segments of some hundred long conversations.
 constexpr std::size_t kSegmentBytesMax = 64U << 20;
+// Memory pressure is looked at so often; reading it takes tens of microseconds.
+constexpr std::int64_t kBudgetEvery_ms = 2000;
 // A bar on a terminal moves by this much.
 constexpr float kProgressStep = 0.01F;
 
@@ -100,11 +103,9 @@ int Service::run(const LoadEngine& load) {
 void Service::serve(engine::Engine& engine) {
   const SteadyClock clock;
   LoopOptions options = options_;
-  // What the loaded model leaves free, in part: llama-server's own cache of this kind takes 8 GiB.
-  constexpr std::uint64_t kParkedBytesMost = std::uint64_t{8} << 30;
-  if (const auto free_bytes = engine::free_ram_bytes())
-    options.parking.bytes_max = std::min(kParkedBytesMost, *free_bytes / 4);
+  if (!options.cache_bytes_given) options.cache.ram_bytes_max = cache_bytes_auto(engine::free_ram_bytes());
   Loop loop(engine, clock, options, [this](const link::EngineMessage& message) { send(message); });
+  std::int64_t budget_checked_ms = clock.now_ms();
   bool works = false;
   while (true) {
     // Without jobs nothing happens before the next message: the wait has no deadline but the queue's closing.
@@ -113,6 +114,11 @@ void Service::serve(engine::Engine& engine) {
       if (!handle(loop, std::move(*message))) return;
     if (queue_.closed()) return;
     works = loop.step();
+    if (clock.now_ms() - budget_checked_ms >= kBudgetEvery_ms) {
+      budget_checked_ms = clock.now_ms();
+      if (const auto free_bytes = engine::free_ram_bytes())
+        loop.set_cache_budget(cache_budget(options.cache.ram_bytes_max, loop.cache_ram_bytes(), *free_bytes));
+    }
   }
 }
 

@@ -26,7 +26,7 @@ class Simulation {
               {.parallel_jobs = static_cast<std::uint32_t>(1 + draws_.below(5)),
                .waiting_jobs_max = 12,
                .ubatch_tokens = static_cast<std::uint32_t>(8 + draws_.below(60)),
-               .parking = {.bytes_max = draws_.below(3) * 20'000, .idle_tokens_free = draws_.below(2) * 128},
+               .cache = {.ram_bytes_max = draws_.below(8) * 20'000, .idle_tokens_free = draws_.below(2) * 128},
                .join_tokens_min = 16}) {}
 
   void run(int steps) {
@@ -149,7 +149,7 @@ TEST_CASE("in any order of arrivals, branches, cancels and faults every job ends
   // A life in which something never happens proves nothing about it.
   for (const std::string name :
        {"jobs_ended", "jobs_refused", "jobs_failed", "jobs_cancelled", "jobs_preempted", "jobs_joined", "tokens_cached",
-        "sequences_evicted", "sequence_copies", "sequence_forks"}) {
+        "sequences_evicted", "sequence_forks", "sequences_demoted", "anchors_kept", "imports", "imports_failed"}) {
     CAPTURE(name);
     CAPTURE(seen[name]);
     CHECK(seen[name] > 20);

@@ -19,6 +19,7 @@
 namespace hearth::sched {
 
 using engine::MemoryKind;
+using engine::Token;
 
 inline engine::FakeOptions fake_options(MemoryKind kind = MemoryKind::Attention, std::uint32_t context_tokens = 4096,
                                         std::uint32_t sequences = 8) {

@@ -5,6 +5,8 @@
 #include <cctype>
 #include <format>
 
+#include "base/random.h"
+
 namespace hearth::server {
 namespace {
 
@@ -34,7 +36,7 @@ bool host_allowed(const AccessRules& rules, std::string_view host) {
                              [&](const auto& allowed) { return equal_ignoring_case(host, allowed); });
 }
 
-// The key as the request gives it: x-api-key, or Authorization: Bearer. Claude Code may send both; either may be right.
+// Whether the request gives this key: x-api-key, or Authorization: Bearer. Claude Code may send both; either may be right.
 bool has_key(const http::Request& request, std::string_view key) {
   if (const auto* header = request.header("x-api-key"); header && equal_in_constant_time(*header, key)) return true;
   const auto* header = request.header("authorization");
@@ -100,15 +102,26 @@ Result<void> check_access(const AccessRules& rules, const http::Request& request
                 std::format("pages of the origin '{}' may not use this server; start it with --allow-origin {}",
                             *origin, *origin));
   }
-  if (key_needed == KeyNeeded::No || rules.api_key.empty() || has_key(request, rules.api_key)) return {};
+  if (key_needed == KeyNeeded::No || rules.api_keys.empty()) return {};
+  if (std::ranges::any_of(rules.api_keys, [&](const auto& key) { return has_key(request, key); })) return {};
   const bool gave_one = request.header("x-api-key") || request.header("authorization");
   return fail(ErrorKind::Unauthorized,
               gave_one ? "invalid API key: it is not the one this server was started with"
                        : "this server needs its API key: send it as x-api-key or as Authorization: Bearer KEY");
 }
 
+std::string cache_salt(const AccessRules& rules, const http::Request& request) {
+  if (rules.cache_sharing == CacheSharing::All) return "";
+  const auto key = std::ranges::find_if(rules.api_keys, [&](const auto& one) { return has_key(request, one); });
+  if (key == rules.api_keys.end()) return "";
+  // 64 bits by a one-way walk: enough to keep tens of keys apart, too few to find one from.
+  std::uint64_t hash = key->size();
+  for (const char byte : *key) hash = mix_u64(hash ^ static_cast<unsigned char>(byte), 0x6b6579);
+  return std::format("key-{:016x}", hash);
+}
+
 Result<void> check_bind(const AccessRules& rules) {
-  if (is_loopback_host(rules.bind_host) || !rules.api_key.empty()) return {};
+  if (is_loopback_host(rules.bind_host) || !rules.api_keys.empty()) return {};
   return fail(ErrorKind::InvalidInput,
               std::format("--host {} lets other machines use this server, and there is no API key: give one with "
                           "--api-key KEY, --api-key-file FILE or HEARTH_API_KEY, or leave --host at 127.0.0.1",

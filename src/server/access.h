@@ -11,9 +11,14 @@
 
 namespace hearth::server {
 
+// Whether what was computed for one key's prompts may be used for another's. Shared, the time of an answer tells whether
+// somebody else asked with the same words before.
+enum class CacheSharing { PerKey, All };
+
 struct AccessRules {
   std::string bind_host = "127.0.0.1";
-  std::string api_key;                       // empty: no key is asked for
+  std::vector<std::string> api_keys;         // none: no key is asked for; none of them is empty
+  CacheSharing cache_sharing = CacheSharing::PerKey;
   std::vector<std::string> allowed_hosts;    // beside loopback and bind_host, without a port
   std::vector<std::string> allowed_origins;  // whole origins, "https://example.org"; beside loopback ones
 };
@@ -22,6 +27,10 @@ enum class KeyNeeded { Yes, No };
 
 // Unauthorized or Forbidden, with the next step in words.
 [[nodiscard]] Result<void> check_access(const AccessRules& rules, const http::Request& request, KeyNeeded key_needed);
+
+// What keeps the cache of this request's key apart from the others': the same for the same key after every restart, and
+// nothing that the key could be found from. Empty when all share one cache. REQUIRES: check_access allowed the request.
+[[nodiscard]] std::string cache_salt(const AccessRules& rules, const http::Request& request);
 
 // Whether a browser page of this origin may read our answers.
 [[nodiscard]] bool origin_allowed(const AccessRules& rules, std::string_view origin);

@@ -57,7 +57,7 @@ TEST_CASE("pages of loopback origins may call, others only when allowed") {
 }
 
 TEST_CASE("the key is taken from x-api-key or from Authorization: Bearer") {
-  const AccessRules rules{.api_key = "secret"};
+  const AccessRules rules{.api_keys = {"other-key", "secret"}};
   CHECK(visit(rules, {{"X-Api-Key", "secret"}}));
   CHECK(visit(rules, {{"authorization", "Bearer secret"}}));
   CHECK(visit(rules, {{"authorization", "bearer secret"}}));
@@ -75,10 +75,24 @@ TEST_CASE("a server that others can reach must have a key") {
   CHECK(check_bind({.bind_host = "127.0.0.1"}));
   CHECK(check_bind({.bind_host = "::1"}));
   CHECK(check_bind({.bind_host = "localhost"}));
-  CHECK(check_bind({.bind_host = "0.0.0.0", .api_key = "k"}));
+  CHECK(check_bind({.bind_host = "0.0.0.0", .api_keys = {"k"}}));
   const auto refused = check_bind({.bind_host = "0.0.0.0"});
   REQUIRE_FALSE(refused);
   CHECK(refused.error().message.contains("--api-key"));
+}
+
+TEST_CASE("each key has a cache of its own unless the operator shares it") {
+  AccessRules rules{.api_keys = {"ann", "bob"}};
+  const auto salt = [&](const char* key) {
+    return cache_salt(rules, {.method = "POST", .path = "/", .headers = {{"x-api-key", key}}});
+  };
+  CHECK(salt("ann") == salt("ann"));
+  CHECK(salt("ann") != salt("bob"));
+  CHECK_FALSE(salt("ann").empty());
+  CHECK_FALSE(salt("ann").contains("ann"));
+  rules.cache_sharing = CacheSharing::All;
+  CHECK(salt("ann").empty());
+  CHECK(cache_salt({}, {.method = "POST", .path = "/"}).empty());
 }
 
 TEST_CASE("comparing in constant time is equality") {

@@ -17,6 +17,7 @@ namespace {
 struct JobSettings {
   std::uint32_t max_tokens = 0;
   link::Sampling sampling;
+  std::string cache_salt;
 };
 
 JobSettings job_settings(const wire::MessagesRequest& request) {
@@ -55,6 +56,7 @@ Result<AdmittedJob> admit(link::TokenizeReply reply, PreparedPrompt prepared, Jo
       boundary_positions(prepared.boundary_segments, reply.segment_ends, admitted.job.prompt.size());
   admitted.job.tokens_max = std::min(settings.max_tokens, context_tokens - prompt_tokens);
   admitted.job.sampling = std::move(settings.sampling);
+  admitted.job.cache_salt = std::move(settings.cache_salt);
   admitted.parser = std::move(prepared.parser);
   admitted.opened_text = std::move(prepared.opened_text);
   return admitted;
@@ -100,6 +102,7 @@ void answer_message(const std::shared_ptr<Call>& call, const ServedModels& model
 
   // Canonicalise and render: the conversation becomes the prompt's segments.
   JobSettings settings = job_settings(*request);
+  settings.cache_salt = call->cache_salt;
   const std::int64_t render_from_us = clock.now_us();
   auto prepared = prepare_prompt(*model, std::move(request->conversation));
   if (!prepared) return exchange->post([stream, error = prepared.error()] { stream->fail(error); });

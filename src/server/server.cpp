@@ -86,6 +86,7 @@ void Hall::handle(std::shared_ptr<http::Exchange> exchange) {
   // Authorise. A preflight carries no key, by design of the browsers.
   const auto key_needed = preflight ? KeyNeeded::No : route ? route->key_needed : KeyNeeded::Yes;
   if (auto allowed = check_access(access_, request, key_needed); !allowed) return call->respond_error(allowed.error());
+  call->cache_salt = cache_salt(access_, request);
   if (const auto* origin = request.header("origin")) {
     call->add_header("access-control-allow-origin", *origin);
     call->add_header("access-control-expose-headers", "request-id, retry-after");

@@ -50,7 +50,7 @@ TEST_CASE("a model's id may be percent-encoded") {
 }
 
 TEST_CASE("with a key, only root and health are open") {
-  TestHall t({.api_key = "secret"});
+  TestHall t({.api_keys = {"secret"}});
   CHECK(t.ask("HEAD", "/")->status == 200);
   CHECK(t.ask("GET", "/health")->status == 200);
   for (const char* path : {"/v1/models", "/v1/hearth/status", "/nowhere"}) CHECK(t.ask("GET", path)->status == 401);
@@ -61,7 +61,7 @@ TEST_CASE("with a key, only root and health are open") {
 }
 
 TEST_CASE("a browser of a friendly origin is answered, with its preflight; another is refused") {
-  TestHall t({.api_key = "secret"});
+  TestHall t({.api_keys = {"secret"}});
   const auto preflight = t.ask("OPTIONS", "/v1/messages", "",
                                {{"origin", "http://localhost:3000"}, {"access-control-request-headers", "x-api-key"}});
   CHECK(preflight->status == 204);

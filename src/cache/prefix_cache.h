@@ -1,0 +1,133 @@
+// PrefixCache: what is known already, so that no prefix is computed twice. Two tiers under one roof:
+//
+//   live   sequences in the engine's pool: the lines. Forks share cells; a job's line becomes idle when the job ends.
+//   RAM    blocks of 256 tokens and anchors as bytes (ram_tier.h), shared by every conversation that begins alike.
+//
+// A line is Free, Idle (nobody works on it) or Running (one job's, from place() to release()). Idle lines are demoted: their
+// blocks and anchors go to RAM in slices between two steps, then their cells are free. A job that begins with what lies in RAM
+// gets it back the same way: its line is `importing` until import_step() says Ready, and must not be decoded before.
+// What a line holds is what the engine was fed, token by token; that is the cache's whole truth. A hit changes when an
+// answer comes, never what it says. The loop's thread only.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "cache/lines.h"
+#include "cache/ram_tier.h"
+#include "engine/engine.h"
+
+namespace hearth::cache {
+
+struct CacheLimits {
+  std::uint64_t ram_bytes_max = std::uint64_t{1} << 30;  // 0 = nothing leaves the pool
+  // Idle cells up to here cost a step less than moving them would: 1,700 of them cost some 15 % of a small model's decode.
+  std::uint64_t idle_tokens_free = 256;
+};
+
+enum class ImportStep { Ready, More };
+
+class PrefixCache {
+ public:
+  PrefixCache(engine::Engine& engine, const Clock& clock, CacheLimits limits);
+
+  struct Placement {
+    Sequence sequence = 0;
+    bool importing = false;           // length() is what is there once import_step() said Ready
+    std::uint32_t cached_tokens = 0;  // held already (or being imported), always less than the prompt
+    // Where a prefix that could not be used (its state cannot be cut) ends: keeping the state there pays, because
+    // prompts branch there. 0 = nowhere.
+    std::uint32_t branch_point = 0;
+  };
+  // A line for a job with this prompt, beginning with the longest usable prefix. nullopt: every line runs. `salt`: prompts
+  // of different salts never share anything.
+  [[nodiscard]] std::optional<Placement> place(const std::string& salt, std::span<const Token> prompt);
+  // One slice of an import, about `budget_us` long but at least one block. Ready: length() tells how much came; where the
+  // state refused, less than promised.
+  [[nodiscard]] ImportStep import_step(Sequence sequence, std::int64_t budget_us);
+  // How many leading tokens place() would find now, in any tier. Changes nothing.
+  [[nodiscard]] std::uint32_t usable_tokens(const std::string& salt, std::span<const Token> prompt) const;
+
+  // The engine was just fed these. REQUIRES: a running line that does not import.
+  void append(Sequence sequence, std::span<const Token> tokens);
+  // Running to idle, whatever became of the job.
+  void release(Sequence sequence);
+  // Anything to free, in the engine too. What RAM holds of it stays.
+  void drop(Sequence sequence);
+  // For memories that cannot be cut: what was computed goes to RAM as it comes, a block or two per chunk, so that ...
+  void keep_blocks(Sequence sequence);
+  // ... the state of a running line as it stands can be kept there too.
+  void keep_anchor(Sequence sequence, AnchorKind kind);
+  // One slice of demotion, about `budget_us` long but at least one block, when cells of idle lines cost running ones time
+  // or when few lines are free. False: there is nothing to move.
+  bool demote_step(std::int64_t budget_us, bool jobs_run);
+  // Cells are needed now: the least worthy idle line goes to RAM whole, or is lost where RAM does not take it. False when
+  // there is none.
+  bool make_room();
+
+  void set_ram_budget(std::uint64_t bytes);
+  [[nodiscard]] std::uint64_t ram_bytes() const;
+
+  [[nodiscard]] std::uint32_t length(Sequence sequence) const;
+  // Whether state can only be kept at chosen places (recurrent, hybrid, sliding window).
+  [[nodiscard]] bool keeps_anchors() const { return keeps_anchors_; }
+  [[nodiscard]] std::map<std::string, std::uint64_t> counters() const;
+  [[nodiscard]] std::uint32_t running_count() const;
+  void check_invariants() const;
+
+ private:
+
+  // prefix_match.cpp: where a prompt begins
+  [[nodiscard]] const Root& root_of(const std::string& salt) const;
+  [[nodiscard]] std::uint32_t wanted_max(std::span<const Token> prompt) const;
+  [[nodiscard]] LiveMatch match_live(const Root& root, std::span<const Token> prompt) const;
+  [[nodiscard]] Start choose_start(const Root& root, std::span<const Token> prompt) const;
+
+  // prefix_cache.cpp
+  [[nodiscard]] std::optional<Sequence> take_free(std::optional<Sequence> spare);
+  [[nodiscard]] std::optional<Sequence> oldest_idle(std::optional<Sequence> spare) const;
+  [[nodiscard]] std::optional<Sequence> target_for(Start& start);
+  [[nodiscard]] std::uint32_t begin(const Start& start, std::span<const Token> prompt, Sequence target);
+
+  // prefix_move.cpp: between the tiers
+  bool begin_import(Sequence target, const Start& start, std::span<const Token> prompt);
+  void end_import(Line& line, Sequence sequence);
+  [[nodiscard]] std::optional<Sequence> next_to_demote(bool jobs_run) const;
+  enum class Export { Some, All, Refused };
+  [[nodiscard]] Export export_block(Sequence sequence, std::uint32_t end);
+  [[nodiscard]] Export export_slice(Sequence sequence);
+  bool export_whole(Sequence sequence);
+  [[nodiscard]] std::uint32_t shared_with_running(const Line& idle) const;
+  [[nodiscard]] std::uint32_t storable_tokens(const Line& line) const;
+
+  [[nodiscard]] std::uint64_t now_ms() const { return static_cast<std::uint64_t>(clock_.now_ms()); }
+  Line& line(Sequence sequence) { return lines_[static_cast<std::size_t>(sequence)]; }
+  [[nodiscard]] const Line& line(Sequence sequence) const { return lines_[static_cast<std::size_t>(sequence)]; }
+
+  engine::Engine& engine_;
+  const Clock& clock_;
+  const CacheLimits limits_;
+  const bool keeps_anchors_;
+  const bool moves_;              // whether states can leave the pool at all
+  const std::uint32_t unit_;      // exact mode: only whole units are reused; else 1
+  std::vector<Line> lines_;       // one per sequence
+  mutable std::map<std::string, Root> roots_;
+  RamTier ram_;
+  std::optional<Sequence> demoted_;  // the idle line that is on its way to RAM
+  std::uint64_t tick_ = 0;
+
+  struct Totals {
+    std::uint64_t evicted = 0, forks = 0, anchors = 0, demoted = 0, imports = 0, imports_failed = 0;
+    std::uint64_t tokens_exported = 0, tokens_imported = 0, export_us = 0, import_us = 0;
+  } totals_;
+};
+
+[[nodiscard]] std::uint32_t common_prefix(std::span<const Token> a, std::span<const Token> b);
+
+}  // namespace hearth::cache

@@ -1,0 +1,92 @@
+// Where a prompt begins: the best of what the lines hold and what RAM holds. Changes nothing. Prompts are compared when a job
+// is placed, never per token.
+#include <algorithm>
+
+#include "base/check.h"
+#include "cache/prefix_cache.h"
+
+namespace hearth::cache {
+namespace {
+
+// Bringing a state back costs a thousandth of computing it on a CPU and some tenth on a fast GPU: less gain than this part
+// of it (two unrelated prompts share their first few tokens) is not worth the way.
+constexpr std::uint32_t kGainPart = 64;
+
+}  // namespace
+
+std::uint32_t common_prefix(std::span<const Token> a, std::span<const Token> b) {
+  const auto shorter = static_cast<std::ptrdiff_t>(std::min(a.size(), b.size()));
+  const auto [end, other] = std::mismatch(a.begin(), a.begin() + shorter, b.begin());
+  return static_cast<std::uint32_t>(end - a.begin());
+}
+
+// The last token is computed for its logits; in exact mode the rest of its unit with it.
+std::uint32_t PrefixCache::wanted_max(std::span<const Token> prompt) const {
+  return prompt.empty() ? 0 : static_cast<std::uint32_t>(prompt.size() - 1) / unit_ * unit_;
+}
+
+LiveMatch PrefixCache::match_live(const Root& root, std::span<const Token> prompt) const {
+  LiveMatch match;
+  const std::uint32_t most = wanted_max(prompt);
+  // Of equals, the one whose whole content is used (nothing has to be copied), then the one used last.
+  const auto rank = [&](const Line& one) {
+    return one.state == Line::State::Idle && storable_tokens(one) == match.usable;
+  };
+  for (std::size_t i = 0; i < lines_.size(); ++i) {
+    const Line& candidate = lines_[i];
+    if (candidate.state == Line::State::Free || candidate.tokens.empty() || candidate.root != &root) continue;
+    const std::uint32_t common =
+        std::min({common_prefix(candidate.tokens, prompt), most, candidate.exact_tokens}) / unit_ * unit_;
+    if (common == 0) continue;
+    const auto sequence = static_cast<Sequence>(i);
+    if (common > match.common) {
+      match.common = common;
+      match.longest = sequence;
+    }
+    const std::uint32_t usable =
+        engine_.usable_prefix(sequence, static_cast<std::uint32_t>(candidate.tokens.size()), common);
+    if (usable == 0 || usable < match.usable) continue;
+    if (match.best && usable == match.usable) {
+      const Line& held = line(*match.best);
+      const bool was = rank(held);
+      if (rank(candidate) < was || (rank(candidate) == was && candidate.last_used < held.last_used)) continue;
+    }
+    match.best = sequence;
+    match.usable = usable;
+  }
+  return match;
+}
+
+Start PrefixCache::choose_start(const Root& root, std::span<const Token> prompt) const {
+  const LiveMatch live = match_live(root, prompt);
+  Start start{.live = live.best, .tokens = live.usable, .longest = live.common};
+  if (live.best) {
+    const Line& best = line(*live.best);
+    const bool all_used = best.state == Line::State::Idle && storable_tokens(best) == live.usable;
+    start.way = all_used ? Start::Way::TakeOver : Start::Way::Fork;
+    start.live_tokens = live.usable;
+  }
+  if (!moves_) return start;
+
+  Match ram = ram_.find(root, prompt, wanted_max(prompt));
+  start.longest = std::max(start.longest, ram.attention_tokens / unit_ * unit_);
+  if (!keeps_anchors_) ram.tokens = ram.tokens / unit_ * unit_;
+  if (ram.tokens <= start.tokens) return start;
+  // What the pool holds of it is shared, not brought back; blocks begin at multiples of their size.
+  std::uint32_t shared = live.longest ? std::min(live.common, ram.tokens) : 0;
+  if (shared < ram.tokens) shared = shared / kBlockTokens * kBlockTokens;
+  const std::uint64_t gain = ram.tokens - start.tokens;
+  if (gain * kGainPart < ram.tokens - shared) return start;
+  start.way = Start::Way::Import;
+  start.live = shared > 0 ? live.longest : std::nullopt;
+  start.live_tokens = shared;
+  start.tokens = ram.tokens;
+  start.ram = std::move(ram);
+  return start;
+}
+
+std::uint32_t PrefixCache::usable_tokens(const std::string& salt, std::span<const Token> prompt) const {
+  return choose_start(root_of(salt), prompt).tokens;
+}
+
+}  // namespace hearth::cache

@@ -1,0 +1,196 @@
+// The ways between the tiers, in slices: a slice lasts about as long as it is told to, but moves at least one block, so that
+// running streams hardly notice. In a unified pool every step of every running job pays for the highest used cell, so a
+// conversation that rests must not rest there.
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "cache/prefix_cache.h"
+
+namespace hearth::cache {
+namespace {
+
+// So many free lines are kept ready, so that a job that arrives need not wait for a demotion.
+constexpr std::ptrdiff_t kFreeLinesMin = 2;
+
+}  // namespace
+
+// ---- from RAM to the pool ---------------------------------------------------------------------------------------------
+
+bool PrefixCache::begin_import(Sequence target, const Start& start, std::span<const Token> prompt) {
+  if (start.live_tokens > 0 && !engine_.share_cells(*start.live, target, start.live_tokens)) return false;
+  Line& begun = line(target);
+  begun.tokens.clear();
+  begun.exact_tokens = 0;
+  begun.import = Import{.match = start.ram,
+                        .tokens = {prompt.begin(), prompt.begin() + start.tokens},
+                        .arrived = start.live_tokens};
+  ram_.pin(begun.import->match);
+  ram_.touch(begun.import->match, now_ms());
+  return true;
+}
+
+ImportStep PrefixCache::import_step(Sequence sequence, std::int64_t budget_us) {
+  Line& filled = line(sequence);
+  CHECK(filled.import && filled.state == Line::State::Running);
+  Import& import = *filled.import;
+  const auto wanted = static_cast<std::uint32_t>(import.tokens.size());
+  const std::int64_t began_us = clock_.now_us();
+  const auto spent_us = [&] { return clock_.now_us() - began_us; };
+  const auto stop = [&](ImportStep step) {
+    totals_.import_us += static_cast<std::uint64_t>(spent_us());
+    return step;
+  };
+  while (import.arrived < wanted && import.next_block < import.match.blocks.size()) {
+    const BlockId block = import.match.blocks[import.next_block];
+    const std::uint32_t end = std::min(ram_.range(block).end, wanted);
+    if (end <= import.arrived) {  // shared with a line that was in the pool already
+      ++import.next_block;
+      continue;
+    }
+    CHECK(ram_.range(block).begin == import.arrived);
+    if (engine_.import_cells(sequence, import.arrived, ram_.bytes(block), end - import.arrived)) {
+      totals_.tokens_imported += end - import.arrived;
+      import.arrived = end;
+      ++import.next_block;
+    } else {
+      // No room, most likely. What lies idle in the pool is older than what is wanted now; then from the beginning.
+      import.arrived = 0;
+      import.next_block = 0;
+      if (!make_room()) break;
+    }
+    if (spent_us() >= budget_us && import.arrived < wanted) return stop(ImportStep::More);
+  }
+  end_import(filled, sequence);
+  return stop(ImportStep::Ready);
+}
+
+void PrefixCache::end_import(Line& filled, Sequence sequence) {
+  Import import = std::move(*filled.import);
+  filled.import.reset();
+  const auto wanted = static_cast<std::uint32_t>(import.tokens.size());
+  const std::span<const std::uint8_t> state =
+      import.match.anchor ? ram_.snapshot(*import.match.anchor) : std::span<const std::uint8_t>{};
+  const bool whole = import.arrived == wanted && engine_.finish_import(sequence, wanted, state);
+  ram_.unpin(import.match);
+  ++totals_.imports;
+  if (whole) {
+    filled.tokens = std::move(import.tokens);
+    filled.exact_tokens = wanted;
+  } else {
+    ++totals_.imports_failed;
+    engine_.clear(sequence);
+  }
+}
+
+// ---- from the pool to RAM ---------------------------------------------------------------------------------------------
+
+std::uint32_t PrefixCache::storable_tokens(const Line& held) const { return held.exact_tokens / unit_ * unit_; }
+
+// How much of an idle line lies in cells that a running one needs anyway.
+std::uint32_t PrefixCache::shared_with_running(const Line& idle) const {
+  std::uint32_t most = 0;
+  for (const Line& other : lines_)
+    if (other.state == Line::State::Running && other.root == idle.root)
+      most = std::max(most, common_prefix(other.tokens, idle.tokens));
+  return most;
+}
+
+std::optional<Sequence> PrefixCache::next_to_demote(bool jobs_run) const {
+  const bool lines_short = std::ranges::count(lines_, Line::State::Free, &Line::state) <
+                           std::min<std::ptrdiff_t>(kFreeLinesMin, static_cast<std::ptrdiff_t>(lines_.size()) / 2);
+  std::uint64_t idle_tokens = 0;
+  std::optional<Sequence> oldest, oldest_costly;
+  for (std::size_t i = 0; i < lines_.size(); ++i) {
+    const Line& one = lines_[i];
+    if (one.state != Line::State::Idle || one.ram_refused) continue;
+    const auto sequence = static_cast<Sequence>(i);
+    if (!oldest || one.last_used < line(*oldest).last_used) oldest = sequence;
+    if (!jobs_run) continue;
+    const std::uint64_t costs = one.tokens.size() - shared_with_running(one);
+    idle_tokens += costs;
+    if (costs > 0 && (!oldest_costly || one.last_used < line(*oldest_costly).last_used)) oldest_costly = sequence;
+  }
+  if (lines_short) return oldest;
+  return idle_tokens > limits_.idle_tokens_free ? oldest_costly : std::nullopt;
+}
+
+// The next block of [0, end) that RAM does not have. All: it has them.
+PrefixCache::Export PrefixCache::export_block(Sequence sequence, std::uint32_t end) {
+  Line& source = line(sequence);
+  const std::span<const Token> tokens = std::span(source.tokens).first(end);
+  const auto missing = ram_.next_missing(*source.root, tokens, source.in_ram);
+  if (!missing) {
+    source.in_ram = end / kBlockTokens * kBlockTokens;
+    return Export::All;
+  }
+  const std::int64_t began_us = clock_.now_us();
+  std::vector<std::uint8_t> cells = engine_.export_cells(sequence, missing->begin, missing->end);
+  const bool kept =
+      !cells.empty() && ram_.put_block(*source.root, tokens, *missing, std::move(cells), source.kind, now_ms());
+  totals_.export_us += static_cast<std::uint64_t>(clock_.now_us() - began_us);
+  if (!kept) return Export::Refused;
+  totals_.tokens_exported += missing->end - missing->begin;
+  source.in_ram = missing->end / kBlockTokens * kBlockTokens;
+  return Export::Some;
+}
+
+void PrefixCache::keep_blocks(Sequence sequence) {
+  const Line& source = line(sequence);
+  if (!keeps_anchors_ || !moves_ || source.ram_refused) return;
+  const std::uint32_t full = storable_tokens(source) / kBlockTokens * kBlockTokens;
+  Export slice = source.in_ram < full ? Export::Some : Export::All;
+  while (slice == Export::Some) slice = export_block(sequence, full);
+}
+
+PrefixCache::Export PrefixCache::export_slice(Sequence sequence) {
+  const Line& source = line(sequence);
+  const Export blocks = export_block(sequence, storable_tokens(source));
+  if (blocks != Export::All) return blocks;
+  // The end of a line that cannot be cut is a place to go on from.
+  const auto length = static_cast<std::uint32_t>(source.tokens.size());
+  if (!keeps_anchors_ || length != storable_tokens(source) || ram_.has_anchor(*source.root, source.tokens, length))
+    return Export::All;
+  std::vector<std::uint8_t> state = engine_.snapshot(sequence);
+  if (state.empty() ||
+      !ram_.put_anchor(*source.root, source.tokens, length, std::move(state), AnchorKind::ReplyEnd, now_ms()))
+    return Export::Refused;
+  ++totals_.anchors;
+  return Export::All;
+}
+
+// False: RAM did not take all of it.
+bool PrefixCache::export_whole(Sequence sequence) {
+  if (!moves_) return false;
+  line(sequence).in_ram = 0;  // some of it may have been evicted since
+  Export slice = Export::Some;
+  while (slice == Export::Some) slice = export_slice(sequence);
+  if (slice == Export::All) ++totals_.demoted;
+  return slice == Export::All;
+}
+
+bool PrefixCache::demote_step(std::int64_t budget_us, bool jobs_run) {
+  if (!moves_) return false;
+  if (!demoted_) {
+    demoted_ = next_to_demote(jobs_run);
+    if (!demoted_) return false;
+    line(*demoted_).in_ram = 0;
+  }
+  const Sequence sequence = *demoted_;
+  const std::int64_t began_us = clock_.now_us();
+  Export slice = Export::Some;
+  while (slice == Export::Some) {
+    slice = export_slice(sequence);
+    if (clock_.now_us() - began_us >= budget_us) break;
+  }
+  if (slice == Export::Refused) {
+    demoted_.reset();
+    line(sequence).ram_refused = true;  // it stays where it is until its cells are needed
+  } else if (slice == Export::All) {
+    ++totals_.demoted;
+    drop(sequence);
+  }
+  return true;
+}
+
+}  // namespace hearth::cache
