@@ -40,7 +40,9 @@ class Rendered {
   [[nodiscard]] std::vector<Special> specials(std::size_t from, std::size_t to) const {
     std::vector<Special> found;
     for (std::size_t at = from; at < to;) {
-      const auto index = is_plain(at) ? std::nullopt : specials_.longest_at(text_, at);
+      const std::size_t i = segment_at(at);  // a special text across segments was cut on purpose
+      const auto index =
+          plain_[i] ? std::nullopt : specials_.longest_at(std::string_view(text_).substr(0, ends_[i]), at);
       if (index) found.push_back({at, specials_[*index]});
       at += index ? specials_[*index].size() : 1;
     }
@@ -56,10 +58,6 @@ class Rendered {
  private:
   [[nodiscard]] std::size_t segment_at(std::size_t at) const {
     return static_cast<std::size_t>(std::ranges::upper_bound(ends_, at) - ends_.begin());
-  }
-  [[nodiscard]] bool is_plain(std::size_t at) const {
-    const std::size_t i = segment_at(at);
-    return i < plain_.size() && plain_[i];
   }
 
   const SpecialTexts& specials_;
@@ -88,7 +86,7 @@ class Placer {
     if (!all_marks_) return std::nullopt;
     const auto end = find_end();
     if (!end) return std::nullopt;
-    const auto begin = turn_.opening_kind == OpeningKind::Suffix ? find_suffix() : find_tail();
+    const auto begin = turn_.opening_kind == TurnOpening::Suffix ? find_suffix() : find_tail();
     if (!begin) return std::nullopt;
     if (rendered_.any_plain(*begin, first_) || rendered_.any_plain(last_, *end)) return std::nullopt;
     // One turn: its end mark does not stand within it, unless the model itself writes such marks between its parts.
@@ -219,7 +217,7 @@ class Cutter {
     }
   }
   void fill(const SampledTurn& turn, std::size_t end) {
-    if (turn.opening_kind == OpeningKind::Suffix) {
+    if (turn.opening_kind == TurnOpening::Suffix) {
       // The turn's opening is where the next request may branch, as it was when the turn was asked for.
       mark_boundary();
       out_.segments.push_back({.text = turn.opening, .parse_special = true, .tokens = {}});

@@ -127,8 +127,8 @@ std::optional<SavedTurn> read_turn(Reader& reader) {
   SavedTurn saved;
   saved.keys = reader.texts();
   const auto kind = reader.number<std::uint8_t>();
-  if (kind > static_cast<std::uint8_t>(OpeningKind::Tail)) return std::nullopt;
-  saved.turn.opening_kind = static_cast<OpeningKind>(kind);
+  if (kind > static_cast<std::uint8_t>(TurnOpening::Tail)) return std::nullopt;
+  saved.turn.opening_kind = static_cast<TurnOpening>(kind);
   saved.turn.opening = reader.text();
   saved.turn.tokens = reader.tokens();
   saved.turn.message.role = Role::Assistant;

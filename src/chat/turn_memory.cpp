@@ -73,7 +73,7 @@ std::size_t bytes_of(const Message& message) {
 
 }  // namespace
 
-SampledTurn make_sampled_turn(OpeningKind kind, std::string opening, std::vector<std::int32_t> tokens,
+SampledTurn make_sampled_turn(TurnOpening kind, std::string opening, std::vector<std::int32_t> tokens,
                               std::string_view text, Message message, const SpecialTexts& specials) {
   std::erase_if(message.blocks, is_blank_block);
   SampledTurn turn{.opening_kind = kind,

@@ -22,13 +22,13 @@
 namespace hearth::chat {
 
 // What stands between the last thing said and the first sampled token.
-enum class OpeningKind : std::uint8_t {
+enum class TurnOpening : std::uint8_t {
   Suffix,  // the template's generation suffix: "<|im_start|>assistant\n"
   Tail,    // no suffix: blanks, or nothing, behind the last special text
 };
 
 struct SampledTurn {
-  OpeningKind opening_kind = OpeningKind::Suffix;
+  TurnOpening opening_kind = TurnOpening::Suffix;
   std::string opening;
   std::vector<std::int32_t> tokens;  // as sampled, without the one that ended the turn
   Message message;                   // as the client was given it, without blank blocks
@@ -39,7 +39,7 @@ struct SampledTurn {
 };
 
 // `text`: what `tokens` say, special tokens spelled out. Blank blocks of `message` are dropped.
-[[nodiscard]] SampledTurn make_sampled_turn(OpeningKind kind, std::string opening, std::vector<std::int32_t> tokens,
+[[nodiscard]] SampledTurn make_sampled_turn(TurnOpening kind, std::string opening, std::vector<std::int32_t> tokens,
                                             std::string_view text, Message message, const SpecialTexts& specials);
 
 // Of all that was said up to and with `message`, given that of all before it; 0 at the beginning. Leaves out what clients

@@ -172,12 +172,12 @@ TEST_CASE("a call id that comes again takes the place of the old turn") {
 
 TEST_CASE("the special texts of a turn are read off its text") {
   const SpecialTexts specials({"<|im_end|>", "<think>", "</think>", "<tool_call>", "</tool_call>"});
-  const auto turn = make_sampled_turn(OpeningKind::Suffix, "", {1}, "\n<think>\nhm\n</think>\n<tool_call>\n{}\n</tool_call>\n",
+  const auto turn = make_sampled_turn(TurnOpening::Suffix, "", {1}, "\n<think>\nhm\n</think>\n<tool_call>\n{}\n</tool_call>\n",
                                       says("x"), specials);
   CHECK(turn.leading_special == "<think>");
   CHECK(turn.trailing_specials == std::vector<std::string>{"</tool_call>"});
   CHECK(turn.specials == std::vector<std::string>{"</think>", "</tool_call>", "<think>", "<tool_call>"});
-  const auto plain = make_sampled_turn(OpeningKind::Tail, "", {1}, "a <think> b", says("x"), specials);
+  const auto plain = make_sampled_turn(TurnOpening::Tail, "", {1}, "a <think> b", says("x"), specials);
   CHECK(plain.leading_special.empty());
   CHECK(plain.trailing_specials.empty());
 }

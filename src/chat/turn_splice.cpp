@@ -70,7 +70,7 @@ void find_opening(RememberingPrompt& out, const SpecialTexts& specials) {
   const std::string_view text = prompt.segments.back().text;
   const std::size_t end = end_of_last_special(text, specials);
   if (end == std::string_view::npos || !is_blank_text(text.substr(end))) return;
-  out.opening_kind = OpeningKind::Tail;
+  out.opening_kind = TurnOpening::Tail;
   out.opening = text.substr(end);
   out.can_remember = true;
 }

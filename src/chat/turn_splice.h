@@ -20,11 +20,12 @@ struct RememberingPrompt {
   std::size_t spliced_count = 0;  // turns that stand as tokens
   // Where the answer's first token will stand, for make_sampled_turn. False: the answer cannot be remembered.
   bool can_remember = false;
-  OpeningKind opening_kind = OpeningKind::Suffix;
+  TurnOpening opening_kind = TurnOpening::Suffix;
   std::string opening;
 };
 
-// As renderer.render(conversation), with known turns spliced in. `conversation` is the same afterwards.
+// As renderer.render(conversation), with known turns spliced in; a prompt with any says nothing of who wrote what (runs).
+// `conversation` is the same afterwards.
 [[nodiscard]] Result<RememberingPrompt> render_remembering(const Renderer& renderer, const SpecialTexts& specials,
                                                            TurnMemory& memory, Conversation& conversation);
 
