@@ -1,17 +1,17 @@
 // The canonicalizer drops or steadies what clients change from turn to turn without meaning it, so that each prompt
-// extends the one before. Pure. Rules (each with a test):
-// - blocks "x-anthropic-billing-header:..." in the system text, or first in a system message, go;
-// - blank text blocks go, and messages left without blocks; neighbours of one role then become one message;
-// - the results of parallel calls stand in the order of the calls, before what the user says;
-// - a deferred tool's definition is written into the first result that names it (the renderer leaves it out of the head);
-// - adjacent text blocks stay apart; a call's raw_input stays as it is.
-// Deferred tools stay in `tools`, marked: the stream parser must know their names.
+// extends the one before. Pure, but for a line of the debug log that names the rules that changed something.
+// The rules and their names: canonical_rules.h; each has a test. Those about what the template sees (call-ids,
+// old-thinking) are the renderer's. Adjacent text blocks stay apart. Deferred tools stay in `tools`, marked: the stream
+// parser must know their names.
 #pragma once
 
+#include "chat/canonical_rules.h"
 #include "chat/conversation.h"
 
 namespace hearth::chat {
 
-[[nodiscard]] Conversation canonicalize(Conversation conversation);
+// `counts`: where each change is added up, or null.
+[[nodiscard]] Conversation canonicalize(Conversation conversation, const CanonicalRules& rules = {},
+                                        CanonicalCounts* counts = nullptr);
 
 }  // namespace hearth::chat

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <variant>
 #include <vector>
@@ -33,7 +34,15 @@ struct ToolResultBlock {
   std::vector<std::string> tool_references;  // names of deferred tools this result makes known
   bool is_error = false;
 };
-using Block = std::variant<TextBlock, ThinkingBlock, RedactedThinkingBlock, ToolUseBlock, ToolResultBlock>;
+// A tool that comes or goes in the middle. The canonicalizer makes text of it.
+struct ToolChangeBlock {
+  enum class Change : std::uint8_t { Added, Removed };
+  Change change = Change::Added;
+  std::string name;
+  Json definition;  // as the client has it; null when only the name is given
+};
+using Block =
+    std::variant<TextBlock, ThinkingBlock, RedactedThinkingBlock, ToolUseBlock, ToolResultBlock, ToolChangeBlock>;
 
 enum class Role { System, User, Assistant };
 
@@ -53,6 +62,9 @@ struct Tool {
 enum class ToolChoice { Auto, Any, Named, None };
 enum class Thinking { ModelDefault, Enabled, Disabled };
 
+// Of thoughts: those of all turns.
+inline constexpr std::uint32_t kAllTurns = std::numeric_limits<std::uint32_t>::max();
+
 struct Conversation {
   std::vector<TextBlock> system;
   std::vector<Message> messages;  // Role::System may stand anywhere
@@ -62,6 +74,9 @@ struct Conversation {
   Thinking thinking = Thinking::ModelDefault;
   std::uint32_t thinking_budget_tokens = 0;  // 0 = none given
   std::string effort;                        // "low", "medium", "high", ... or empty
+  // The client wants the thoughts of so many turns that have any; the running turn counts as one.
+  std::uint32_t thinking_turns_kept = kAllTurns;
+  std::vector<std::string> absent_tools;  // names of tools that only the client's usual server could run
 };
 
 }  // namespace hearth::chat

@@ -54,6 +54,7 @@ class TemplateRenderer final : public Renderer {
         shape_(probe_template(*engine_, base_variables_, specials_)),
         bos_text_(source.bos_text),
         eos_text_(source.eos_text),
+        switches_(source.switches),
         supports_thinking_(source.text.contains("enable_thinking") || source.text.contains(kThinkOpen)) {}
 
   [[nodiscard]] Result<Prompt> render(const Conversation& conversation) const override {
@@ -72,11 +73,11 @@ class TemplateRenderer final : public Renderer {
  private:
   [[nodiscard]] Result<Prompt> render(const Conversation& conversation, const PromptMarks& marks,
                                       Folding folding) const {
-    TemplateInput input = build_template_input(conversation, shape_, marks, folding);
+    TemplateInput input = build_template_input(conversation, shape_, switches_, marks, folding);
     const bool forced = !input.is_prefill && forces_call(conversation);
     const Thinking thinking = forced ? Thinking::Disabled : conversation.thinking;
     Json switches = Json::object();
-    set_thinking_variables(switches, thinking);
+    set_thinking_variables(switches, thinking, switches_.old_thinking);
     switches.set("add_generation_prompt", !input.is_prefill);
     const Json effort = conversation.effort;
 
@@ -99,7 +100,7 @@ class TemplateRenderer final : public Renderer {
                          .value = &input.messages,
                          .origin = jinja::Variable::Origin::PerElement,
                          .source = kFirstMessageSource,
-                         .trusted_members = {"role", "tool_call_id"}});
+                         .trusted_members = {"role"}});
     TRY_ASSIGN(jinja::Rendered rendered, engine_->render(variables));
     if (input.is_prefill && !marks.ends(rendered.text)) {
       return fail(ErrorKind::InvalidInput, "it does not write the last assistant message");
@@ -175,6 +176,7 @@ class TemplateRenderer final : public Renderer {
   const TemplateShape shape_;
   const Json bos_text_;
   const Json eos_text_;
+  const RenderSwitches switches_;
   const bool supports_thinking_;
 };
 

@@ -13,6 +13,7 @@
 
 #include "base/result.h"
 #include "chat/conversation.h"
+#include "chat/render_switches.h"
 
 namespace hearth::chat {
 
@@ -52,6 +53,7 @@ struct TemplateSource {
   std::string bos_text;
   std::string eos_text;
   std::vector<std::string> special_texts;  // longest first
+  RenderSwitches switches = {};
 };
 
 class Renderer {

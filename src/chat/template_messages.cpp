@@ -65,8 +65,9 @@ std::string generic_tools_text(const std::vector<Tool>& tools) {
 
 class Builder {
  public:
-  Builder(const Conversation& conversation, const TemplateShape& shape, const PromptMarks& marks, Folding folding)
-      : conversation_(conversation), shape_(shape), marks_(marks), folding_(folding) {}
+  Builder(const Conversation& conversation, const TemplateShape& shape, const RenderSwitches& switches,
+          const PromptMarks& marks, Folding folding)
+      : conversation_(conversation), shape_(shape), switches_(switches), marks_(marks), folding_(folding) {}
 
   TemplateInput build() {
     const std::size_t first = build_head();
@@ -132,7 +133,11 @@ class Builder {
       head = generic_tools_text(conversation_.tools) + (head.empty() ? "" : "\n\n") + head;
     }
     if (head.empty()) return first;
-    if (shape_.system_role) {
+    const bool tools_first =
+        switches_.head_order == HeadOrder::ToolsFirst && any_tool && shape_.tools && shape_.system_before_tools;
+    if (tools_first) {
+      user_lead_ = "<system>\n" + head + "\n</system>\n\n";
+    } else if (shape_.system_role) {
       add_turn({.role = "system", .text = std::move(head)});
     } else {
       user_lead_ = std::move(head) + "\n\n";
@@ -199,6 +204,11 @@ class Builder {
   }
 
   // Clients' ids are long and random; some templates print them and some insist on nine letters and digits.
+  [[nodiscard]] std::string template_id(const ToolUseBlock& call) const {
+    if (switches_.call_ids == CallIds::AsSent) return call.id;
+    if (shape_.call_ids == CallIdForm::Functions) return std::format("functions.{}:{}", call.name, calls_.size());
+    return short_id(calls_.size());
+  }
   static std::string short_id(std::size_t number) { return std::format("call{:05}", number % 100000); }
 
   void add_assistant(const Message& message, bool is_last) {
@@ -212,7 +222,7 @@ class Builder {
       const auto* call = std::get_if<ToolUseBlock>(&block);
       if (call == nullptr) continue;
       calls_tools = true;
-      const std::string id = short_id(calls_.size());
+      const std::string id = template_id(*call);
       calls_.insert_or_assign(call->id, Call{id, call->name});
       if (shape_.tool_calls) {
         calls.push_back(call_json(*call, id));
@@ -261,7 +271,10 @@ class Builder {
   // Where the template drops the thoughts of turns before the last user message, they go into the content.
   void write_old_thought(Turn& turn) const {
     const OldThoughts& way = shape_.old_thoughts;
-    if (std::string_view(turn.role) != "assistant" || way.keeper == ThoughtKeeper::Template) return;
+    if (std::string_view(turn.role) != "assistant" || way.keeper == ThoughtKeeper::Template ||
+        switches_.old_thinking == OldThinking::AsTemplate) {
+      return;
+    }
     const std::string thought = turn.fields.string_at("reasoning_content");
     if (thought.empty() && !way.writes_empty) return;
     if (way.stand_in) {
@@ -301,6 +314,7 @@ class Builder {
 
   const Conversation& conversation_;
   const TemplateShape& shape_;
+  const RenderSwitches& switches_;
   const PromptMarks& marks_;
   const Folding folding_;
   std::vector<Turn> turns_;
@@ -315,8 +329,8 @@ class Builder {
 }  // namespace
 
 TemplateInput build_template_input(const Conversation& conversation, const TemplateShape& shape,
-                                   const PromptMarks& marks, Folding folding) {
-  return Builder(conversation, shape, marks, folding).build();
+                                   const RenderSwitches& switches, const PromptMarks& marks, Folding folding) {
+  return Builder(conversation, shape, switches, marks, folding).build();
 }
 
 }  // namespace hearth::chat

@@ -31,6 +31,7 @@ struct TemplateInput {
 
 // ToolChoice::None lists the tools all the same: leaving them out would cost the cached prefix.
 [[nodiscard]] TemplateInput build_template_input(const Conversation& conversation, const TemplateShape& shape,
-                                                 const PromptMarks& marks, Folding folding);
+                                                 const RenderSwitches& switches, const PromptMarks& marks,
+                                                 Folding folding);
 
 }  // namespace hearth::chat

@@ -79,6 +79,10 @@ void probe_tools(const Prober& prober, TemplateShape& shape) {
       Json::object({{"tools", Json::Array{Json::object({{"type", "function"}, {"function", function}})}}});
   const Json user = prober.message("user", kUser);
   shape.tools = holds(prober.render({user}, tools), kTool);
+  const std::string head = prober.render({prober.message("system", kSystem), user}, tools);
+  const std::size_t system_at = head.find(kSystem);
+  shape.system_before_tools = shape.tools && shape.system_role && system_at != std::string::npos &&
+                              system_at < std::min(head.find(kTool), head.size());
 
   Json result = prober.message("tool", kResult);
   result.set("tool_call_id", "call00001").set("name", kTool);
@@ -116,6 +120,8 @@ void probe_tools(const Prober& prober, TemplateShape& shape) {
   const Json called = calling_message(prober, {form(object)}, shape.empty_content);
   shape.tool_role = holds(prober.render({user, called, result}, tools), kResult);
   const std::string written = prober.render({user, called});
+  if (holds(written, std::string("functions.") + kTool + ":0") && !holds(written, "call00001"))
+    shape.call_ids = CallIdForm::Functions;
   if (holds(written, std::string("<tool_call>\n{\"name\": \"") + kTool)) shape.call_form = CallForm::Json;
   if (holds(written, std::string("<tool_call>\n<function=") + kTool)) shape.call_form = CallForm::Tagged;
   const auto writes = [&](const Json& message, const char* needle) {
@@ -173,11 +179,13 @@ void probe_turns(const Prober& prober, const SpecialTexts& specials, TemplateSha
 
 }  // namespace
 
-void set_thinking_variables(Json& variables, Thinking thinking) {
+void set_thinking_variables(Json& variables, Thinking thinking, OldThinking old_thinking) {
   // Old thoughts stay in the prompt where the template lets us choose: dropping them would change the prefix.
-  variables.set("preserve_thinking", true);
-  variables.set("clear_thinking", false);
-  variables.set("keep_past_thinking", true);
+  if (old_thinking == OldThinking::Kept) {
+    variables.set("preserve_thinking", true);
+    variables.set("clear_thinking", false);
+    variables.set("keep_past_thinking", true);
+  }
   if (thinking == Thinking::ModelDefault) return;
   variables.set("enable_thinking", thinking == Thinking::Enabled);
   variables.set("thinking", thinking == Thinking::Enabled);

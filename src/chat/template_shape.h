@@ -8,6 +8,7 @@
 
 #include "chat/conversation.h"
 #include "chat/old_thoughts.h"
+#include "chat/render_switches.h"
 #include "chat/special_guard.h"
 #include "chat/template_engine.h"
 
@@ -16,6 +17,8 @@ namespace hearth::chat {
 enum class ContentForm { Text, Parts };       // "hello" or [{"type": "text", "text": "hello"}]
 enum class ArgumentsForm { Object, Text };    // of a tool call: the object, or its JSON
 enum class CallForm { Other, Json, Tagged };  // how a call is written; Json and Tagged as the StreamParser reads them
+// Of calls, as results name them. Functions: "functions.NAME:NUMBER", counted over the conversation (Kimi).
+enum class CallIdForm { Short, Functions };
 enum class EmptyContentForm { EmptyText, Null };  // of an assistant message that only calls tools
 
 struct TemplateShape {
@@ -31,6 +34,8 @@ struct TemplateShape {
   ArgumentsForm arguments = ArgumentsForm::Object;
   bool text_arguments_accepted = true;  // a text among object arguments does no harm
   EmptyContentForm empty_content = EmptyContentForm::EmptyText;
+  CallIdForm call_ids = CallIdForm::Short;
+  bool system_before_tools = false;  // the head's text stands before the tools
   OldThoughts old_thoughts;
   // What add_generation_prompt appends, by Thinking.
   std::array<std::string, 3> generation_suffixes;
@@ -42,6 +47,6 @@ struct TemplateShape {
                                            const SpecialTexts& specials);
 
 // Sets what templates ask about thinking; the names differ between families.
-void set_thinking_variables(Json& variables, Thinking thinking);
+void set_thinking_variables(Json& variables, Thinking thinking, OldThinking old_thinking = OldThinking::Kept);
 
 }  // namespace hearth::chat

@@ -63,13 +63,14 @@ Result<Block> read_tool_use(Json& json, const Path& path) {
 Result<Block> read_tool_change(Json& json, std::string_view type, const Path& path) {
   Json* tool = member(json, "tool");
   if (tool == nullptr || !tool->is_object()) return path.at("tool").wrong("is required, and an object");
-  std::string text = type == "tool_addition" ? "Tool now available: " : "Tool no longer available: ";
-  if (const Json* definition = member(*tool, "definition")) {
-    definition->dump_to(text);
-  } else {
-    text += tool->string_at("name", tool->string_at("tool_name"));
+  chat::ToolChangeBlock block;
+  if (type == "tool_removal") block.change = chat::ToolChangeBlock::Change::Removed;
+  block.name = tool->string_at("name", tool->string_at("tool_name"));
+  if (Json* definition = member(*tool, "definition")) {
+    if (block.name.empty()) block.name = definition->string_at("name");
+    block.definition = std::move(*definition);
   }
-  return chat::TextBlock{std::move(text)};
+  return block;
 }
 
 // What Anthropic's servers did in an earlier turn, as text the model can read.

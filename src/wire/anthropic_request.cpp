@@ -1,10 +1,12 @@
 // decode_messages: the top of the Messages decoder. Reads like the body: settings, system, tools, messages.
 #include "wire/anthropic_request.h"
 
+#include <algorithm>
 #include <format>
 #include <unordered_set>
 #include <utility>
 
+#include "chat/tool_definition.h"
 #include "wire/anthropic_decode.h"
 
 namespace hearth::wire {
@@ -42,6 +44,10 @@ Result<std::vector<chat::TextBlock>> read_system(Json& body, const Path& root) {
   for (std::size_t i = 0; i < system->as_array().size(); ++i) {
     const Path at = path.at(i);
     TRY_ASSIGN(chat::Block block, decode::read_block(system->as_array()[i], chat::Role::System, at));
+    if (const auto* change = std::get_if<chat::ToolChangeBlock>(&block)) {
+      out.push_back({chat::tool_change_sentence(*change)});
+      continue;
+    }
     auto* text = std::get_if<chat::TextBlock>(&block);
     if (text == nullptr) return at.wrong("only text blocks can stand in the system prompt");
     out.push_back(std::move(*text));
@@ -123,6 +129,23 @@ Result<void> check_tool_results(const std::vector<chat::Message>& messages) {
   return {};
 }
 
+// A tool that a message brings is one the model may call from there on: it is listed as a deferred one.
+void add_announced_tools(chat::Conversation& conversation) {
+  for (const chat::Message& message : conversation.messages) {
+    for (const chat::Block& block : message.blocks) {
+      const auto* change = std::get_if<chat::ToolChangeBlock>(&block);
+      if (change == nullptr || !change->definition.is_object() || change->name.empty()) continue;
+      const Json* schema = change->definition.find("input_schema");
+      if (schema == nullptr || !schema->is_object() || conversation.tools.size() >= kToolsMax) continue;
+      if (std::ranges::contains(conversation.tools, change->name, &chat::Tool::name)) continue;
+      conversation.tools.push_back({.name = change->name,
+                                    .description = change->definition.string_at("description"),
+                                    .input_schema = *schema,
+                                    .deferred = true});
+    }
+  }
+}
+
 enum class Need { Answer, CountOnly };
 
 Result<MessagesRequest> decode_body(std::string_view text, Need need) {
@@ -138,6 +161,7 @@ Result<MessagesRequest> decode_body(std::string_view text, Need need) {
   TRY(decode::read_tools(body, root, request));
   TRY_ASSIGN(request.conversation.messages, read_messages(body, root));
   TRY(check_tool_results(request.conversation.messages));
+  add_announced_tools(request.conversation);
   return request;
 }
 

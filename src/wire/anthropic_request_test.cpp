@@ -97,14 +97,39 @@ TEST_CASE("system messages stand anywhere, as a string or as blocks") {
   CHECK(request.conversation.messages[3].role == chat::Role::System);
   CHECK(std::get<chat::TextBlock>(request.conversation.messages[3].blocks[0]).text == "late");
 }
-TEST_CASE("tools added and removed in a system message become text") {
+TEST_CASE("tools added and removed in a system message are read, and an added one is known from then on") {
   const std::string reference = R"({"type":"tool_addition","tool":{"type":"tool_reference","name":"Web"}})";
-  CHECK(only<chat::TextBlock>("system", reference).text == "Tool now available: Web");
+  const auto by_name = only<chat::ToolChangeBlock>("system", reference);
+  CHECK(by_name.name == "Web");
+  CHECK(by_name.change == chat::ToolChangeBlock::Change::Added);
+  CHECK(by_name.definition.is_null());
   const std::string definition =
       R"({"type":"tool_addition","tool":{"type":"tool_definition","definition":{"name":"W","input_schema":{}}}})";
-  CHECK(only<chat::TextBlock>("system", definition).text == R"(Tool now available: {"name":"W","input_schema":{}})");
+  CHECK(only<chat::ToolChangeBlock>("system", definition).name == "W");
+  const auto request = good(with(R"({"role":"user","content":"a"},{"role":"system","content":[)" + definition + "]}"));
+  REQUIRE(request.conversation.tools.size() == 1);
+  CHECK(request.conversation.tools[0].name == "W");
+  CHECK(request.conversation.tools[0].deferred);
   const std::string removal = R"({"type":"tool_removal","tool":{"type":"tool_reference","name":"Web"}})";
-  CHECK(only<chat::TextBlock>("system", removal).text == "Tool no longer available: Web");
+  CHECK(only<chat::ToolChangeBlock>("system", removal).change == chat::ToolChangeBlock::Change::Removed);
+}
+TEST_CASE("context_management says how many turns keep their thoughts") {
+  const auto kept = [](const char* edits) {
+    return hello_with(std::string(R"("context_management":{"edits":[)") + edits + "]}")
+        .conversation.thinking_turns_kept;
+  };
+  CHECK(kept("") == chat::kAllTurns);
+  CHECK(kept(R"({"type":"clear_thinking_20251015","keep":"all"})") == chat::kAllTurns);
+  CHECK(kept(R"({"type":"clear_thinking_20251015","keep":{"type":"all"}})") == chat::kAllTurns);
+  CHECK(kept(R"({"type":"clear_thinking_20251015","keep":{"type":"thinking_turns","value":2}})") == 2);
+  CHECK(kept(R"({"type":"clear_thinking_20251015"})") == 1);
+  CHECK(kept(R"({"type":"clear_tool_uses_20250919","keep":{"type":"tool_uses","value":2}})") == chat::kAllTurns);
+}
+TEST_CASE("tools that only Anthropic's servers run are left out and named") {
+  const auto request =
+      hello_with(R"("tools":[{"type":"web_search_20250305","name":"web_search"},{"name":"f","input_schema":{}}])");
+  CHECK(request.conversation.tools.size() == 1);
+  CHECK(request.conversation.absent_tools == std::vector<std::string>{"web_search"});
 }
 TEST_CASE("a conversation may begin with the assistant and repeat roles") {
   const auto request =

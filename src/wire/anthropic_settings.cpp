@@ -137,6 +137,36 @@ Result<void> read_output_config(Json& body, const Path& root, MessagesRequest& r
   return read_output_format(*config, "format", path, request);
 }
 
+// {"edits":[{"type":"clear_thinking_20251015","keep":"all" or {"type":"thinking_turns","value":N}}]}: which thoughts of
+// earlier turns the client wants to be seen again. Other edits forget results of tools to make room; what is cached
+// costs nothing, so they are not made.
+Result<void> read_context_management(Json& body, const Path& root, MessagesRequest& request) {
+  Json* management = member(body, "context_management");
+  if (management == nullptr || !management->is_object()) return {};
+  Json* edits = member(*management, "edits");
+  if (edits == nullptr || !edits->is_array()) return {};
+  const Path in_body = root.at("context_management");
+  const Path path = in_body.at("edits");
+  for (std::size_t i = 0; i < edits->as_array().size(); ++i) {
+    Json& edit = edits->as_array()[i];
+    if (!edit.is_object() || !edit.string_at("type").starts_with("clear_thinking_")) continue;
+    const Path at = path.at(i);
+    Json* keep = member(edit, "keep");
+    request.conversation.thinking_turns_kept = 1;  // as Anthropic has it when nothing is said
+    if (keep == nullptr) continue;
+    const bool all = (keep->is_string() && keep->as_string() == "all") || keep->string_at("type") == "all";
+    if (all) {
+      request.conversation.thinking_turns_kept = chat::kAllTurns;
+      continue;
+    }
+    if (!keep->is_object()) return at.at("keep").wrong("must be \"all\" or an object with the number of turns");
+    TRY_ASSIGN(const auto value, optional_integer(*keep, "value", 0, at.at("keep")));
+    constexpr std::int64_t kTurnsMax = chat::kAllTurns;
+    if (value) request.conversation.thinking_turns_kept = static_cast<std::uint32_t>(std::min(*value, kTurnsMax));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::uint32_t> read_max_tokens(Json& body, const Path& path) {
@@ -151,6 +181,7 @@ Result<void> read_settings(Json& body, const Path& path, MessagesRequest& reques
   TRY(read_stop_sequences(body, path, request));
   TRY(read_thinking(body, path, request));
   TRY(read_output_config(body, path, request));
+  TRY(read_context_management(body, path, request));
   TRY_ASSIGN(request.stream, optional_boolean(body, "stream", path));
   return {};
 }

@@ -52,7 +52,9 @@ Result<ToolNames> read_tool_list(Json& body, const Path& root, chat::Conversatio
     const Json* type = member(array[i], "type");
     if (type != nullptr && !type->is_string()) return at.at("type").wrong_type("a string", *type);
     if (!is_custom(array[i])) {
-      names.left_out.insert(array[i].string_at("name"));
+      const std::string name = array[i].string_at("name");
+      names.left_out.insert(name);
+      if (!name.empty() && name.size() <= kNameBytesMax) conversation.absent_tools.push_back(name);
       continue;
     }
     TRY_ASSIGN(chat::Tool tool, read_custom_tool(array[i], at));
