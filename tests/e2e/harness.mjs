@@ -163,6 +163,7 @@ export function run(program, args, { env, cwd, limit_s = 100, input } = {}) {
       if (error && typeof error.code !== 'number') reject(new Error(`${path.basename(program)}: ${error.killed ? `no end after ${limit_s} s` : error.message}\n${stdout.slice(-2000)}\n${stderr.slice(-2000)}`));
       else resolve({ code: error ? error.code : 0, stdout, stderr });
     });
+    child.stdin.on('error', () => {});  // a program may end without reading
     child.stdin.end(input ?? '');
   });
 }
