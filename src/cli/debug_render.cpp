@@ -1,6 +1,7 @@
 // hearth debug render: a request as the prompt that its model would see, byte for byte. Without --raw it takes the way of a
 // served request: wire, canonicalizer, renderer. With --raw the template gets exactly the variables it is given.
 #include <CLI/CLI.hpp>
+#include <array>
 #include <format>
 #include <memory>
 #include <utility>
@@ -10,6 +11,7 @@
 #include "cli/debug.h"
 #include "cli/debug_model.h"
 #include "cli/provenance.h"
+#include "cli/serve_options.h"
 #include "cli/standard_input.h"
 #include "jinja/template.h"
 #include "server/prepared_prompt.h"
@@ -22,6 +24,8 @@ namespace {
 struct RenderOptions {
   DebugModelOptions model;
   bool raw = false;
+  std::vector<std::string> rules_off;
+  bool tools_first = false;
   std::string provenance;  // "", "colour" or "json"
 };
 
@@ -80,19 +84,37 @@ Result<TracedPrompt> render_raw(const std::string& input, const RenderOptions& o
   return prompt;
 }
 
+TracedRun named(const chat::PromptRun& run, const std::vector<chat::Role>& roles) {
+  constexpr std::array<const char*, 3> kRoles = {"system", "user", "assistant"};  // by chat::Role
+  TracedRun traced{.end = run.end};
+  switch (run.origin) {
+    case chat::PromptOrigin::Template: traced.from = "template"; break;
+    case chat::PromptOrigin::System: traced.from = "system"; break;
+    case chat::PromptOrigin::Tools: traced.from = "tools"; break;
+    case chat::PromptOrigin::Settings: traced.from = "output_config"; break;
+    case chat::PromptOrigin::Message:
+      traced.from = std::format("messages[{}]", run.message);
+      if (run.message < roles.size()) traced.role = kRoles[static_cast<std::size_t>(roles[run.message])];
+      break;
+  }
+  return traced;
+}
+
 Result<TracedPrompt> render_request(const std::string& input, const RenderOptions& options) {
   // As for count_tokens: max_tokens says nothing about the prompt.
   TRY_ASSIGN(wire::MessagesRequest request, wire::decode_count_tokens(input));
   TRY_ASSIGN(const DebugModel debug_model, open_debug_model(options.model));
-  server::ServedModel model;
-  model.hello = std::make_shared<const link::Hello>(debug_model.hello);
-  TRY_ASSIGN(model.renderer, chat::Renderer::create({.text = model.hello->chat_template,
-                                                     .bos_text = model.hello->bos_text,
-                                                     .eos_text = model.hello->eos_text,
-                                                     .special_texts = model.hello->special_texts}));
+  TRY_ASSIGN(const server::PromptSettings settings, prompt_settings(options.rules_off, options.tools_first));
+  TRY_ASSIGN(const server::ServedModel model,
+             server::describe_model(std::make_shared<const link::Hello>(debug_model.hello), settings));
+  std::vector<chat::Role> roles;  // the canonicalizer numbers messages as they came
+  for (const chat::Message& message : request.conversation.messages) roles.push_back(message.role);
   TRY_ASSIGN(const server::PreparedPrompt prepared, server::prepare_prompt(model, std::move(request.conversation)));
   TracedPrompt prompt;
   for (const link::Segment& segment : prepared.segments) prompt.text += segment.text;
+  for (const chat::PromptRun& run : prepared.runs) prompt.runs.push_back(named(run, roles));
+  // The beginning of a forced call, which is in the model's own words.
+  if (!prepared.opened_text.empty()) prompt.runs.push_back({.end = prompt.text.size(), .from = "tool_choice"});
   return prompt;
 }
 
@@ -115,6 +137,7 @@ void add_debug_render(CLI::App& debug, Command& chosen) {
   command->add_flag("--raw", options->raw,
                     "Standard input is a JSON object of the template's own variables (messages, tools, "
                     "add_generation_prompt, bos_token, ...); nothing is added to them");
+  add_prompt_flags(*command, options->rules_off, options->tools_first);
   command
       ->add_option("--provenance", options->provenance,
                    "Also show where every byte comes from: --provenance (in colours) or --provenance=json")

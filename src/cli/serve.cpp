@@ -76,6 +76,8 @@ void show_progress(const std::string& name, float fraction) {
 // One after the other, so that the memory check of each sees what the one before took.
 Result<void> load_models(const ServeOptions& options, const std::string& engine_program, server::ServedModels& served,
                          Engines& engines) {
+  TRY_ASSIGN(const server::PromptSettings prompts, prompt_settings(options.rules_off, options.tools_first));
+  if (!prompts.rules.all_on()) log_info("cli", "prompts are made without the rules {}", prompts.rules.names_off());
   const auto now_s =
       std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch());
   for (const std::string& path : options.models) TRY(models::check_model_path(path));
@@ -91,7 +93,7 @@ Result<void> load_models(const ServeOptions& options, const std::string& engine_
                  show_progress(name, fraction);
                }));
     const std::string id = model_id(options, i, *engine->hello(), served);
-    TRY_ASSIGN(auto model, server::serve_model(id, now_s.count(), *engine));
+    TRY_ASSIGN(auto model, server::serve_model(id, now_s.count(), *engine, prompts));
     engines.push_back(std::move(engine));
     served.add(std::move(model));
   }
@@ -163,6 +165,8 @@ int run_serve(const ServeOptions& options) {
   auto hall_options = server_options(options);
   if (!hall_options) return complain(hall_options.error());
   const bool has_key = !hall_options->access.api_keys.empty();
+  if (auto prompts = prompt_settings(options.rules_off, options.tools_first); !prompts)
+    return complain(prompts.error());
   auto engine_program = find_engine_program();
   if (!engine_program) return complain(engine_program.error());
   if (auto folder = make_private_folder(options.cache_dir); !folder) return complain(folder.error());

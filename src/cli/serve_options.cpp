@@ -126,6 +126,35 @@ Result<std::vector<std::string>> read_api_keys(const ServeOptions& options) {
 
 }  // namespace
 
+void add_prompt_flags(CLI::App& command, std::vector<std::string>& rules_off, bool& tools_first) {
+  // By the names alone: what is wrong is said when the settings are read, with all the names.
+  command
+      .add_option("--canonicalize-off", rules_off,
+                  "Rules that steady prompts from turn to turn and shall not: " + chat::rule_names())
+      ->type_name("RULE,...")
+      ->delimiter(',')
+      ->group("Prompt");
+  command
+      .add_flag("--tools-first", tools_first,
+                "Put the system text behind the tools where the template has it before them: projects then share "
+                "the tools' part of the cache")
+      ->group("Prompt");
+}
+
+Result<server::PromptSettings> prompt_settings(const std::vector<std::string>& rules_off, bool tools_first) {
+  server::PromptSettings settings;
+  for (const std::string& name : rules_off) {
+    const auto rule = chat::rule_named(name);
+    if (!rule) {
+      return fail(ErrorKind::InvalidInput,
+                  std::format("--canonicalize-off: there is no rule {}; the rules are {}", name, chat::rule_names()));
+    }
+    settings.rules.switch_off(*rule);
+  }
+  if (tools_first) settings.head_order = chat::HeadOrder::ToolsFirst;
+  return settings;
+}
+
 void add_serve_flags(CLI::App& command, ServeOptions& options) {
   command.add_option("-m,--model", options.models, "A GGUF file; again for each further model")
       ->required()
@@ -165,6 +194,7 @@ void add_serve_flags(CLI::App& command, ServeOptions& options) {
   command.add_option("--log-level", options.log_level, "What to log")
       ->check(CLI::IsMember({"debug", "info", "warning", "error", "off"}))
       ->capture_default_str();
+  add_prompt_flags(command, options.rules_off, options.tools_first);
   add_engine_flags(command, options);
 }
 

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "cli/cli.h"
+#include "server/served_models.h"
 #include "server/server.h"
 
 namespace hearth::cli {
@@ -25,6 +26,8 @@ struct ServeOptions {
   std::vector<std::string> allowed_hosts;
   std::vector<std::string> allowed_origins;
   std::string cache_dir;
+  std::vector<std::string> rules_off;  // of the canonicalizer, by name
+  bool tools_first = false;
   std::string log_level = "info";
   std::int64_t stall_timeout_s = 0;
   std::int64_t drain_timeout_s = 30;          // a service manager kills after 90 s; most answers end before
@@ -36,6 +39,11 @@ void add_serve_flags(CLI::App& command, ServeOptions& options);
 
 // llama-server's short flags of several letters ("-ngl") as the long ones the command line library can read.
 [[nodiscard]] std::vector<std::string> with_long_flags(std::vector<std::string> arguments);
+
+// --canonicalize-off and --tools-first, for commands that make prompts.
+void add_prompt_flags(CLI::App& command, std::vector<std::string>& rules_off, bool& tools_first);
+[[nodiscard]] Result<server::PromptSettings> prompt_settings(const std::vector<std::string>& rules_off,
+                                                             bool tools_first);
 
 [[nodiscard]] Result<server::ServerOptions> server_options(const ServeOptions& options);
 [[nodiscard]] LogLevel log_level_named(const std::string& name);

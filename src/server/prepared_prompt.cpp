@@ -36,7 +36,7 @@ Result<PreparedPrompt> prepare_prompt(const ServedModel& model, chat::Conversati
       prepared.parser.tool_schemas.push_back(tool.input_schema);
     }
   }
-  conversation = chat::canonicalize(std::move(conversation));
+  conversation = chat::canonicalize(std::move(conversation), model.rules);
   // On this wire a request without `thinking` is one without thoughts; a forced call leaves no room for them either.
   const bool asked_for_no_thinking = conversation.thinking == chat::Thinking::ModelDefault || forces_tool(conversation);
   if (asked_for_no_thinking && model.renderer->supports_thinking()) conversation.thinking = chat::Thinking::Disabled;
@@ -49,8 +49,11 @@ Result<PreparedPrompt> prepare_prompt(const ServedModel& model, chat::Conversati
     prepared.segments.push_back({.text = std::move(segment.text), .parse_special = segment.parse_special});
   }
   prepared.boundary_segments = std::move(prompt.boundary_segments);
+  prepared.runs = std::move(prompt.runs);
   if (add_bos) {
     for (auto& index : prepared.boundary_segments) ++index;
+    for (auto& run : prepared.runs) run.end += bos_text.size();
+    if (!prepared.runs.empty()) prepared.runs.insert(prepared.runs.begin(), {.end = bos_text.size()});
   }
   prepared.parser.thinking_opened = prompt.thinking_opened;
   // A forced call is opened for the model, in its template's own form, which then can only fill it in. The opening is

@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "chat/conversation.h"
+#include "chat/renderer.h"
 #include "chat/stream_parser.h"
 #include "link/messages.h"
 #include "server/served_models.h"
@@ -18,6 +19,8 @@ namespace hearth::server {
 struct PreparedPrompt {
   std::vector<link::Segment> segments;
   std::vector<std::size_t> boundary_segments;  // as chat::Prompt names them
+  // Who wrote which bytes of the segments' text, opened_text left out; empty where remembered turns stand in it.
+  std::vector<chat::PromptRun> runs;
   chat::StreamParserOptions parser;
   // The part of the model's own turn that the prompt already holds (an opened tool call): the parser reads it first.
   std::string opened_text;

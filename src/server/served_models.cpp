@@ -8,19 +8,30 @@
 
 namespace hearth::server {
 
-Result<ServedModel> serve_model(std::string id, std::int64_t created_unix_s, models::EngineProcess& engine) {
-  const auto hello = engine.hello();
+Result<ServedModel> describe_model(std::shared_ptr<const link::Hello> hello, const PromptSettings& settings) {
   CHECK(hello != nullptr);
-  TRY_ASSIGN(auto renderer, chat::Renderer::create({.text = hello->chat_template,
-                                                    .bos_text = hello->bos_text,
-                                                    .eos_text = hello->eos_text,
-                                                    .special_texts = hello->special_texts}));
-  wire::ModelCard card{.id = std::move(id),
-                       .display_name = hello->name,
-                       .created_unix_s = created_unix_s,
-                       .context_tokens = hello->context_tokens};
-  if (card.display_name.empty()) card.display_name = card.id;
-  return ServedModel{.card = std::move(card), .hello = hello, .renderer = std::move(renderer), .engine = &engine};
+  ServedModel model;
+  TRY_ASSIGN(model.renderer,
+             chat::Renderer::create({.text = hello->chat_template,
+                                     .bos_text = hello->bos_text,
+                                     .eos_text = hello->eos_text,
+                                     .special_texts = hello->special_texts,
+                                     .switches = chat::render_switches(settings.rules, settings.head_order)}));
+  model.rules = settings.rules;
+  model.hello = std::move(hello);
+  return model;
+}
+
+Result<ServedModel> serve_model(std::string id, std::int64_t created_unix_s, models::EngineProcess& engine,
+                                const PromptSettings& settings) {
+  TRY_ASSIGN(ServedModel model, describe_model(engine.hello(), settings));
+  model.card = {.id = std::move(id),
+                .display_name = model.hello->name,
+                .created_unix_s = created_unix_s,
+                .context_tokens = model.hello->context_tokens};
+  if (model.card.display_name.empty()) model.card.display_name = model.card.id;
+  model.engine = &engine;
+  return model;
 }
 
 wire::ModelCard ServedModel::card_now() const {

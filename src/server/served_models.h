@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "base/result.h"
+#include "chat/canonical_rules.h"
+#include "chat/render_switches.h"
 #include "chat/renderer.h"
 #include "link/messages.h"
 #include "models/engine_process.h"
@@ -18,10 +20,17 @@
 
 namespace hearth::server {
 
+// What the server's owner chose about prompts.
+struct PromptSettings {
+  chat::CanonicalRules rules;
+  chat::HeadOrder head_order = chat::HeadOrder::AsTemplate;
+};
+
 struct ServedModel {
   wire::ModelCard card;
   std::shared_ptr<const link::Hello> hello;  // of the first engine; all but context_tokens holds for the later ones
   std::shared_ptr<const chat::Renderer> renderer;
+  chat::CanonicalRules rules;
   // Not owned: outlives the HTTP server's threads, and with them every request.
   models::EngineProcess* engine = nullptr;
   // Jobs the engine has accepted and not ended.
@@ -34,7 +43,10 @@ struct ServedModel {
 
 // What the engine said of itself, made ready to serve under this id.
 [[nodiscard]] Result<ServedModel> serve_model(std::string id, std::int64_t created_unix_s,
-                                              models::EngineProcess& engine);
+                                              models::EngineProcess& engine, const PromptSettings& settings = {});
+// The same without an engine: enough for prepare_prompt().
+[[nodiscard]] Result<ServedModel> describe_model(std::shared_ptr<const link::Hello> hello,
+                                                 const PromptSettings& settings);
 
 struct LoadingState {
   bool loading = true;
