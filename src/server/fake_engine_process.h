@@ -28,6 +28,7 @@ class FakeEngineProcess final : public models::EngineProcess {
     prompt_text.clear();
     for (const auto& segment : segments) {
       for (const char c : segment.text) reply.tokens.push_back(c);
+      reply.tokens.insert(reply.tokens.end(), segment.tokens.begin(), segment.tokens.end());
       prompt_text += segment.text;
       reply.segment_ends.push_back(static_cast<std::uint32_t>(reply.tokens.size()));
     }

@@ -60,6 +60,7 @@ void MessageStream::run(AdmittedJob admitted) {
   max_tokens_cut_ = admitted.job.tokens_max < options_.max_tokens;
   call_->record.prompt_tokens = prompt_tokens_;
   parser_ = std::make_unique<chat::StreamParser>(std::move(admitted.parser));
+  if (admitted.turn && admitted.opened_text.empty()) recorder_.emplace(std::move(*admitted.turn));
 
   auto job = model_->engine->submit(std::move(admitted.job), shared_from_this());
   if (!job) return fail(job.error());
@@ -91,10 +92,14 @@ void MessageStream::on_progress(const link::JobProgress&) {
 
 void MessageStream::on_tokens(const std::vector<link::SampledToken>& tokens) {
   std::string bytes;
-  for (const auto& token : tokens) bytes += token.piece;
+  std::vector<link::Token> ids;
+  for (const auto& token : tokens) {
+    bytes += token.piece;
+    ids.push_back(token.token);
+  }
   const std::int64_t arrived_us = call_->clock().now_us();
-  call_->exchange()->post([self = shared_from_this(), bytes = std::move(bytes), count = tokens.size(), arrived_us] {
-    self->take_bytes(bytes, static_cast<std::uint32_t>(count), arrived_us);
+  call_->exchange()->post([self = shared_from_this(), bytes = std::move(bytes), ids = std::move(ids), arrived_us] {
+    self->take_bytes(bytes, ids, arrived_us);
   });
 }
 
@@ -103,10 +108,12 @@ void MessageStream::on_end(const link::JobEnd& end) {
   call_->exchange()->post([self = shared_from_this(), end] { self->take_end(end); });
 }
 
-void MessageStream::take_bytes(std::string_view bytes, std::uint32_t token_count, std::int64_t arrived_us) {
-  if (over_ || token_count == 0) return;
+void MessageStream::take_bytes(std::string_view bytes, const std::vector<link::Token>& tokens,
+                               std::int64_t arrived_us) {
+  if (over_ || tokens.empty()) return;
   const bool first = output_tokens_ == 0;
-  output_tokens_ += token_count;
+  output_tokens_ += static_cast<std::uint32_t>(tokens.size());
+  if (recorder_) recorder_->sampled(tokens, bytes);
   times_.last_token_ms = times_.last_work_ms = now_ms();
   start_message();
   take_text(std::exchange(opened_text_, {}));
@@ -133,8 +140,9 @@ void MessageStream::take_event(const chat::StreamEvent& event) {
     take_stop_step(stops_.finish());
     if (over_) return;
     append(pending_, encoder_.add(event));
-    const bool call_ended = std::holds_alternative<chat::ToolCallEnd>(event);
-    if (call_ended && options_.parallel_tools == wire::ParallelTools::Disabled && job_) {
+    const auto* call_end = std::get_if<chat::ToolCallEnd>(&event);
+    if (call_end && !call_end->whole) recorder_.reset();
+    if (call_end && options_.parallel_tools == wire::ParallelTools::Disabled && job_) {
       end_message(wire::StopReason::ToolUse, std::nullopt);  // one call was asked for, and here it is
     }
     return;
@@ -161,7 +169,12 @@ void MessageStream::take_end(const link::JobEnd& end) {
     if (over_) return;
   }
   take_stop_step(stops_.finish());
-  if (!over_) end_message(stop_reason(end.reason), std::nullopt);
+  if (over_) return;
+  end_message(stop_reason(end.reason), std::nullopt);
+  // Only a turn the model ended itself: of another, what was sampled is more than what was sent.
+  const bool whole = end.reason == link::EndReason::EndOfTurn || end.reason == link::EndReason::StopToken;
+  if (recorder_ && whole) std::move(*recorder_).remember(*model_->turns, *model_->specials);
+  recorder_.reset();
 }
 
 void MessageStream::end_message(wire::StopReason reason, std::optional<std::string> stop_sequence) {
@@ -205,6 +218,7 @@ void MessageStream::start_message() {
 void MessageStream::send(const std::vector<wire::WireEvent>& events) {
   if (events.empty()) return;
   answer_->send(events);
+  if (recorder_) recorder_->sent(events);
   times_.last_byte_ms = times_.last_event_ms = now_ms();
 }
 

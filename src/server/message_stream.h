@@ -19,7 +19,9 @@
 #include "server/answer.h"
 #include "server/call.h"
 #include "server/keep_alive.h"
+#include "server/prepared_prompt.h"
 #include "server/served_models.h"
+#include "server/turn_recorder.h"
 #include "wire/anthropic_events.h"
 #include "wire/anthropic_request.h"
 
@@ -45,7 +47,8 @@ struct MessageStreamOptions {
 struct AdmittedJob {
   link::Job job;  // tokens_max is what the request asked for, cut to the context
   chat::StreamParserOptions parser;
-  std::string opened_text;  // see PreparedPrompt
+  std::string opened_text;        // see PreparedPrompt
+  std::optional<TurnPlace> turn;  // see PreparedPrompt
 };
 
 class MessageStream final : public models::JobListener, public std::enable_shared_from_this<MessageStream> {
@@ -65,7 +68,7 @@ class MessageStream final : public models::JobListener, public std::enable_share
   void on_end(const link::JobEnd& end) override;
 
  private:
-  void take_bytes(std::string_view bytes, std::uint32_t token_count, std::int64_t arrived_us);
+  void take_bytes(std::string_view bytes, const std::vector<link::Token>& tokens, std::int64_t arrived_us);
   void take_text(std::string_view text);
   void take_event(const chat::StreamEvent& event);
   void take_stop_step(chat::StopMatcher::Step step);
@@ -91,6 +94,7 @@ class MessageStream final : public models::JobListener, public std::enable_share
   wire::MessageEncoder encoder_;
   Utf8Joiner joiner_;
   std::unique_ptr<chat::StreamParser> parser_;  // from run() on
+  std::optional<TurnRecorder> recorder_;        // from run() on, while the turn may be remembered
   chat::StopMatcher stops_;
   std::string opened_text_;               // read by the parser with the first token, so that nothing starts early
   std::vector<wire::WireEvent> pending_;  // events of the step in hand, sent together

@@ -59,6 +59,7 @@ Result<AdmittedJob> admit(link::TokenizeReply reply, PreparedPrompt prepared, Jo
   admitted.job.cache_salt = std::move(settings.cache_salt);
   admitted.parser = std::move(prepared.parser);
   admitted.opened_text = std::move(prepared.opened_text);
+  admitted.turn = std::move(prepared.turn);
   return admitted;
 }
 

@@ -6,6 +6,7 @@
 
 #include "chat/canonicalizer.h"
 #include "chat/renderer.h"
+#include "chat/turn_splice.h"
 
 namespace hearth::server {
 namespace {
@@ -41,12 +42,17 @@ Result<PreparedPrompt> prepare_prompt(const ServedModel& model, chat::Conversati
   const bool asked_for_no_thinking = conversation.thinking == chat::Thinking::ModelDefault || forces_tool(conversation);
   if (asked_for_no_thinking && model.renderer->supports_thinking()) conversation.thinking = chat::Thinking::Disabled;
 
-  TRY_ASSIGN(auto prompt, model.renderer->render(conversation));
+  TRY_ASSIGN(auto rendered, chat::render_remembering(*model.renderer, *model.specials, *model.turns, conversation));
+  chat::Prompt& prompt = rendered.prompt;
+  if (rendered.can_remember)
+    prepared.turn = {.said = rendered.said, .opening_kind = rendered.opening_kind, .opening = std::move(rendered.opening)};
   const std::string& bos_text = model.hello->bos_text;
   const bool add_bos = model.hello->adds_bos && !bos_text.empty() && !begins_with(prompt.segments, bos_text);
   if (add_bos) prepared.segments.push_back({.text = bos_text, .parse_special = true});
   for (auto& segment : prompt.segments) {
-    prepared.segments.push_back({.text = std::move(segment.text), .parse_special = segment.parse_special});
+    prepared.segments.push_back({.text = std::move(segment.text),
+                                 .parse_special = segment.parse_special,
+                                 .tokens = std::move(segment.tokens)});
   }
   prepared.boundary_segments = std::move(prompt.boundary_segments);
   prepared.runs = std::move(prompt.runs);

@@ -1,9 +1,10 @@
 // From a conversation to the segments of its prompt: the steps that /v1/messages and /v1/messages/count_tokens share, so
-// that what is counted is what is charged. Pure, any thread.
+// that what is counted is what is charged. Turns the model remembers stand in it as they were sampled. Any thread.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,10 +12,18 @@
 #include "chat/conversation.h"
 #include "chat/renderer.h"
 #include "chat/stream_parser.h"
+#include "chat/turn_memory.h"
 #include "link/messages.h"
 #include "server/served_models.h"
 
 namespace hearth::server {
+
+// What an answer will be remembered under (chat::TurnMemory), and what stands before its first token.
+struct TurnPlace {
+  std::uint64_t said = 0;
+  chat::TurnOpening opening_kind = chat::TurnOpening::Suffix;
+  std::string opening;
+};
 
 struct PreparedPrompt {
   std::vector<link::Segment> segments;
@@ -24,6 +33,7 @@ struct PreparedPrompt {
   chat::StreamParserOptions parser;
   // The part of the model's own turn that the prompt already holds (an opened tool call): the parser reads it first.
   std::string opened_text;
+  std::optional<TurnPlace> turn;  // none: the answer cannot be remembered
 };
 
 [[nodiscard]] Result<PreparedPrompt> prepare_prompt(const ServedModel& model, chat::Conversation conversation);

@@ -17,6 +17,7 @@ Result<ServedModel> describe_model(std::shared_ptr<const link::Hello> hello, con
                                      .eos_text = hello->eos_text,
                                      .special_texts = hello->special_texts,
                                      .switches = chat::render_switches(settings.rules, settings.head_order)}));
+  model.specials = std::make_shared<const chat::SpecialTexts>(hello->special_texts);
   model.rules = settings.rules;
   model.hello = std::move(hello);
   return model;
@@ -41,7 +42,7 @@ wire::ModelCard ServedModel::card_now() const {
 }
 
 void ServedModels::add(ServedModel model) {
-  CHECK(model.engine != nullptr && model.renderer != nullptr && model.hello != nullptr);
+  CHECK(model.engine != nullptr && model.renderer != nullptr && model.specials != nullptr && model.hello != nullptr);
   const std::lock_guard lock(mutex_);
   models_.push_back(std::make_shared<const ServedModel>(std::move(model)));
 }

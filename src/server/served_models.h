@@ -14,6 +14,8 @@
 #include "chat/canonical_rules.h"
 #include "chat/render_switches.h"
 #include "chat/renderer.h"
+#include "chat/special_guard.h"
+#include "chat/turn_memory.h"
 #include "link/messages.h"
 #include "models/engine_process.h"
 #include "wire/anthropic_events.h"
@@ -31,6 +33,9 @@ struct ServedModel {
   std::shared_ptr<const link::Hello> hello;  // of the first engine; all but context_tokens holds for the later ones
   std::shared_ptr<const chat::Renderer> renderer;
   chat::CanonicalRules rules;
+  std::shared_ptr<const chat::SpecialTexts> specials;  // of the vocabulary
+  // Our own turns as they were sampled.
+  std::shared_ptr<chat::TurnMemory> turns = std::make_shared<chat::TurnMemory>();
   // Not owned: outlives the HTTP server's threads, and with them every request.
   models::EngineProcess* engine = nullptr;
   // Jobs the engine has accepted and not ended.
