@@ -276,7 +276,8 @@ class Builder {
       return;
     }
     const std::string thought = turn.fields.string_at("reasoning_content");
-    if (thought.empty() && !way.writes_empty) return;
+    // A thought inside the text is the template's to find.
+    if (thought.empty() && (!way.writes_empty || turn.text.contains("</think>"))) return;
     if (way.stand_in) {
       turn.fields.set("reasoning_content", kThoughtStandIn);
     } else {
