@@ -90,8 +90,8 @@ class Placer {
     if (!begin) return std::nullopt;
     if (rendered_.any_plain(*begin, first_) || rendered_.any_plain(last_, *end)) return std::nullopt;
     // One turn: its end mark does not stand within it, unless the model itself writes such marks between its parts.
-    const bool inner_end = std::ranges::any_of(rendered_.specials(*begin, *end),
-                                               [&](const Special& s) { return s.text == end_text_; });
+    const bool inner_end =
+        std::ranges::any_of(rendered_.specials(*begin, *end), [&](const Special& s) { return s.text == end_text_; });
     if (inner_end && (!holds(turn_.specials, end_text_) || call_count() > 1)) return std::nullopt;
     return Place{*begin, *end};
   }
@@ -158,7 +158,8 @@ class Placer {
   std::optional<std::size_t> behind_special(std::size_t at) const {
     const std::size_t from = at - std::min(at, kReachBytes);
     const auto before = rendered_.specials(from, at);
-    if (before.empty() || !is_blank_text(std::string_view(text_).substr(before.back().end(), at - before.back().end()))) {
+    if (before.empty() ||
+        !is_blank_text(std::string_view(text_).substr(before.back().end(), at - before.back().end()))) {
       return std::nullopt;
     }
     return before.back().end();
@@ -209,8 +210,9 @@ class Cutter {
       const std::size_t segment_end = begin_ + segment.text.size();
       const std::size_t stop = std::min(end, segment_end);
       if (stop > at_) {
-        out_.segments.push_back(
-            {.text = segment.text.substr(at_ - begin_, stop - at_), .parse_special = segment.parse_special, .tokens = {}});
+        out_.segments.push_back({.text = segment.text.substr(at_ - begin_, stop - at_),
+                                 .parse_special = segment.parse_special,
+                                 .tokens = {}});
         at_ = stop;
       }
       if (at_ == segment_end) leave_segment(Boundary::Kept);
@@ -238,7 +240,8 @@ class Cutter {
   void leave_segment(Boundary boundary) {
     const auto& marked = prompt_.boundary_segments;
     while (next_boundary_ < marked.size() && marked[next_boundary_] < index_) ++next_boundary_;
-    if (boundary == Boundary::Kept && next_boundary_ < marked.size() && marked[next_boundary_] == index_) mark_boundary();
+    if (boundary == Boundary::Kept && next_boundary_ < marked.size() && marked[next_boundary_] == index_)
+      mark_boundary();
     begin_ += prompt_.segments[index_].text.size();
     ++index_;
   }

@@ -20,7 +20,8 @@ enum class Tag : std::uint8_t { Text, Thinking, Call };
 
 template <std::unsigned_integral T>
 void put(std::string& out, T value) {
-  for (std::size_t i = 0; i < sizeof(T); ++i) out.push_back(static_cast<char>(static_cast<unsigned char>(value >> (8 * i))));
+  for (std::size_t i = 0; i < sizeof(T); ++i)
+    out.push_back(static_cast<char>(static_cast<unsigned char>(value >> (8 * i))));
 }
 void put(std::string& out, std::string_view text) {
   put(out, static_cast<std::uint32_t>(text.size()));
@@ -53,7 +54,8 @@ class Reader {
   T number() {
     const std::string_view bytes = take(sizeof(T));
     T value = 0;
-    for (std::size_t i = bytes.size(); i-- > 0;) value = static_cast<T>(value << 8 | static_cast<unsigned char>(bytes[i]));
+    for (std::size_t i = bytes.size(); i-- > 0;)
+      value = static_cast<T>(value << 8 | static_cast<unsigned char>(bytes[i]));
     return value;
   }
   std::string_view text() { return take(number<std::uint32_t>()); }

@@ -63,7 +63,8 @@ std::size_t bytes_of(const Message& message) {
   for (const Block& block : message.blocks) {
     bytes += sizeof(Block);
     if (const auto* text = std::get_if<TextBlock>(&block)) bytes += text->text.size();
-    if (const auto* thought = std::get_if<ThinkingBlock>(&block)) bytes += thought->text.size() + thought->signature.size();
+    if (const auto* thought = std::get_if<ThinkingBlock>(&block))
+      bytes += thought->text.size() + thought->signature.size();
     // A JSON tree takes about three times its text.
     if (const auto* call = std::get_if<ToolUseBlock>(&block))
       bytes += call->id.size() + call->name.size() + 3 * call->input.dump().size();
@@ -124,14 +125,15 @@ void TurnMemory::remember(SampledTurn turn, std::uint64_t before) {
 
 void TurnMemory::add_locked(SampledTurn turn, std::vector<std::string> keys) {
   if (keys.empty() || turn.tokens.empty()) return;
-  std::size_t bytes = kEntryOverheadBytes + turn.opening.size() + turn.tokens.size() * sizeof(turn.tokens[0]) +
-                      bytes_of(turn.message);
+  std::size_t bytes =
+      kEntryOverheadBytes + turn.opening.size() + turn.tokens.size() * sizeof(turn.tokens[0]) + bytes_of(turn.message);
   for (const std::string& key : keys) bytes += key.size() + kKeyOverheadBytes;
   if (bytes > limits_.bytes_max || limits_.turns_max == 0) return;
   for (const std::string& key : keys) {
     if (const auto known = by_key_.find(key); known != by_key_.end()) drop_locked(known->second);
   }
-  while (entries_.size() >= limits_.turns_max || bytes_ + bytes > limits_.bytes_max) drop_locked(std::prev(entries_.end()));
+  while (entries_.size() >= limits_.turns_max || bytes_ + bytes > limits_.bytes_max)
+    drop_locked(std::prev(entries_.end()));
   bytes_ += bytes;
   entries_.push_front({std::make_shared<const SampledTurn>(std::move(turn)), std::move(keys), bytes});
   for (const std::string& key : entries_.front().keys) by_key_.emplace(key, entries_.begin());

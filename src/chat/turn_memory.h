@@ -88,9 +88,9 @@ class TurnMemory {
 
   const Limits limits_;
   mutable std::mutex mutex_;
-  Entries entries_;                                              // the one used last in front; guarded by mutex_
-  std::unordered_map<std::string, Entries::iterator> by_key_;    // guarded by mutex_
-  std::size_t bytes_ = 0;                                        // guarded by mutex_
+  Entries entries_;                                            // the one used last in front; guarded by mutex_
+  std::unordered_map<std::string, Entries::iterator> by_key_;  // guarded by mutex_
+  std::size_t bytes_ = 0;                                      // guarded by mutex_
 };
 
 }  // namespace hearth::chat

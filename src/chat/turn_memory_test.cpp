@@ -19,8 +19,9 @@ Json json(std::string_view text) {
 }
 Message says(std::string text) { return {.role = Role::Assistant, .blocks = {TextBlock{std::move(text)}}}; }
 Message calls(std::string id, std::string_view input, std::string name = "Edit") {
-  return {.role = Role::Assistant,
-          .blocks = {ToolUseBlock{.id = std::move(id), .name = std::move(name), .input = json(input), .raw_input = {}}}};
+  return {
+      .role = Role::Assistant,
+      .blocks = {ToolUseBlock{.id = std::move(id), .name = std::move(name), .input = json(input), .raw_input = {}}}};
 }
 Message user(std::string text) { return {.role = Role::User, .blocks = {TextBlock{std::move(text)}}}; }
 SampledTurn turn_of(Message message, std::vector<std::int32_t> tokens = {1, 2, 3}) {
@@ -172,8 +173,8 @@ TEST_CASE("a call id that comes again takes the place of the old turn") {
 
 TEST_CASE("the special texts of a turn are read off its text") {
   const SpecialTexts specials({"<|im_end|>", "<think>", "</think>", "<tool_call>", "</tool_call>"});
-  const auto turn = make_sampled_turn(TurnOpening::Suffix, "", {1}, "\n<think>\nhm\n</think>\n<tool_call>\n{}\n</tool_call>\n",
-                                      says("x"), specials);
+  const auto turn = make_sampled_turn(TurnOpening::Suffix, "", {1},
+                                      "\n<think>\nhm\n</think>\n<tool_call>\n{}\n</tool_call>\n", says("x"), specials);
   CHECK(turn.leading_special == "<think>");
   CHECK(turn.trailing_specials == std::vector<std::string>{"</tool_call>"});
   CHECK(turn.specials == std::vector<std::string>{"</think>", "</tool_call>", "<think>", "<tool_call>"});
@@ -210,7 +211,8 @@ TEST_CASE("saved turns that are cut, changed, of another model or version are re
   memory.remember(turn_of(says("done")), 5);
   const std::string saved = memory.save("model");
   TurnMemory later;
-  for (std::size_t length = 0; length < saved.size(); ++length) CHECK_FALSE(later.load("model", saved.substr(0, length)));
+  for (std::size_t length = 0; length < saved.size(); ++length)
+    CHECK_FALSE(later.load("model", saved.substr(0, length)));
   for (std::size_t i = 0; i < saved.size(); ++i) {
     std::string damaged = saved;
     damaged[i] = static_cast<char>(damaged[i] ^ (1 << (i % 8)));

@@ -45,10 +45,8 @@ Message skeleton(const Message& message, std::string_view word, std::size_t turn
       bare.blocks.emplace_back(TextBlock{marks.back()});
     } else if (const auto* call = std::get_if<ToolUseBlock>(&block)) {
       marks.push_back(mark());
-      bare.blocks.emplace_back(ToolUseBlock{.id = call->id,
-                                            .name = call->name,
-                                            .input = Json::object({{marks.back(), marks.back()}}),
-                                            .raw_input = {}});
+      bare.blocks.emplace_back(ToolUseBlock{
+          .id = call->id, .name = call->name, .input = Json::object({{marks.back(), marks.back()}}), .raw_input = {}});
     } else if (std::holds_alternative<ThinkingBlock>(block)) {
       // Templates may leave thoughts out: this mark may come out or not.
       bare.blocks.emplace_back(ThinkingBlock{.text = splice_mark(word, turn, kOptionalPart), .signature = {}});

@@ -16,7 +16,7 @@ namespace hearth::chat {
 
 struct RememberingPrompt {
   Prompt prompt;
-  std::uint64_t said = 0;        // said_hash of the whole conversation: what the answer will be remembered under
+  std::uint64_t said = 0;         // said_hash of the whole conversation: what the answer will be remembered under
   std::size_t spliced_count = 0;  // turns that stand as tokens
   // Where the answer's first token will stand, for make_sampled_turn. False: the answer cannot be remembered.
   bool can_remember = false;

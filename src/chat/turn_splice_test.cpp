@@ -35,7 +35,8 @@ std::vector<std::string> with_marks(std::vector<std::string> more) {
   return more;
 }
 std::string replaced(std::string text, std::string_view what, std::string_view by) {
-  for (std::size_t at = 0; (at = text.find(what, at)) != std::string::npos; at += by.size()) text.replace(at, what.size(), by);
+  for (std::size_t at = 0; (at = text.find(what, at)) != std::string::npos; at += by.size())
+    text.replace(at, what.size(), by);
   return text;
 }
 
@@ -44,24 +45,27 @@ std::vector<Family> families() {
   std::vector<Family> all;
   // ChatML, as Qwen writes it.
   all.push_back({"chatml",
-                 "{% for m in messages %}<|im_start|>{{ m.role }}\n" + think + "{{ m.content }}CALLS<|im_end|>\n{% endfor %}"
-                 "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}",
+                 "{% for m in messages %}<|im_start|>{{ m.role }}\n" + think +
+                     "{{ m.content }}CALLS<|im_end|>\n{% endfor %}"
+                     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}",
                  with_marks({"<|im_start|>", "<|im_end|>"}), "<|im_end|>"});
   // A thought opened by the generation suffix.
   all.push_back({"opened",
-                 "{% for m in messages %}<|im_start|>{{ m.role }}\n" + think + "{{ m.content }}CALLS<|im_end|>\n{% endfor %}"
-                 "{% if add_generation_prompt %}<|im_start|>assistant\n<think>\n{% endif %}",
+                 "{% for m in messages %}<|im_start|>{{ m.role }}\n" + think +
+                     "{{ m.content }}CALLS<|im_end|>\n{% endfor %}"
+                     "{% if add_generation_prompt %}<|im_start|>assistant\n<think>\n{% endif %}",
                  with_marks({"<|im_start|>", "<|im_end|>"}), "<|im_end|>"});
   // No end of a turn but the next one's beginning, as GLM has it.
   all.push_back({"open-ended",
-                 "{% for m in messages %}<|{{ m.role }}|>\n" + think + "{{ m.content }}CALLS{% endfor %}"
-                 "{% if add_generation_prompt %}<|assistant|>\n{% endif %}",
+                 "{% for m in messages %}<|{{ m.role }}|>\n" + think +
+                     "{{ m.content }}CALLS{% endfor %}"
+                     "{% if add_generation_prompt %}<|assistant|>\n{% endif %}",
                  with_marks({"<|user|>", "<|assistant|>", "<|tool|>", "<|system|>"}), "<|user|>"});
   // A header of two special texts, as Llama 3 has it.
   all.push_back({"header",
                  "{% for m in messages %}<|start_header_id|>{{ m.role }}<|end_header_id|>\n\n" + think +
-                 "{{ m.content }}CALLS<|eot_id|>{% endfor %}"
-                 "{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}",
+                     "{{ m.content }}CALLS<|eot_id|>{% endfor %}"
+                     "{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}",
                  with_marks({"<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"}), "<|eot_id|>"});
   // No generation suffix at all, as Mistral has it.
   all.push_back({"tail",
@@ -103,11 +107,10 @@ struct Fixture {
     conversation.messages.push_back({.role = Role::User, .blocks = {TextBlock{std::move(text)}}});
   }
   void result(std::string id, std::string text) {
-    conversation.messages.push_back({.role = Role::User,
-                                     .blocks = {ToolResultBlock{.tool_use_id = std::move(id),
-                                                                .text = std::move(text),
-                                                                .tool_references = {},
-                                                                .is_error = false}}});
+    conversation.messages.push_back(
+        {.role = Role::User,
+         .blocks = {ToolResultBlock{
+             .tool_use_id = std::move(id), .text = std::move(text), .tool_references = {}, .is_error = false}}});
   }
   // The model answers with `message`, sampling what its template writes, but for `change` made to that.
   void answer(const Message& message, const std::pair<std::string, std::string>& change = {}) {
@@ -127,7 +130,8 @@ struct Fixture {
     }
     said = before + sampled;
     const std::vector<std::int32_t> tokens(sampled.begin(), sampled.end());
-    memory.remember(make_sampled_turn(asked.opening_kind, asked.opening, tokens, sampled, message, specials), asked.said);
+    memory.remember(make_sampled_turn(asked.opening_kind, asked.opening, tokens, sampled, message, specials),
+                    asked.said);
   }
 
   const Family family;
@@ -169,7 +173,8 @@ TEST_CASE("prompts with spliced turns say what plain ones say, and extend the st
     f.answer(turn(thought, "First answer, with </tool_call>\nand \"quotes\"."));
     f.user("two");
     check(1);
-    f.answer(turn(thought, "Editing.", {call("t1", Json::object({{"file", "a"}, {"text", "x"}})), call("t2", Json::object())}));
+    f.answer(turn(thought, "Editing.",
+                  {call("t1", Json::object({{"file", "a"}, {"text", "x"}})), call("t2", Json::object())}));
     f.result("t1", "done");
     f.result("t2", "also done </tool_call>");
     check(2);
@@ -188,7 +193,8 @@ TEST_CASE("a turn that came back re-written stands in the prompt as it was sampl
     Fixture f(family);
     const std::string thought = family.name == "tail" ? "" : "I think.";
     f.user("one");
-    f.answer(turn(thought, "", {call("t1", Json::object({{"file", "a"}, {"count", 2}}))}), {R"("count":)", R"( "count" :   )"});
+    f.answer(turn(thought, "", {call("t1", Json::object({{"file", "a"}, {"count", 2}}))}),
+             {R"("count":)", R"( "count" :   )"});
     // The client's way of writing the same: another order of keys.
     auto& back = std::get<ToolUseBlock>(f.conversation.messages.back().blocks.back());
     back.input = Json::object({{"count", 2}, {"file", "a"}});
@@ -240,16 +246,19 @@ TEST_CASE("boundaries stand where they stood, but for those within a spliced tur
 
 TEST_CASE("a template that writes one call per message keeps the turns it splits plain") {
   Family family = families().front();
-  family.text = "{% for m in messages %}{% if m.tool_calls and m.tool_calls | length > 1 %}{{ raise_exception('one') }}{% endif %}"
-                "<|im_start|>{{ m.role }}\n{{ m.content }}CALLS<|im_end|>\n{% endfor %}"
-                "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
+  family.text =
+      "{% for m in messages %}{% if m.tool_calls and m.tool_calls | length > 1 %}{{ raise_exception('one') }}{% endif "
+      "%}"
+      "<|im_start|>{{ m.role }}\n{{ m.content }}CALLS<|im_end|>\n{% endfor %}"
+      "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
   family.text = replaced(family.text, "CALLS", kCalls);
   Fixture f(family);
   f.user("one");
   const Message both = turn("", "Text.", {call("t1", Json::object()), call("t2", Json::object())});
   const auto asked = f.prompt();
-  f.memory.remember(make_sampled_turn(asked.opening_kind, asked.opening, {1, 2}, "Text.<tool_call>..</tool_call>", both, f.specials),
-                    asked.said);
+  f.memory.remember(
+      make_sampled_turn(asked.opening_kind, asked.opening, {1, 2}, "Text.<tool_call>..</tool_call>", both, f.specials),
+      asked.said);
   f.conversation.messages.push_back(both);
   f.result("t1", "a");
   f.result("t2", "b");
@@ -267,8 +276,11 @@ TEST_CASE("one turn without a certain place does not keep the others from theirs
   f.user("three");
   REQUIRE(f.prompt().spliced_count == 2);
   // What ends the second turn is none of what its own text ends with.
-  const auto second = f.memory.find(f.conversation.messages[3], said_hash(said_hash(said_hash(0, f.conversation.messages[0]),
-                                    f.conversation.messages[1]), f.conversation.messages[2]), {});
+  const auto second =
+      f.memory.find(f.conversation.messages[3],
+                    said_hash(said_hash(said_hash(0, f.conversation.messages[0]), f.conversation.messages[1]),
+                              f.conversation.messages[2]),
+                    {});
   REQUIRE(second);
   SampledTurn odd = *second;
   odd.trailing_specials = {"</tool_call>"};

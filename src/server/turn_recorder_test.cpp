@@ -147,9 +147,9 @@ TEST_CASE("what is more than what was sent is not remembered: cut turns, stop se
 }
 
 TEST_CASE("a message as it was sent is read block by block") {
-  const auto message = message_as_sent(*Json::parse(
-      R"({"content":[{"type":"thinking","thinking":"hm","signature":"s"},{"type":"text","text":"a"},)"
-      R"({"type":"tool_use","id":"t1","name":"Edit","input":{"file":"x"}}]})"));
+  const auto message = message_as_sent(
+      *Json::parse(R"({"content":[{"type":"thinking","thinking":"hm","signature":"s"},{"type":"text","text":"a"},)"
+                   R"({"type":"tool_use","id":"t1","name":"Edit","input":{"file":"x"}}]})"));
   REQUIRE(message.blocks.size() == 3);
   CHECK(std::get<chat::ThinkingBlock>(message.blocks[0]).signature == "s");
   CHECK(std::get<chat::TextBlock>(message.blocks[1]).text == "a");
