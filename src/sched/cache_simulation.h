@@ -67,6 +67,7 @@ class AgentLife {
   [[nodiscard]] Conversation fresh();
   void add_turn(Conversation& conversation);
   void arrive(LifeWorld& world);
+  void submit(LifeWorld& world, std::size_t owner, const Conversation& conversation);
   void settle(LifeWorld& world);
   void judge(LifeWorld& world, const link::Job& job, const JobRecord& record);
   void know(Tenant& tenant, const std::vector<Token>& tokens) const;

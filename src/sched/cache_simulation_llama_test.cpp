@@ -37,20 +37,17 @@ std::unique_ptr<engine::Engine> load(Kind kind, KvType kv, std::uint32_t paralle
 }
 
 // The answer was computed row by row, among others' rows; here it comes in one batch. Other shapes of a batch round
-// differently, so the token said may be one whose logit is smaller by this part of the spread of all logits. State of another
-// prefix gives another order of all of them. Experts of random weights are chosen by tiny differences: a sum that rounds
-// differently then goes through other weights.
-float tolerance(Kind kind, KvType kv) {
-  if (kind == Kind::Moe) return 0.25F;
-  return kv == KvType::Q8_0 ? 0.05F : 0.02F;
-}
+// differently, so the token said may be one whose logit is smaller by this part of the spread of all logits (seen in long
+// lives: 0.001). State of another prefix gives another order of all of them. Experts of random weights are chosen by tiny
+// differences: a sum that rounds differently then goes through other weights.
+float tolerance(Kind kind) { return kind == Kind::Moe ? 0.05F : 0.01F; }
 
 class LlamaWorld final : public LifeWorld {
  public:
   LlamaWorld(Kind kind, KvType kv)
       : engine_(load(kind, kv, 3)),
         cold_(load(kind, kv, 1)),
-        tolerance_(tolerance(kind, kv)),
+        tolerance_(tolerance(kind)),
         loop_(*engine_, clock_, {.parallel_jobs = 3, .ubatch_tokens = kChunkTokens},
               [this](const link::EngineMessage& message) { hear(message); }) {}
 

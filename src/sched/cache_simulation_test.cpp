@@ -23,16 +23,6 @@ constexpr std::uint64_t kStepsOfOneLife = 500;
 // The end of every prompt, as a template's line that opens the answer.
 std::vector<Token> suffix(Token first) { return {first + 1, first + 2, first + 3}; }
 
-// The salt of a tenant, where jobs have one.
-template <class Job>
-void set_tenant(Job& job, std::size_t tenant) {
-  if constexpr (requires { job.tenant_salt = std::to_string(tenant); }) job.tenant_salt = std::to_string(tenant);
-}
-template <class SomeLoop>
-void set_budget(SomeLoop& loop, std::uint64_t bytes) {
-  if constexpr (requires { loop.set_cache_budget(bytes); }) loop.set_cache_budget(bytes);
-}
-
 }  // namespace
 
 std::uint64_t simulation_steps(std::uint64_t short_form, std::uint64_t part) {
@@ -88,15 +78,26 @@ AgentLife::Conversation AgentLife::next_prompt(Tenant& tenant) {
   return next;
 }
 
+// Agents come in bursts; those that one parent starts together begin alike.
 void AgentLife::arrive(LifeWorld& world) {
-  const std::size_t owner = draws_.below(tenants_.size());
+  const bool siblings = draws_.chance(2);
+  const std::size_t parent = draws_.below(tenants_.size());
+  const Conversation common = fresh();
+  for (auto count = 1 + draws_.below(4); count > 0; --count) {
+    const std::size_t owner = siblings ? parent : draws_.below(tenants_.size());
+    Conversation conversation = siblings ? common : next_prompt(tenants_[owner]);
+    if (siblings) add_turn(conversation);
+    submit(world, owner, conversation);
+  }
+}
+
+void AgentLife::submit(LifeWorld& world, std::size_t owner, const Conversation& conversation) {
   Tenant& tenant = tenants_[owner];
-  const Conversation conversation = next_prompt(tenant);
   link::Job job = greedy_job(++last_id_, conversation.tokens,
                              1 + static_cast<std::uint32_t>(draws_.below(shape_.answer_tokens_max)));
   job.sampling.repeat_penalty = 1.0F;
   job.boundaries = conversation.boundaries;
-  set_tenant(job, owner);
+  job.cache_salt = std::to_string(owner);
   know(tenant, job.prompt);
   tenant.earlier.push_back(job);
   if (tenant.earlier.size() > kEarlierMax) tenant.earlier.erase(tenant.earlier.begin());
@@ -157,15 +158,13 @@ void AgentLife::judge(LifeWorld& world, const link::Job& job, const JobRecord& r
 
 void AgentLife::live(LifeWorld& world, std::uint64_t steps) {
   for (std::uint64_t i = 0; i < steps; ++i) {
-    // Agents come in bursts.
-    if (draws_.chance(shape_.arrival_one_in))
-      for (auto count = 1 + draws_.below(4); count > 0; --count) arrive(world);
+    if (draws_.chance(shape_.arrival_one_in)) arrive(world);
     if (draws_.chance(60) && !open_.empty()) {
       const link::JobId id = std::next(open_.begin(), static_cast<std::ptrdiff_t>(draws_.below(open_.size())))->first;
       cancelled_.insert(id);
       world.loop().cancel(id);
     }
-    if (draws_.chance(80)) set_budget(world.loop(), draws_.below(3) * draws_.below(shape_.budget_bytes_max));
+    if (draws_.chance(80)) world.loop().set_cache_budget(draws_.below(3) * draws_.below(shape_.budget_bytes_max));
     world.mischief(draws_);
     world.step();
     settle(world);
@@ -236,9 +235,11 @@ TEST_CASE("whatever agents, tenants, budgets and faults do, the cache never chan
   for (const auto& [name, count] : seen)
     std::printf("  %-24s %llu\n", name.c_str(), static_cast<unsigned long long>(count));
   // A life in which something never happens proves nothing about it.
-  for (const char* name : {"jobs_ended", "jobs_cancelled", "jobs_failed", "jobs_joined", "tokens_cached"}) {
+  for (const char* name : {"jobs_ended", "jobs_cancelled", "jobs_failed", "jobs_joined", "tokens_cached",
+                           "sequence_forks", "sequences_demoted", "sequences_evicted", "anchors_kept", "imports",
+                           "imports_failed", "tokens_imported", "ram_blocks_evicted", "ram_anchors_evicted"}) {
     CAPTURE(name);
-    CHECK(seen[name] > 5);
+    CHECK(seen[name] > 0);
   }
 }
 
