@@ -3,6 +3,7 @@
 #include "grammar/automaton.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/random.h"
 
@@ -40,9 +41,23 @@ void Automaton::begin() {
   start_ = intern();
 }
 
-void Automaton::reset() {
-  ++generation_;
+void Automaton::keep_only(std::span<State* const> kept) {
+  const std::vector<StateData> states = std::exchange(states_, {});
+  const std::vector<Frame> frames = std::exchange(frames_, {});
   begin();
+  std::vector<std::uint32_t> chain;
+  for (State* const state : kept) {
+    reached_.clear();
+    for (Configuration c : states[*state].configurations) {
+      chain.clear();
+      for (std::uint32_t at = c.stack; at != 0; at = frames[at].below) chain.push_back(frames[at].node);
+      c.stack = 0;
+      for (std::size_t i = chain.size(); i-- > 0;) c.stack = push(chain[i], c.stack);
+      reached_.push_back(c);
+    }
+    accepts_ = states[*state].accepts;
+    *state = intern();
+  }
 }
 
 std::size_t Automaton::bytes() const {
@@ -161,7 +176,7 @@ State Automaton::step_all(State from, std::string_view bytes) {
   return from;
 }
 
-State Automaton::step_control(State from, Token token) {
+State Automaton::step_control(State from, Token token, Controls controls) {
   if (overflowed_) return kDead;
   reached_.clear();
   seen_.clear();
@@ -172,10 +187,33 @@ State Automaton::step_control(State from, Token token) {
     if (node.op != Node::Op::Scan) continue;
     const ScanState& scan = program_->scan_states[node.a];
     const auto known = std::ranges::find(scan.controls, token, &std::pair<Token, std::uint32_t>::first);
-    enter(known != scan.controls.end() ? known->second : scan.other_control, c.stack);
+    if (known != scan.controls.end())
+      enter(known->second, c.stack);
+    else if (controls == Controls::Any)
+      enter(scan.other_control, c.stack);
   }
   close();
   return intern();
+}
+
+std::vector<Token> Automaton::named_controls(State state) const {
+  std::vector<Token> out;
+  for (const Configuration& c : states_[state].configurations) {
+    const Node& node = program_->nodes[c.node];
+    if (node.op == Node::Op::Control) out.push_back(static_cast<Token>(node.a));
+    if (node.op != Node::Op::Scan) continue;
+    for (const auto& [token, next] : program_->scan_states[node.a].controls) out.push_back(token);
+  }
+  std::ranges::sort(out);
+  out.erase(std::ranges::unique(out).begin(), out.end());
+  return out;
+}
+
+bool Automaton::allows_other_controls(State state) const {
+  return std::ranges::any_of(states_[state].configurations, [&](const Configuration& c) {
+    const Node& node = program_->nodes[c.node];
+    return node.op == Node::Op::Scan && program_->scan_states[node.a].other_control != kNowhere;
+  });
 }
 
 }  // namespace hearth::grammar

@@ -1,14 +1,14 @@
 // Automaton: walks a Program. A state is a set of (node, stack of returns); states and the steps between them are
 // computed when they are first taken and remembered, so that a step costs a table look-up after that. One thread.
 //
-// State numbers hold until reset(), which forgets everything but the program: whoever keeps one remembers what led to it
-// and walks again (engine/constraint.h).
+// State numbers hold until keep_only(), which forgets everything but the states it is given and numbers those anew.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -31,7 +31,13 @@ class Automaton {
     return known != kUnknown ? known : compute_step(from, byte);
   }
   [[nodiscard]] State step_all(State from, std::string_view bytes);
-  [[nodiscard]] State step_control(State from, Token token);
+  // In free text any control token may come; `named_only`: but not this one.
+  enum class Controls : std::uint8_t { Any, NamedOnly };
+  [[nodiscard]] State step_control(State from, Token token, Controls controls = Controls::Any);
+  // The control tokens that the grammar names here, allowed or not, each once.
+  [[nodiscard]] std::vector<Token> named_controls(State state) const;
+  // Whether control tokens that it does not name may come.
+  [[nodiscard]] bool allows_other_controls(State state) const;
   // Whether the text may be over here.
   [[nodiscard]] bool accepts(State state) const { return states_[state].accepts; }
   // The text may be over here, and nothing else may come.
@@ -42,8 +48,7 @@ class Automaton {
   // Too many states, or one that stands at too many places at once: steps lead to kDead from here on.
   [[nodiscard]] bool overflowed() const { return overflowed_; }
   [[nodiscard]] std::size_t bytes() const;
-  void reset();
-  [[nodiscard]] std::uint64_t generation() const { return generation_; }  // raised by reset()
+  void keep_only(std::span<State* const> kept);
 
  private:
   static constexpr std::uint32_t kUnknown = UINT32_MAX;
@@ -72,7 +77,6 @@ class Automaton {
   State intern();
 
   const std::shared_ptr<const Program> program_;
-  std::uint64_t generation_ = 0;
   State start_ = kDead;
   bool overflowed_ = false;
   std::vector<StateData> states_;

@@ -157,7 +157,7 @@ TEST_CASE("a rule that calls itself first, or stands at too many places, ends th
   CHECK(empty.accepts(empty.step(empty.start(), 'a')));
 }
 
-TEST_CASE("the states a text leads to are few and remembered, and forgotten by a reset") {
+TEST_CASE("the states a text leads to are few and remembered") {
   Automaton automaton = automaton_of("root ::= (\"\\\"\" [^\"]* \"\\\"\" \",\")*\n");
   std::set<State> states;
   State at = automaton.start();
@@ -166,8 +166,20 @@ TEST_CASE("the states a text leads to are few and remembered, and forgotten by a
       states.insert(at = automaton.step(at, static_cast<std::uint8_t>(c)));
   }
   CHECK(states.size() <= 4);
-  const std::uint64_t generation = automaton.generation();
-  automaton.reset();
-  CHECK(automaton.generation() == generation + 1);
-  CHECK(automaton.accepts(automaton.step_all(automaton.start(), "\"\",")));
+}
+
+TEST_CASE("states that are kept go on as before when the others are forgotten") {
+  Automaton automaton = automaton_of("root ::= value\nvalue ::= \"[\" (value (\",\" value)*)? \"]\" | [0-9]+\n");
+  State deep = automaton.step_all(automaton.start(), "[[[[1,2");
+  State other = automaton.step_all(automaton.start(), "[[]");
+  State dead = kDead;
+  const std::size_t before = automaton.bytes();
+  State* const kept[] = {&deep, &other, &dead};
+  automaton.keep_only(kept);
+  CHECK(automaton.bytes() < before);
+  CHECK(dead == kDead);
+  CHECK(automaton.accepts(automaton.step_all(deep, "3],[]]]]")));
+  CHECK(automaton.step_all(deep, "3],[]]]]]") == kDead);
+  CHECK(automaton.accepts(automaton.step_all(other, "]")));
+  CHECK(automaton.accepts(automaton.step_all(automaton.start(), "7")));
 }

@@ -7,12 +7,15 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "engine/constraint.h"
 #include "engine/sampler.h"
 #include "link/messages.h"
+#include "sched/thought_budget.h"
 
 namespace hearth::sched {
 
@@ -27,6 +30,8 @@ struct JobState {
   std::uint32_t prompt_tokens = 0;
   std::uint32_t tokens_max = 0;  // 0 = to the context's end
   engine::Sampler sampler;
+  std::unique_ptr<engine::Constraint> constraint;  // none: anything may be sampled
+  ThoughtBudget thought;
 
   std::string cache_salt;                    // jobs of different salts share nothing
   std::optional<engine::Sequence> sequence;  // while running

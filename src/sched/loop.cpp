@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -29,6 +30,7 @@ Loop::Loop(engine::Engine& engine, const Clock& clock, LoopOptions options, Publ
       options_(bounded(options, info_)),
       publish_(std::move(publish)),
       tokenizer_(engine.tokenizer()),
+      constraints_(tokenizer_, info_.vocabulary_count),
       cache_(engine, clock, options.cache),
       rows_max_(info_.batch_tokens_max) {}
 
@@ -139,9 +141,29 @@ void Loop::after_decode(std::int64_t decode_us) {
   }
 }
 
+// The token that the budget of thoughts writes, else the one the sampler draws; where the grammar refuses that one, the one
+// it draws with the same random number from what the grammar allows. Nothing when it allows nothing.
+std::optional<engine::Token> Loop::draw(JobState& job, std::span<const float> logits) {
+  if (const auto forced = job.thought.forced()) {
+    ++totals_.tokens_forced;
+    return forced;
+  }
+  const engine::Token token = job.sampler.sample(logits, job.tokens, job.sampled());
+  if (job.constraint == nullptr || job.constraint->allows(token)) return token;
+  ++totals_.tokens_redrawn;
+  const std::span<const float> allowed = job.constraint->masked(logits);
+  if (allowed.empty()) return std::nullopt;
+  const engine::Token again = job.sampler.sample(allowed, job.tokens, job.sampled());
+  if (!std::isfinite(allowed[static_cast<std::size_t>(again)])) return std::nullopt;
+  return again;
+}
+
 void Loop::sample(JobState& job, std::size_t row_index) {
   const std::span<const float> logits = engine_.logits(row_index);
-  const engine::Token token = job.sampler.sample(logits, job.tokens, job.sampled());
+  const std::optional<engine::Token> drawn = draw(job, logits);
+  if (!drawn)
+    return fail_job(job, {ErrorKind::Internal, "the model's vocabulary cannot write what this request's grammar asks for"});
+  const engine::Token token = *drawn;
   ++totals_.tokens_sampled;
   // The sampler passes over NaN, so this is a row of nothing else, or one that overflowed: an answer from it would be noise
   // up to the job's limit, which looks like a model that means it.
@@ -154,6 +176,7 @@ void Loop::sample(JobState& job, std::size_t row_index) {
   if (tokenizer_->is_end_of_generation(token)) return end(job, link::EndReason::EndOfTurn, 1);
   if (std::ranges::contains(job.stop_tokens, token)) return end(job, link::EndReason::StopToken, 1);
   job.tokens.push_back(token);
+  shape_with(job, token);
   link::TokenEvent event{.job = job.id};
   event.tokens.push_back({.token = token, .piece = tokenizer_->piece(token)});
   publish_(std::move(event));
@@ -255,6 +278,12 @@ std::map<std::string, std::uint64_t> Loop::counters() const {
       {"decode_calls", totals_.decode_calls},
       {"decode_us", totals_.decode_us},
       {"sample_us", totals_.sample_us},
+      {"tokens_redrawn", totals_.tokens_redrawn},
+      {"tokens_forced", totals_.tokens_forced},
+      {"grammars_compiled", constraints_.counts().compiled},
+      {"grammars_reused", constraints_.counts().reused},
+      {"grammars_bytes", constraints_.counts().bytes},
+      {"constraints_lost", totals_.constraints_lost},
   });
   return all;
 }

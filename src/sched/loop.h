@@ -68,6 +68,8 @@ class Loop {
 
   // admission (loop_admit.cpp)
   [[nodiscard]] Result<JobPointer> accept(link::Job&& job);
+  [[nodiscard]] Result<void> shape_answer(JobState& state, const link::Job& job);
+  void shape_with(JobState& job, engine::Token token);
   void admit();
   [[nodiscard]] bool waits_for_prefix(JobState& job);
   bool start(JobState& job);
@@ -86,6 +88,7 @@ class Loop {
   void build_batch();
   void after_decode(std::int64_t decode_us);
   void sample(JobState& job, std::size_t row_index);
+  [[nodiscard]] std::optional<engine::Token> draw(JobState& job, std::span<const float> logits);
   void tell_progress(JobState& job);
   void make_room();
   void fail_batch(const Error& error);
@@ -103,6 +106,7 @@ class Loop {
   const Publish publish_;
   const std::shared_ptr<const engine::Tokenizer> tokenizer_;
 
+  engine::Constraints constraints_;
   cache::PrefixCache cache_;
   std::deque<JobPointer> waiting_;  // in the order they will be admitted
   std::vector<JobPointer> running_;
@@ -124,6 +128,7 @@ class Loop {
                   jobs_preempted = 0, jobs_joined = 0;
     std::uint64_t tokens_prefilled = 0, tokens_cached = 0, tokens_sampled = 0;
     std::uint64_t decode_calls = 0, decode_us = 0, sample_us = 0;
+    std::uint64_t tokens_redrawn = 0, tokens_forced = 0, constraints_lost = 0;
   } totals_;
 };
 

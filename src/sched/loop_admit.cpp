@@ -67,11 +67,31 @@ Result<Loop::JobPointer> Loop::accept(link::Job&& job) {
   state->stop_tokens = std::move(job.stop_tokens);
   state->tokens_max = job.tokens_max;
   state->cache_salt = std::move(job.cache_salt);
+  TRY(shape_answer(*state, job));
   for (const std::uint32_t boundary : job.boundaries) {
     const std::uint32_t last = state->boundaries.empty() ? 0 : state->boundaries.back();
     if (boundary > last && boundary < state->prompt_tokens) state->boundaries.push_back(boundary);
   }
   return state;
+}
+
+// The grammar of the answer and the budget of its thoughts. Both follow from the tokens: a resumed job's are taken again.
+Result<void> Loop::shape_answer(JobState& state, const link::Job& job) {
+  if (!job.grammar.empty()) {
+    TRY_ASSIGN(state.constraint, constraints_.make(job.grammar, state.stop_tokens));
+  }
+  state.thought = ThoughtBudget(job.thought, *tokenizer_);
+  for (const engine::Token token : std::span(state.tokens).subspan(state.prompt_tokens)) shape_with(state, token);
+  return {};
+}
+
+void Loop::shape_with(JobState& job, engine::Token token) {
+  job.thought.take(token, *tokenizer_);
+  if (job.constraint == nullptr || job.constraint->take(token)) return;
+  // What was written for the model, or before a crash, is not what this grammar knows: the parser's repair is left.
+  log_error("sched", "job {}: token {} does not follow its grammar; the rest is not held to it", job.id, token);
+  job.constraint.reset();
+  ++totals_.constraints_lost;
 }
 
 void Loop::submit(link::Job job) {
