@@ -13,11 +13,15 @@ constexpr std::uint64_t kAnchorAwaitedMs = 60'000;
 
 std::uint64_t age(std::uint64_t now_ms, std::uint64_t then_ms) { return now_ms > then_ms ? now_ms - then_ms : 0; }
 
-Reuse reuse_of(const Block& block, std::uint64_t now_ms) {
-  return {.line = block.line, .uses = block.uses, .branches = block.branches, .age_ms = age(now_ms, block.used_ms)};
+Reuse reuse_of(const Block& block, const Appraiser& appraiser) {
+  return {.line = block.line,
+          .uses = block.uses,
+          .branches = block.branches,
+          .age_ms = age(appraiser.now_ms, block.used_ms),
+          .return_rate = appraiser.return_rate};
 }
 
-Reuse reuse_of(const Anchor& anchor, std::uint64_t now_ms) {
+Reuse reuse_of(const Anchor& anchor, const Appraiser& appraiser) {
   std::uint32_t branches = anchor.branches;
   if (anchor.tokens.size() == kBlockTokens) branches = best_child(*anchor.parent, anchor.tokens).child->branches;
   return {.line = anchor.line,
@@ -26,7 +30,8 @@ Reuse reuse_of(const Anchor& anchor, std::uint64_t now_ms) {
           .uses = anchor.uses,
           .branches = branches,
           .superseded = is_superseded(anchor),
-          .age_ms = age(now_ms, anchor.used_ms)};
+          .age_ms = age(appraiser.now_ms, anchor.used_ms),
+          .return_rate = appraiser.return_rate};
 }
 
 // The anchors that only this leaf covers, in order of position.
@@ -113,13 +118,13 @@ double Appraiser::operator()(const Block& leaf) const {
   const std::vector<const Anchor*> anchors = dependents(leaf);
   const bool awaited = !leaf.had_anchor && age(now_ms, leaf.stored_ms) < kAnchorAwaitedMs;
   if (!needs_snapshots || (anchors.empty() && awaited)) {
-    gains.push_back({prefill_us(cost, leaf.begin, leaf.end()), reuse_of(leaf, now_ms)});
+    gains.push_back({prefill_us(cost, leaf.begin, leaf.end()), reuse_of(leaf, *this)});
   }
   for (const Anchor* anchor : anchors) {
     // Without needs_snapshots an anchor's logits save the decode of one token.
     const std::uint32_t before =
         needs_snapshots ? anchor_position_before(*anchor->parent, anchor->tokens) : anchor->position - 1;
-    gains.push_back({prefill_us(cost, before, anchor->position), reuse_of(*anchor, now_ms)});
+    gains.push_back({prefill_us(cost, before, anchor->position), reuse_of(*anchor, *this)});
     candidate.bytes += anchor->bytes() + tree_bytes(*anchor);
     candidate.used_ms = std::max(candidate.used_ms, anchor->used_ms);
   }
@@ -132,7 +137,7 @@ double Appraiser::operator()(const Anchor& anchor) const {
   CHECK(anchor.parent != nullptr);
   const std::uint32_t before =
       needs_snapshots ? anchor_position_before(*anchor.parent, anchor.tokens) : anchor.position - 1;
-  const Gain gain{prefill_us(cost, before, anchor.position), reuse_of(anchor, now_ms)};
+  const Gain gain{prefill_us(cost, before, anchor.position), reuse_of(anchor, *this)};
   return worth({.gains = {&gain, 1}, .bytes = anchor.bytes() + tree_bytes(anchor), .used_ms = anchor.used_ms});
 }
 

@@ -15,6 +15,7 @@ struct Appraiser {
   PrefillCost cost;
   WorthFunction worth = cache::worth;
   std::uint64_t now_ms = 0;
+  double return_rate = 0.5;
 
   [[nodiscard]] double operator()(const Block& leaf) const;  // REQUIRES: in the tree
   [[nodiscard]] double operator()(const Anchor& anchor) const;

@@ -127,9 +127,11 @@ Block& PrefixTree::add_block(Block& parent, std::span<const Token> tokens, std::
     made.uses = tail->uses;
     made.had_anchor = tail->had_anchor;
     made.line = tail->line;
+    made.begins_line = tail->begins_line;
     remove(*tail, Gone::Replaced);
   } else {
     ++parent.branches;
+    made.begins_line = parent.is_root_node() || parent.branches > 1;
     for (Anchor* anchor : parent.anchors)
       if (anchor->tokens.size() < kBlockTokens && common_tokens(anchor->tokens, tokens) == anchor->tokens.size()) {
         ++anchor->branches;

@@ -32,7 +32,8 @@ struct Block {
   std::uint64_t stored_ms = 0, used_ms = 0;
   std::uint64_t stamp = 0;  // of its newest entry among the candidates for eviction
   LineKind line = LineKind::Unknown;
-  bool had_anchor = false;  // an anchor in or beyond it was kept once
+  bool begins_line = false;  // the first of its own line, where it left another one or a root
+  bool had_anchor = false;   // an anchor in or beyond it was kept once
 
   [[nodiscard]] std::uint32_t end() const { return begin + static_cast<std::uint32_t>(tokens.size()); }
   [[nodiscard]] bool is_root_node() const { return tokens.empty(); }

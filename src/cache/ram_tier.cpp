@@ -82,6 +82,7 @@ bool RamTier::put_block(const Root& root, std::span<const Token> line, Range ran
   CHECK(parent.end() == range.begin);
   Block& made = tree_->add_block(parent, line.subspan(range.begin, range.end - range.begin), std::move(bytes));
   made.line = line_kind_of(made, kind);
+  if (made.begins_line && made.line == LineKind::Unknown) experience_.count_begun();
   made.stored_ms = made.used_ms = now_ms;
   const BlockId id = made.id;
   push_candidate(made, now_ms);
@@ -137,6 +138,13 @@ void RamTier::unpin(const Match& match) {
 }
 
 void RamTier::touch(const Match& match, std::uint64_t now_ms) {
+  // A first return is counted where the line began.
+  for (const BlockId id : match.blocks) {
+    const Block& block = tree_->block(id);
+    if (block.begins_line && block.uses == 0 && block.line == LineKind::Unknown && block.end() <= match.tokens) {
+      experience_.count_returned();
+    }
+  }
   const auto use = [&](auto& node) {
     node.used_ms = std::max(node.used_ms, now_ms);
     if (node.uses < UINT32_MAX) ++node.uses;
@@ -179,6 +187,5 @@ void RamTier::clear() {
 }
 
 Counts RamTier::counts() const { return tree_->counts(); }
-void RamTier::check_invariants() const { tree_->check_invariants(); }
 
 }  // namespace hearth::cache

@@ -65,6 +65,7 @@ struct Counts {
 struct Block;
 struct Anchor;
 class PrefixTree;
+struct Appraiser;
 
 class RamTier {
  public:
@@ -127,6 +128,7 @@ class RamTier {
     std::variant<BlockId, AnchorId> id;
   };
 
+  [[nodiscard]] Appraiser appraiser(std::uint64_t now_ms) const;
   template <class Node>
   void push_candidate(Node& node, std::uint64_t now_ms);
   void rebuild_candidates(std::uint64_t now_ms);
@@ -142,6 +144,7 @@ class RamTier {
   std::unique_ptr<PrefixTree> tree_;
   std::vector<Entry> candidates_;  // a heap, the worst first
   std::uint64_t candidates_built_ms_ = 0;
+  Experience experience_;
   std::uint64_t stamp_ = 0;
   std::uint64_t now_ms_ = 0;  // the latest time heard of
 };

@@ -2,6 +2,7 @@
 // ways: a node became worth more (a hit), which is seen when it comes up and puts it back; or less (age), which the heap
 // cannot see, so it is built anew now and then. Everything that may go has a current entry.
 #include <algorithm>
+#include <unordered_set>
 #include <utility>
 
 #include "base/check.h"
@@ -12,32 +13,33 @@
 namespace hearth::cache {
 namespace {
 
-constexpr std::uint64_t kRebuildMs = 10'000;    // ages, and so the order, change little within ten seconds
+constexpr std::uint64_t kRebuildMs =
+    1000;  // worth falls fast at first; a rebuild looks at all nodes, a millisecond or two
 constexpr std::size_t kStaleEntriesMin = 1024;  // below this many stale entries a rebuild is not worth it
 constexpr std::size_t kNewestAnchorsKept = 4;   // of a line: two turns with two boundaries each
 
 bool may_go(const Block& block) { return block.parent != nullptr && block.pins == 0 && block.children.empty(); }
 bool may_go(const Anchor& anchor) { return anchor.parent != nullptr && anchor.pins == 0; }
 
-Appraiser appraiser(const RamTierOptions& options, std::uint64_t now_ms) {
-  return {options.needs_snapshots, options.cost, options.worth, now_ms};
-}
-
 }  // namespace
+
+Appraiser RamTier::appraiser(std::uint64_t now_ms) const {
+  return {options_.needs_snapshots, options_.cost, options_.worth, now_ms, experience_.return_rate()};
+}
 
 template <class Node>
 void RamTier::push_candidate(Node& node, std::uint64_t now_ms) {
   now_ms_ = std::max(now_ms_, now_ms);
   if (!may_go(node)) return;
   node.stamp = ++stamp_;
-  candidates_.push_back({appraiser(options_, now_ms_)(node), node.stamp, node.id});
+  candidates_.push_back({appraiser(now_ms_)(node), node.stamp, node.id});
   std::ranges::push_heap(candidates_, std::greater{}, &Entry::worth);
 }
 
 void RamTier::rebuild_candidates(std::uint64_t now_ms) {
   candidates_.clear();
   candidates_built_ms_ = now_ms;
-  const Appraiser appraise = appraiser(options_, now_ms);
+  const Appraiser appraise = appraiser(now_ms);
   const auto add = [&](auto& node) {
     if (node == nullptr || !may_go(*node)) return;
     node->stamp = ++stamp_;
@@ -92,7 +94,7 @@ bool RamTier::evict_if_current(AnchorId id, const Entry& entry) {
 template <class Node>
 bool RamTier::puts_back(Node& node) {
   if (candidates_.empty()) return false;
-  if (appraiser(options_, now_ms_)(node) <= candidates_.front().worth) return false;
+  if (appraiser(now_ms_)(node) <= candidates_.front().worth) return false;
   push_candidate(node, now_ms_);
   return true;
 }
@@ -105,7 +107,7 @@ void RamTier::thin_line(Anchor& newest, std::uint64_t now_ms) {
   std::uint64_t block_bytes = 0;
   for (const Block* node = newest.parent; !node->is_root_node(); node = node->parent) block_bytes += node->bytes.size();
   const std::size_t anchors_max = line_anchors_max(block_bytes, newest.bytes());
-  Appraiser appraise = appraiser(options_, now_ms);
+  Appraiser appraise = appraiser(now_ms);
   appraise.worth = worth;  // by worth under every policy
   while (anchors.size() > anchors_max) {
     auto worst = anchors.end();
@@ -124,13 +126,24 @@ void RamTier::thin_line(Anchor& newest, std::uint64_t now_ms) {
   }
 }
 
+void RamTier::check_invariants() const {
+  tree_->check_invariants();
+  std::unordered_set<std::uint64_t> current;
+  for (const Entry& entry : candidates_) current.insert(entry.stamp);
+  const auto check = [&](const auto& node) {
+    if (node != nullptr && may_go(*node)) CHECK(current.contains(node->stamp));
+  };
+  std::ranges::for_each(tree_->blocks(), check);
+  std::ranges::for_each(tree_->anchors(), check);
+}
+
 std::vector<BlockId> RamTier::blocks_by_worth(std::uint64_t now_ms) const {
   struct Ranked {
     double worth;
     std::uint32_t begin;
     const Block* block;
   };
-  const Appraiser appraise = appraiser(options_, now_ms);
+  const Appraiser appraise = appraiser(now_ms);
   std::unordered_map<const Block*, double> values;
   std::vector<const Block*> deepest_first;
   for (const auto& block : tree_->blocks())

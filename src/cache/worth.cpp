@@ -1,4 +1,4 @@
-// The numbers behind eviction. They are guesses about agents, checked against recorded kinds of work (traces_test.cpp).
+// The numbers behind eviction. They are guesses about agents, checked against kinds of agents' work beside LRU (traces_test.cpp).
 #include "cache/worth.h"
 
 #include <algorithm>
@@ -7,27 +7,26 @@
 namespace hearth::cache {
 namespace {
 
-constexpr double kMinute = 60'000;  // milliseconds
+constexpr double kSecond = 1000;         // milliseconds
+constexpr double kExperienceLines = 32;  // then the older half counts half: a flood is noticed within a dozen lines
 
 // Nothing known yet speaks for or against another use.
 double first_guess(const Reuse& reuse) {
   if (reuse.anchor && reuse.kind == AnchorKind::Trunk) return reuse.line == LineKind::OneShot ? 0.5 : 0.8;
   if (reuse.anchor && reuse.kind == AnchorKind::Branch) return 0.7;
-  double guess = 0.3;
+  double guess = 0.7 * reuse.return_rate;
   if (reuse.line == LineKind::Conversation) guess = 0.7;
   if (reuse.line == LineKind::OneShot) guess = 0.02;
   if (reuse.superseded) guess *= 0.08;  // a person goes back, or a client edits its history
   return guess;
 }
 
-// The age at which half of the likelihood is gone. Agents come back within seconds, people after lunch; what many lines share
-// is wanted again when the next of them starts.
+// The age at which half of the likelihood is gone. The time until somebody comes back has a long tail: after twice the wait it
+// is half as likely to be now. So this is also how many times longer one thing may wait than another of equal weight: what
+// many lines share is wanted again when the next of them starts.
 double half_age_ms(const Reuse& reuse) {
-  const bool shared =
-      reuse.branches >= 2 || (reuse.anchor && (reuse.kind == AnchorKind::Trunk || reuse.kind == AnchorKind::Branch));
-  if (shared) return 120 * kMinute;
-  if (reuse.line == LineKind::OneShot) return 0.5 * kMinute;
-  return reuse.line == LineKind::Conversation ? 30 * kMinute : 5 * kMinute;
+  if (reuse.anchor && (reuse.kind == AnchorKind::Trunk || reuse.kind == AnchorKind::Branch)) return 60 * kSecond;
+  return reuse.branches >= 2 ? 30 * kSecond : 10 * kSecond;
 }
 
 }  // namespace
@@ -38,12 +37,20 @@ double prefill_us(const PrefillCost& cost, std::uint32_t begin, std::uint32_t en
   return end <= begin ? 0 : count * (cost.token_us + middle * cost.depth_us);
 }
 
+void Experience::count_begun() {
+  begun += 1;
+  if (begun < kExperienceLines) return;
+  begun /= 2;
+  returned /= 2;
+}
+
+double Experience::return_rate() const { return std::clamp(returned / begun, 0.02, 1.0); }
+
 double likelihood(const Reuse& reuse) {
   // Each hit and each further branch halves, thirds, ... what is left of the doubt.
   const double doubt =
       (1 - first_guess(reuse)) / (1.0 + reuse.uses) / std::max(1.0, static_cast<double>(reuse.branches));
-  const double half_age = half_age_ms(reuse) * (1 + std::log2(1.0 + reuse.uses));
-  return (1 - doubt) / (1 + static_cast<double>(reuse.age_ms) / half_age);
+  return (1 - doubt) / (1 + static_cast<double>(reuse.age_ms) / half_age_ms(reuse));
 }
 
 double worth(const Candidate& candidate) {

@@ -17,6 +17,15 @@ struct PrefillCost {
 // Where an anchor stands; the renderer's boundaries, and branch points found in a prefill.
 enum class AnchorKind { Trunk, Turn, Suffix, ReplyEnd, Branch };
 
+// How often new lines come back, learned while they pass: under a flood of one-shot work the guess for a first turn falls,
+// among agents it rises. Old experience fades.
+struct Experience {
+  double begun = 3, returned = 2;  // before any: two of three first turns get a second one
+  void count_begun();
+  void count_returned() { returned += 1; }
+  [[nodiscard]] double return_rate() const;
+};
+
 // What is known of the line of tokens that something was stored for.
 enum class LineKind {
   Unknown,       // a first turn: nobody can tell yet
@@ -33,6 +42,7 @@ struct Reuse {
   std::uint32_t branches = 0;  // different continuations ever kept; 2 or more make it a trunk
   bool superseded = false;     // a later anchor of its only continuation is kept: a hit here is a rewind
   std::uint64_t age_ms = 0;    // since it was stored or last used
+  double return_rate = 0.5;    // of lines that nothing is known about (Experience)
 };
 [[nodiscard]] double likelihood(const Reuse& reuse);  // (0, 1]
 
