@@ -13,7 +13,7 @@ PrefixCache::PrefixCache(engine::Engine& engine, const Clock& clock, CacheLimits
       clock_(clock),
       limits_(limits),
       keeps_anchors_(engine.info().memory_kind != engine::MemoryKind::Attention),
-      moves_(engine.info().state_form == engine::StateForm::Cells && limits.ram_bytes_max > 0),
+      can_move_(engine.info().state_form == engine::StateForm::Cells),
       unit_(std::max<std::uint32_t>(engine.info().prefill_unit, 1)),
       lines_(engine.info().sequences_max),
       ram_({.bytes_max = limits.ram_bytes_max, .needs_snapshots = keeps_anchors_}) {
@@ -155,7 +155,7 @@ void PrefixCache::drop(Sequence sequence) {
 void PrefixCache::keep_anchor(Sequence sequence, AnchorKind kind) {
   const Line& source = line(sequence);
   CHECK(source.state == Line::State::Running && source.root != nullptr);
-  if (!keeps_anchors_ || !moves_ || source.tokens.empty()) return;
+  if (!keeps_anchors_ || !moves() || source.tokens.empty()) return;
   const auto position = static_cast<std::uint32_t>(source.tokens.size());
   if (position != storable_tokens(source) || ram_.has_anchor(*source.root, source.tokens, position)) return;
   line(sequence).in_ram = 0;  // some of it may have been evicted since
@@ -175,7 +175,7 @@ bool PrefixCache::make_room() {
   return true;
 }
 
-void PrefixCache::set_ram_budget(std::uint64_t bytes) { ram_.set_budget(std::min(bytes, limits_.ram_bytes_max), now_ms()); }
+void PrefixCache::set_ram_budget(std::uint64_t bytes) { ram_.set_budget(bytes, now_ms()); }
 
 std::uint64_t PrefixCache::ram_bytes() const { return ram_.counts().bytes(); }
 

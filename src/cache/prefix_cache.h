@@ -106,6 +106,7 @@ class PrefixCache {
   [[nodiscard]] std::uint32_t shared_with_running(const Line& idle) const;
   [[nodiscard]] std::uint32_t storable_tokens(const Line& line) const;
 
+  [[nodiscard]] bool moves() const { return can_move_ && ram_.budget_bytes() > 0; }
   [[nodiscard]] std::uint64_t now_ms() const { return static_cast<std::uint64_t>(clock_.now_ms()); }
   Line& line(Sequence sequence) { return lines_[static_cast<std::size_t>(sequence)]; }
   [[nodiscard]] const Line& line(Sequence sequence) const { return lines_[static_cast<std::size_t>(sequence)]; }
@@ -114,7 +115,7 @@ class PrefixCache {
   const Clock& clock_;
   const CacheLimits limits_;
   const bool keeps_anchors_;
-  const bool moves_;              // whether states can leave the pool at all
+  const bool can_move_;           // whether states can leave the pool at all
   const std::uint32_t unit_;      // exact mode: only whole units are reused; else 1
   std::vector<Line> lines_;       // one per sequence
   mutable std::map<std::string, Root> roots_;

@@ -66,7 +66,7 @@ Start PrefixCache::choose_start(const Root& root, std::span<const Token> prompt)
     start.way = all_used ? Start::Way::TakeOver : Start::Way::Fork;
     start.live_tokens = live.usable;
   }
-  if (!moves_) return start;
+  if (!moves()) return start;
 
   Match ram = ram_.find(root, prompt, wanted_max(prompt));
   start.longest = std::max(start.longest, ram.attention_tokens / unit_ * unit_);

@@ -137,7 +137,7 @@ PrefixCache::Export PrefixCache::export_block(Sequence sequence, std::uint32_t e
 
 void PrefixCache::keep_blocks(Sequence sequence) {
   const Line& source = line(sequence);
-  if (!keeps_anchors_ || !moves_ || source.ram_refused) return;
+  if (!keeps_anchors_ || !moves() || source.ram_refused) return;
   const std::uint32_t full = storable_tokens(source) / kBlockTokens * kBlockTokens;
   Export slice = source.in_ram < full ? Export::Some : Export::All;
   while (slice == Export::Some) slice = export_block(sequence, full);
@@ -161,7 +161,7 @@ PrefixCache::Export PrefixCache::export_slice(Sequence sequence) {
 
 // False: RAM did not take all of it.
 bool PrefixCache::export_whole(Sequence sequence) {
-  if (!moves_) return false;
+  if (!moves()) return false;
   line(sequence).in_ram = 0;  // some of it may have been evicted since
   Export slice = Export::Some;
   while (slice == Export::Some) slice = export_slice(sequence);
@@ -170,7 +170,7 @@ bool PrefixCache::export_whole(Sequence sequence) {
 }
 
 bool PrefixCache::demote_step(std::int64_t budget_us, bool jobs_run) {
-  if (!moves_) return false;
+  if (!moves()) return false;
   if (!demoted_) {
     demoted_ = next_to_demote(jobs_run);
     if (!demoted_) return false;

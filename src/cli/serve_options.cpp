@@ -66,6 +66,18 @@ CLI::Validator context_size() {
       "N|auto");
 }
 
+CLI::Validator memory_size() {
+  return CLI::Validator(
+      [](std::string& value) -> std::string {
+        const std::string size = value.ends_with('B') ? value.substr(0, value.size() - 1) : value;
+        const auto digits = size.find_first_not_of("0123456789");
+        const bool whole = digits == std::string::npos || (digits + 1 == size.size() && std::string("KMGT").contains(size[digits]));
+        if (value == "auto" || (!size.empty() && digits != 0 && whole)) return {};
+        return "'" + value + "' is no size: give 8G, 512M, 0 or auto";
+      },
+      "SIZE|auto");
+}
+
 void add_engine_flags(CLI::App& command, ServeOptions& options) {
   const CLI::IsMember kv_type({"auto", "f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0"});
   // The engine's own bounds (engine/options.cpp), so that a slip is said at once and by us.
@@ -91,6 +103,8 @@ void add_engine_flags(CLI::App& command, ServeOptions& options) {
                    CLI::Range(-1, 100000) | CLI::IsMember({"all", "auto"}), "Layers on the GPU; -1 = all (-ngl)");
   add_engine_value(command, options, "--cache-type-k", "--cache-type-k", kv_type, "Type of the K cache (-ctk)");
   add_engine_value(command, options, "--cache-type-v", "--cache-type-v", kv_type, "Type of the V cache (-ctv)");
+  add_engine_value(command, options, "--cache-ram", "--cache-ram", memory_size(),
+                   "RAM for prefixes of conversations that rest: 8G, 512M, 0 = none, auto = half of what is free");
   add_engine_value(command, options, "--flash-attn", "--flash-attn", CLI::IsMember({"on", "off", "auto"}),
                    "Flash attention (-fa)");
   add_engine_switch(command, options, "--no-mmap", "Read the model into memory instead of mapping its file");

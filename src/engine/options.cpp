@@ -69,6 +69,28 @@ Result<void> set_flash_attention(FlashAttention& to, std::string_view flag, std:
   return {};
 }
 
+// "8G", "512M", "0", "auto". Powers of 1024; a number without a letter is bytes.
+Result<void> set_bytes(std::optional<std::uint64_t>& to, std::string_view flag, std::string_view text) {
+  to.reset();
+  if (text == "auto") return {};
+  constexpr std::string_view kUnits = "KMGT";
+  constexpr std::uint64_t kBytesMax = std::uint64_t{1} << 44;
+  std::string_view digits = text;
+  std::uint64_t factor = 1;
+  if (!digits.empty() && digits.ends_with('B')) digits.remove_suffix(1);
+  if (!digits.empty())
+    if (const std::size_t unit = kUnits.find(digits.back()); unit != std::string_view::npos) {
+      factor = std::uint64_t{1024} << (10 * unit);
+      digits.remove_suffix(1);
+    }
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  if (error != std::errc{} || end != digits.data() + digits.size() || value > kBytesMax / factor)
+    return fail(ErrorKind::InvalidInput, std::format("{} takes a size as 8G, 512M or 0, or auto, not \"{}\"", flag, text));
+  to = value * factor;
+  return {};
+}
+
 bool set_switch(EngineOptions& options, std::string_view flag) {
   if (flag == "--no-mmap")
     options.mmap = false;
@@ -133,6 +155,8 @@ Result<bool> set_value(EngineOptions& options, std::string_view flag, std::strin
     TRY(set_kv_type(options.kv_type_k, flag, value));
   else if (flag == "--cache-type-v")
     TRY(set_kv_type(options.kv_type_v, flag, value));
+  else if (flag == "--cache-ram")
+    TRY(set_bytes(options.cache_ram_bytes, flag, value));
   else if (flag == "--flash-attn")
     TRY(set_flash_attention(options.flash_attention, flag, value));
   else

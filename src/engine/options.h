@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -26,6 +27,8 @@ struct EngineOptions {
   KvType kv_type_k = KvType::Auto;    // Auto: per back end, by measurement (ARCHITECTURE.md)
   KvType kv_type_v = KvType::Auto;
   FlashAttention flash_attention = FlashAttention::On;
+  // RAM for prefixes that are kept outside the context's own memory; nothing = as much as is sensible here.
+  std::optional<std::uint64_t> cache_ram_bytes;
   bool mmap = true;
   bool mlock = false;
   bool check_memory = true;  // the pre-flight; off only by the user's explicit word
@@ -33,7 +36,7 @@ struct EngineOptions {
 };
 
 // The engine program's flags, named as llama-server's users know them (--model, --ctx N|auto, --parallel, --batch-size,
-// --ubatch-size, --threads, --threads-batch, --n-gpu-layers N|all, --cache-type-k, --cache-type-v, --flash-attn on|off|auto,
+// --ubatch-size, --threads, --threads-batch, --n-gpu-layers N|all, --cache-type-k, --cache-type-v, --cache-ram SIZE|auto, --flash-attn on|off|auto,
 // --no-mmap, --mlock, --no-memory-check; also -m -c -np -b -ub -t -tb -ngl -ctk -ctv -fa). `--flag value` and `--flag=value`.
 // --vocabulary-only is for hearth's own debug commands.
 [[nodiscard]] Result<EngineOptions> parse_options(std::span<const std::string> arguments);

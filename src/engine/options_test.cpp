@@ -13,6 +13,19 @@ Result<EngineOptions> parse(std::vector<std::string> arguments) { return parse_o
 
 }  // namespace
 
+TEST_CASE("the cache's RAM is a size, or left to us") {
+  const auto parsed = [](const std::string& value) {
+    const std::vector<std::string> words{"--model", "m", "--cache-ram", value};
+    return parse_options(words);
+  };
+  CHECK(parsed("8G")->cache_ram_bytes == std::uint64_t{8} << 30);
+  CHECK(parsed("512MB")->cache_ram_bytes == std::uint64_t{512} << 20);
+  CHECK(parsed("0")->cache_ram_bytes == 0);
+  CHECK(parsed("1000")->cache_ram_bytes == 1000);
+  CHECK_FALSE(parsed("auto")->cache_ram_bytes);
+  for (const char* wrong : {"", "G", "8X", "-1", "8 G", "99999999T", "1.5G"}) CHECK_FALSE(parsed(wrong));
+}
+
 TEST_CASE("every flag sets its knob, long, short and with an equals sign") {
   const auto options = parse({"-m",
                               "a b.gguf",

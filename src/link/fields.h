@@ -28,6 +28,7 @@ auto fields(Either<Job> auto& m) {
 }
 auto fields(Either<Cancel> auto& m) { return std::tie(m.job); }
 auto fields(Either<Probe> auto& m) { return std::tie(m.id, m.tokens); }
+auto fields(Either<CacheBudget> auto& m) { return std::tie(m.automatic, m.ram_bytes); }
 auto fields(Either<StatsRequest> auto& m) { return std::tie(m.id); }
 auto fields(Either<Shutdown> auto&) { return std::tie(); }
 

@@ -67,6 +67,11 @@ struct Probe {
 struct StatsRequest {
   std::uint64_t id = 0;
 };
+// How much RAM the prefix cache may use from now on.
+struct CacheBudget {
+  bool automatic = true;  // as the engine finds sensible; ram_bytes then means nothing
+  std::uint64_t ram_bytes = 0;
+};
 struct Shutdown {};  // finish nothing, keep nothing, exit 0
 
 // ---- engine -> front --------------------------------------------------------------------------------------
@@ -148,7 +153,7 @@ struct StatsReply {
   std::map<std::string, std::uint64_t> counters;  // name -> value; units are in the names
 };
 
-using FrontMessage = std::variant<TokenizeRequest, Job, Cancel, Probe, StatsRequest, Shutdown>;
+using FrontMessage = std::variant<TokenizeRequest, Job, Cancel, Probe, StatsRequest, Shutdown, CacheBudget>;
 using EngineMessage = std::variant<LoadProgress, LoadFailed, Hello, TokenizeReply, JobStarted, JobProgress, TokenEvent,
                                    JobEnd, ProbeReply, StatsReply>;
 

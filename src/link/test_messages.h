@@ -48,6 +48,7 @@ inline std::vector<FrontMessage> every_front_message() {
       Cancel{.job = 9},
       Probe{.id = 3, .tokens = {1, 2, 3}},
       StatsRequest{.id = 4},
+      CacheBudget{.automatic = false, .ram_bytes = std::uint64_t{1} << 40},
       Shutdown{}};
 }
 

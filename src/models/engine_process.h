@@ -72,6 +72,8 @@ class EngineProcess {
   // on_end(Cancelled) follows, from the engine or, while it restarts, at once. A job that has ended is ignored.
   virtual void cancel(link::JobId job) = 0;
   virtual void stats(std::function<void(Result<link::StatsReply>)> done) = 0;
+  // Holds for the engines that are started later, too.
+  virtual void set_cache_budget(link::CacheBudget budget) = 0;
   // Ends the engine and every job (Failed, Unavailable), and waits for both. Never from a listener or callback.
   virtual void stop() = 0;
 };

@@ -113,6 +113,7 @@ void Supervisor::become_ready(link::Hello hello) {
     hello_ = std::make_shared<const link::Hello>(std::move(hello));
     state_ = EngineState::Ready;
     ended = jobs_.end_those_that_fill(hello_->context_tokens);
+    if (cache_budget_) queue_locked(std::make_shared<link::FrontMessage>(*cache_budget_));
     for (Message& question : asks_.questions()) queue_locked(std::move(question));
     board_waiting_locked();
   }

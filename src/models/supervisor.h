@@ -47,6 +47,7 @@ class Supervisor final : public EngineProcess {
                             std::function<void(Result<link::TokenizeReply>)> done) override;
   [[nodiscard]] Result<link::JobId> submit(link::Job job, std::shared_ptr<JobListener> listener) override;
   void cancel(link::JobId job) override;
+  void set_cache_budget(link::CacheBudget budget) override;
   void stats(std::function<void(Result<link::StatsReply>)> done) override;
   void stop() override;
 
@@ -108,6 +109,7 @@ class Supervisor final : public EngineProcess {
   // Guarded by mutex_.
   mutable std::mutex mutex_;
   std::condition_variable changed_;  // for launch(), stop() and the send thread
+  std::optional<link::CacheBudget> cache_budget_;  // the operator's, for this engine and the next
   EngineState state_ = EngineState::Loading;
   std::shared_ptr<const link::Hello> hello_;
   std::shared_ptr<link::Channel> link_;  // changed by the link thread only, which therefore reads it without the mutex

@@ -111,6 +111,12 @@ void Supervisor::stats(std::function<void(Result<link::StatsReply>)> done) {
   });
 }
 
+void Supervisor::set_cache_budget(link::CacheBudget budget) {
+  const std::lock_guard lock(mutex_);
+  cache_budget_ = budget;
+  if (state_ == EngineState::Ready) queue_locked(std::make_shared<link::FrontMessage>(budget));
+}
+
 void Supervisor::ask(link::FrontMessage question, std::uint64_t id, std::size_t bytes, AskDone done) {
   const auto message = std::make_shared<const link::FrontMessage>(std::move(question));
   std::unique_lock lock(mutex_);

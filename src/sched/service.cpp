@@ -104,6 +104,7 @@ void Service::serve(engine::Engine& engine) {
   const SteadyClock clock;
   LoopOptions options = options_;
   if (!options.cache_bytes_given) options.cache.ram_bytes_max = cache_bytes_auto(engine::free_ram_bytes());
+  cache_bytes_most_ = options.cache.ram_bytes_max;
   Loop loop(engine, clock, options, [this](const link::EngineMessage& message) { send(message); });
   std::int64_t budget_checked_ms = clock.now_ms();
   bool works = false;
@@ -117,7 +118,7 @@ void Service::serve(engine::Engine& engine) {
     if (clock.now_ms() - budget_checked_ms >= kBudgetEvery_ms) {
       budget_checked_ms = clock.now_ms();
       if (const auto free_bytes = engine::free_ram_bytes())
-        loop.set_cache_budget(cache_budget(options.cache.ram_bytes_max, loop.cache_ram_bytes(), *free_bytes));
+        loop.set_cache_budget(cache_budget(cache_bytes_most_, loop.cache_ram_bytes(), *free_bytes));
     }
   }
 }
@@ -130,6 +131,9 @@ bool Service::handle(Loop& loop, link::FrontMessage&& message) {
     loop.cancel(cancel->job);
   } else if (const auto* probe = std::get_if<link::Probe>(&message)) {
     send(link::ProbeReply{.id = probe->id, .cached_tokens = loop.usable_tokens(probe->tokens)});
+  } else if (const auto* budget = std::get_if<link::CacheBudget>(&message)) {
+    cache_bytes_most_ = budget->automatic ? cache_bytes_auto(engine::free_ram_bytes()) : budget->ram_bytes;
+    loop.set_cache_budget(cache_bytes_most_);
   } else if (const auto* request = std::get_if<link::StatsRequest>(&message)) {
     send(link::StatsReply{.id = request->id, .counters = loop.counters()});
   } else {

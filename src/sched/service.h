@@ -49,6 +49,7 @@ class Service {
 
   BoundedQueue<link::FrontMessage> queue_;
   std::promise<TokenizerPointer> tokenizer_promise_;  // fulfilled once: by the loaded engine, or null
+  std::uint64_t cache_bytes_most_ = 0;                // loop thread; the budget is this or less (cache_budget.h)
   SegmentTokens segment_tokens_;                      // I/O thread
   std::thread reader_;
 };

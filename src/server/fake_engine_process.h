@@ -53,6 +53,8 @@ class FakeEngineProcess final : public models::EngineProcess {
     return ++job_id;
   }
   void cancel(link::JobId cancelled) override { cancelled_jobs.push_back(cancelled); }
+  void set_cache_budget(link::CacheBudget budget) override { cache_budget = budget; }
+  link::CacheBudget cache_budget;
   void stats(std::function<void(Result<link::StatsReply>)> done) override {
     done(link::StatsReply{.id = 1, .counters = {{"tokens_sampled", 3}}});
   }

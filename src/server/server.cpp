@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/utf8.h"
+#include "server/cache_settings.h"
 #include "server/call.h"
 #include "server/messages.h"
 #include "server/status.h"
@@ -14,7 +15,7 @@
 namespace hearth::server {
 namespace {
 
-enum class Action { Root, Hello, Health, Messages, CountTokens, ModelList, Model, Status };
+enum class Action { Root, Hello, Health, Messages, CountTokens, ModelList, Model, Status, Cache };
 
 // A base URL given with /v1 makes clients ask for /v1/v1/...; both mean the same. A slash at the end means nothing.
 std::string_view plain_path(std::string_view path) {
@@ -43,6 +44,7 @@ constexpr std::array kRoutes = {
     Hall::Route{"/v1/models", "GET", Action::ModelList, KeyNeeded::Yes},
     Hall::Route{kModelPrefix, "GET", Action::Model, KeyNeeded::Yes},
     Hall::Route{"/v1/hearth/status", "GET", Action::Status, KeyNeeded::Yes},
+    Hall::Route{"/v1/hearth/cache", "POST", Action::Cache, KeyNeeded::Yes},
     Hall::Route{"/", "GET", Action::Root, KeyNeeded::No},
     Hall::Route{"/api/hello", "GET", Action::Hello, KeyNeeded::No},
     Hall::Route{"/health", "GET", Action::Health, KeyNeeded::No},
@@ -118,6 +120,7 @@ void Hall::dispatch(const std::shared_ptr<Call>& call, const Route& route, std::
     case Action::ModelList: return answer_model_list(call, models_);
     case Action::Model: return answer_model(call, models_, path.substr(kModelPrefix.size()));
     case Action::Status: return answer_status(call, models_, log_);
+    case Action::Cache: return answer_cache_budget(call, models_);
     case Action::Health: return answer_health(call, models_);
     case Action::Hello: return call->respond_json(200, Json::object({{"hello", "hearth"}}));
     case Action::Root: return answer_root(call, models_);

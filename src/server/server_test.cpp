@@ -60,6 +60,31 @@ TEST_CASE("with a key, only root and health are open") {
   CHECK(t.ask("GET", "/v1/models", "", {{"x-api-key", "secret"}})->status == 200);
 }
 
+TEST_CASE("the cache's RAM is changed while the server runs, and nonsense changes nothing") {
+  TestHall t;
+  const auto set = t.ask("POST", "/v1/hearth/cache", R"({"ram_bytes":1048576})");
+  CHECK(set->status == 200);
+  CHECK_FALSE(t.engine.cache_budget.automatic);
+  CHECK(t.engine.cache_budget.ram_bytes == 1048576);
+  for (const char* body : {"", "{}", "[]", R"({"ram_bytes":-1})", R"({"ram_bytes":"much"})", R"({"ram_bytes":1e30})"})
+    CHECK(t.ask("POST", "/v1/hearth/cache", body)->status == 400);
+  CHECK(t.engine.cache_budget.ram_bytes == 1048576);
+  CHECK(t.ask("POST", "/v1/hearth/cache", R"({"ram_bytes":"auto"})")->status == 200);
+  CHECK(t.engine.cache_budget.automatic);
+}
+
+TEST_CASE("a request carries its key's salt to the engine") {
+  TestHall t({.api_keys = {"ann", "bob"}});
+  const std::string body = R"({"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"}]})";
+  const auto salt = [&](const char* key) {
+    const auto exchange = t.ask("POST", "/v1/messages", body, {{"x-api-key", key}});
+    return t.engine.job.cache_salt;
+  };
+  const std::string ann = salt("ann");
+  CHECK_FALSE(ann.empty());
+  CHECK(salt("bob") != ann);
+}
+
 TEST_CASE("a browser of a friendly origin is answered, with its preflight; another is refused") {
   TestHall t({.api_keys = {"secret"}});
   const auto preflight = t.ask("OPTIONS", "/v1/messages", "",

@@ -176,6 +176,7 @@ class ScriptedEngine {
     reply.count = static_cast<std::uint32_t>(reply.tokens.size());
     say(reply);
   }
+  void on(const CacheBudget&) {}
   void on(const StatsRequest& request) {
     say(StatsReply{
         .id = request.id,
