@@ -107,6 +107,10 @@ void add_engine_flags(CLI::App& command, ServeOptions& options) {
                    "RAM for prefixes of conversations that rest: 8G, 512M, 0 = none, auto = half of what is free");
   add_engine_value(command, options, "--flash-attn", "--flash-attn", CLI::IsMember({"on", "off", "auto"}),
                    "Flash attention (-fa)");
+  add_engine_switch(
+      command, options, "--exact",
+      "Answers do not depend on the cache, on other streams or on order, bit for bit; costs a context for each "
+      "running job and the speed of decoding together");
   add_engine_switch(command, options, "--no-mmap", "Read the model into memory instead of mapping its file");
   add_engine_switch(command, options, "--mlock", "Keep the model from being swapped out");
   add_engine_switch(command, options, "--no-memory-check", "Load even when it does not seem to fit");

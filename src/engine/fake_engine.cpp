@@ -21,6 +21,7 @@
 namespace hearth::engine {
 namespace {
 
+constexpr std::uint32_t kFakePrefillUnit = 256;   // as the real one's
 constexpr std::int64_t kSleepSliceMs = 20;        // how late a cancel is heard during a scripted delay
 constexpr std::int64_t kForgottenDelayMs = 1000;  // a delay not asked for again since is a new one
 constexpr std::size_t kScriptBytesMax = 64U << 20;
@@ -62,6 +63,8 @@ FakeEngine::FakeEngine(FakeOptions options)
   info_.kv_types = "none";
   info_.memory_kind = script.memory_kind;
   info_.state_form = options_.state_form;
+  info_.exact = options_.exact;
+  if (options_.exact) info_.prefill_unit = kFakePrefillUnit;
   info_.context_tokens = info_.trained_context_tokens = script.context_tokens;
   info_.sequences_max = script.sequences;
   info_.batch_tokens_max = options_.batch_tokens_max;
@@ -93,12 +96,11 @@ const FakeEngine::Line& FakeEngine::line_of(Sequence sequence) const {
   return lines_[static_cast<std::size_t>(sequence)];
 }
 
-void FakeEngine::append(Line& line, Token token) {
-  const std::uint64_t before = line.cells.empty() ? kFakeHashSeed : cells_[line.cells.back()].hash;
+void FakeEngine::append(Line& line, Token token, std::uint64_t hash) {
   CHECK(!free_cells_.empty());
   const std::uint32_t index = free_cells_.back();
   free_cells_.pop_back();
-  cells_[index] = Cell{.token = token, .holders = 1, .hash = chain(before, token)};
+  cells_[index] = Cell{.token = token, .holders = 1, .hash = hash};
   line.cells.push_back(index);
   ++cells_used_;
 }
@@ -113,6 +115,19 @@ void FakeEngine::pop(Line& line, std::size_t keep) {
   }
 }
 
+// By sequence: where its rows of this batch begin and how many they are. CHECKs what an exact engine asks for.
+std::vector<std::uint64_t> FakeEngine::shapes_of(std::span<const Row> rows) const {
+  std::vector<std::uint64_t> shapes(options_.exact ? lines_.size() : 0);
+  if (!options_.exact) return shapes;
+  for (const Row& row : rows) ++shapes[static_cast<std::size_t>(row.sequence)];
+  for (std::size_t i = 0; i < shapes.size(); ++i) {
+    const std::size_t begin = lines_[i].cells.size();
+    CHECK(shapes[i] <= 1 || (begin % info_.prefill_unit == 0 && shapes[i] <= info_.prefill_unit));
+    if (shapes[i] > 0) shapes[i] = begin << 16U | shapes[i];
+  }
+  return shapes;
+}
+
 Result<DecodeOutcome> FakeEngine::decode(std::span<const Row> rows) {
   CHECK(!rows.empty() && rows.size() <= options_.batch_tokens_max);
   for (const Row& row : rows) {
@@ -125,6 +140,7 @@ Result<DecodeOutcome> FakeEngine::decode(std::span<const Row> rows) {
 
   std::vector<std::size_t> length_before(lines_.size());
   for (std::size_t i = 0; i < lines_.size(); ++i) length_before[i] = lines_[i].cells.size();
+  const std::vector<std::uint64_t> shapes = shapes_of(rows);
   logits_.clear();
   logits_offset_of_row_.assign(rows.size(), -1);
   bool later = false;
@@ -132,7 +148,9 @@ Result<DecodeOutcome> FakeEngine::decode(std::span<const Row> rows) {
     const Row& row = rows[i];
     Line& line = lines_[static_cast<std::size_t>(row.sequence)];
     CHECK(row.position >= 0 && static_cast<std::size_t>(row.position) == line.cells.size());
-    append(line, row.token);
+    const std::uint64_t next_hash = chain(hash_of(line), row.token);
+    append(line, row.token,
+           options_.exact ? mix_u64(next_hash, shapes[static_cast<std::size_t>(row.sequence)]) : next_hash);
     CHECK(line.cells.size() <= info_.context_tokens);
     if (!row.wants_logits) continue;
     const std::uint64_t hash = cells_[line.cells.back()].hash;
@@ -330,7 +348,9 @@ Result<std::unique_ptr<Engine>> load_fake_engine(const EngineOptions& options) {
   if (options.context_tokens != 0)
     fake.script.context_tokens = std::min(fake.script.context_tokens, options.context_tokens);
   fake.batch_tokens_max = std::max<std::uint32_t>(options.batch_tokens, 1);
-  fake.script.sequences = std::max(fake.script.sequences, options.parallel_jobs);
+  fake.exact = options.exact;
+  fake.script.sequences =
+      options.exact ? options.parallel_jobs : std::max(fake.script.sequences, options.parallel_jobs);
   if (const char* state = std::getenv("HEARTH_FAKE_STATE"); state != nullptr) fake.state_path = state;
   return std::make_unique<FakeEngine>(std::move(fake));
 }

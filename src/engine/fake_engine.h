@@ -26,6 +26,8 @@ struct FakeOptions {
   std::uint32_t batch_tokens_max = 2048;
   float certainty = 50.0F;  // added to the right token's logit; the others lie in [0, 4)
   StateForm state_form = StateForm::Cells;
+  bool exact =
+      false;  // as EngineInfo::exact: other shapes are CHECKed, and logits tell in which shape a cell was computed
   std::string state_path;  // counts crashes over restarts; empty: not counted
 };
 
@@ -69,8 +71,11 @@ class FakeEngine final : public Engine {
   [[nodiscard]] Line& line_of(Sequence sequence);
   [[nodiscard]] const Line& line_of(Sequence sequence) const;
   [[nodiscard]] std::uint64_t hash_of(const Line& line) const;
-  void append(Line& line, Token token);
+  [[nodiscard]] std::vector<std::uint64_t> shapes_of(std::span<const Row> rows) const;
+  void append(Line& line, Token token, std::uint64_t hash);
   void pop(Line& line, std::size_t keep);
+  void write_cells(std::vector<std::uint8_t>& bytes, const Line& line, std::uint32_t begin, std::uint32_t end) const;
+  void read_cells(Line& line, std::span<const std::uint8_t> payload, std::uint32_t count);
   [[nodiscard]] Token next_token(Line& line, const FakeRule*& rule) const;
   void update_answer(Line& line) const;
   void write_logits(std::size_t row_index, std::uint64_t hash, Token next);

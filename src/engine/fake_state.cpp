@@ -1,5 +1,6 @@
-// State out of and into the fake engine: the tokens themselves, with the hash of everything before them, so that a piece
-// that comes back in a wrong place is noticed. As strict as the real engine: room, lengths, order, snapshots.
+// State out of and into the fake engine: each cell's token and its hash (of the tokens before it, and in an exact engine of
+// how they were computed), so that a piece that comes back in a wrong place is noticed. As strict as the real engine:
+// room, lengths, order, snapshots. The engine's thread.
 #include <algorithm>
 #include <cstring>
 
@@ -10,6 +11,8 @@
 
 namespace hearth::engine {
 namespace {
+
+constexpr std::size_t kCellBytes = sizeof(Token) + sizeof(std::uint64_t);
 
 template <class T>
 void append_value(std::vector<std::uint8_t>& bytes, const T& value) {
@@ -32,13 +35,27 @@ std::uint64_t FakeEngine::hash_of(const Line& line) const {
   return line.cells.empty() ? kFakeHashSeed : cells_[line.cells.back()].hash;
 }
 
+void FakeEngine::write_cells(std::vector<std::uint8_t>& bytes, const Line& line, std::uint32_t begin,
+                             std::uint32_t end) const {
+  for (std::uint32_t i = begin; i < end; ++i) {
+    append_value(bytes, cells_[line.cells[i]].token);
+    append_value(bytes, cells_[line.cells[i]].hash);
+  }
+}
+
+void FakeEngine::read_cells(Line& line, std::span<const std::uint8_t> payload, std::uint32_t count) {
+  for (std::uint32_t i = 0; i < count; ++i)
+    append(line, value_at<Token>(payload, i * kCellBytes),
+           value_at<std::uint64_t>(payload, i * kCellBytes + sizeof(Token)));
+}
+
 std::vector<std::uint8_t> FakeEngine::export_cells(Sequence from, std::uint32_t begin, std::uint32_t end) {
   const Line& line = line_of(from);
   CHECK(line.imported == 0 && begin < end);
   if (info_.state_form != StateForm::Cells || end > line.cells.size()) return {};
   std::vector<std::uint8_t> bytes = framed();
   append_value(bytes, begin == 0 ? kFakeHashSeed : cells_[line.cells[begin - 1]].hash);
-  for (std::uint32_t i = begin; i < end; ++i) append_value(bytes, cells_[line.cells[i]].token);
+  write_cells(bytes, line, begin, end);
   close_frame(bytes, StatePart::Cells, begin, end);
   return bytes;
 }
@@ -67,10 +84,9 @@ bool FakeEngine::import_cells(Sequence to, std::uint32_t begin, std::span<const 
     clear(to);
     return false;
   }
-  CHECK(frame->payload.size() == sizeof(std::uint64_t) + (frame->end - begin) * sizeof(Token));
+  CHECK(frame->payload.size() == sizeof(std::uint64_t) + (frame->end - begin) * kCellBytes);
   CHECK(value_at<std::uint64_t>(frame->payload, 0) == hash_of(line));  // cells of other tokens than those before them
-  for (std::uint32_t i = 0; i < count; ++i)
-    append(line, value_at<Token>(frame->payload, sizeof(std::uint64_t) + i * sizeof(Token)));
+  read_cells(line, frame->payload.subspan(sizeof(std::uint64_t)), count);
   line.imported = begin + count;
   return true;
 }
@@ -109,7 +125,7 @@ std::vector<std::uint8_t> FakeEngine::save(Sequence sequence) const {
   CHECK(line.imported == 0);
   if (info_.state_form == StateForm::None || line.cells.empty()) return {};
   std::vector<std::uint8_t> bytes = framed();
-  for (const std::uint32_t index : line.cells) append_value(bytes, cells_[index].token);
+  write_cells(bytes, line, 0, static_cast<std::uint32_t>(line.cells.size()));
   close_frame(bytes, StatePart::Whole, 0, static_cast<std::uint32_t>(line.cells.size()));
   return bytes;
 }
@@ -119,9 +135,9 @@ bool FakeEngine::restore(Sequence to, std::span<const std::uint8_t> state, std::
   CHECK(line.cells.empty() && line.imported == 0);
   const auto frame = open_frame(state, StatePart::Whole);
   if (refuses_ || info_.state_form == StateForm::None || !frame || frame->end != length ||
-      frame->payload.size() != length * sizeof(Token) || length > free_cells_.size())
+      frame->payload.size() != length * kCellBytes || length > free_cells_.size())
     return false;
-  for (std::uint32_t i = 0; i < length; ++i) append(line, value_at<Token>(frame->payload, i * sizeof(Token)));
+  read_cells(line, frame->payload, length);
   line.answer_start = 0;
   line.cut_floor = length;
   return true;

@@ -110,4 +110,32 @@ TEST_CASE("the fake engine can be told to know less of state") {
   CHECK(!none.restore(1, state, 43));
 }
 
+TEST_CASE("an exact fake engine's logits tell in which shape a prefix was computed") {
+  FakeOptions options;
+  options.script.context_tokens = 4096;
+  options.exact = true;
+  FakeEngine engine(std::move(options));
+  CHECK(engine.info().exact);
+  CHECK(engine.info().prefill_unit == 256);
+  const auto feed = [&engine](Sequence sequence, std::int32_t begin, std::int32_t end) {
+    std::vector<Row> rows;
+    for (std::int32_t i = begin; i < end; ++i) rows.push_back({'a', i, sequence, i + 1 == end});
+    const auto outcome = engine.decode(rows);
+    REQUIRE(outcome);
+    REQUIRE(*outcome == DecodeOutcome::Done);
+    const auto logits = engine.logits(rows.size() - 1);
+    return std::vector<float>(logits.begin(), logits.end());
+  };
+  feed(0, 0, 256);
+  const auto whole = feed(0, 256, 512);
+  feed(1, 0, 256);
+  CHECK(feed(1, 256, 512) == whole);
+  feed(2, 0, 256);
+  REQUIRE(engine.import_cells(3, 0, engine.export_cells(2, 0, 256), 256));
+  REQUIRE(engine.finish_import(3, 256, {}));
+  CHECK(feed(3, 256, 512) == whole);
+  for (std::int32_t i = 256; i < 511; ++i) feed(2, i, i + 1);
+  CHECK(feed(2, 511, 512) != whole);
+}
+
 }  // namespace hearth::engine

@@ -66,14 +66,16 @@ class LlamaEngine final : public Engine {
   // What the self-test found (round_trip.h).
   void set_state_form(StateForm form) { info_.state_form = form; }
   [[nodiscard]] const MemoryTraits& traits() const { return traits_; }
+  // Tokens of a sequence.
+  [[nodiscard]] std::uint32_t held_length(Sequence sequence) const;
+  // A window's cells written out and read in again: cells that no other sequence shares, in order. False when refused.
+  [[nodiscard]] bool own_window(Sequence sequence);
 
  private:
   class Scratch;  // llama_state.cpp
 
   [[nodiscard]] Result<void> check_rows(std::span<const Row> rows) const;
   void fill_batch(std::span<const Row> rows);
-  [[nodiscard]] std::uint32_t held_length(Sequence sequence) const;
-  [[nodiscard]] bool own_window(Sequence sequence);
   [[nodiscard]] bool in_range(Sequence sequence) const;
   [[nodiscard]] Sequence scratch() const { return static_cast<Sequence>(info_.sequences_max); }
   [[nodiscard]] bool is_importing(Sequence sequence) const { return imported_[static_cast<std::size_t>(sequence)] > 0; }

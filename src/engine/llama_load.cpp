@@ -13,10 +13,12 @@
 
 #include "base/log.h"
 #include "engine/backends.h"
+#include "engine/exact_engine.h"
 #include "engine/gguf_probe.h"
 #include "engine/llama_engine.h"
 #include "engine/llama_log.h"
 #include "engine/llama_settings.h"
+#include "engine/memory_plan.h"
 #include "engine/memory_probe.h"
 #include "engine/round_trip.h"
 #include "engine/vocabulary_engine.h"
@@ -155,21 +157,65 @@ Result<std::unique_ptr<Engine>> load_vocabulary(const EngineOptions& options, st
   return std::make_unique<VocabularyEngine>(std::move(model), std::move(info));
 }
 
-Result<std::unique_ptr<Engine>> load_steps(const EngineOptions& options, std::function<void(float)> progress) {
+struct Loaded {
+  const EngineOptions& options;
+  const ContextPlan& plan;
+  std::shared_ptr<llama_model> model;
+};
+
+Result<std::unique_ptr<LlamaEngine>> make_engine(const Loaded& loaded) {
+  TRY_ASSIGN(ContextPointer context, make_context(loaded.model.get(), loaded.options, loaded.plan));
+  const MemoryTraits traits = memory_traits(loaded.model.get(), context.get());
+  EngineInfo info = describe(loaded.model.get(), context.get(), loaded.options, traits.kind);
+  return std::make_unique<LlamaEngine>(loaded.model, std::move(context), std::move(info), traits,
+                                       loaded.plan.outputs_max);
+}
+
+Result<std::unique_ptr<Engine>> make_exact_engine(const Loaded& loaded) {
+  std::vector<std::unique_ptr<LlamaEngine>> lanes;
+  for (std::uint32_t i = 0; i < loaded.plan.contexts; ++i) {
+    TRY_ASSIGN(std::unique_ptr<LlamaEngine> lane, make_engine(loaded));
+    if (i == 0)
+      find_state_form(*lane);
+    else
+      lane->set_state_form(lanes.front()->info().state_form);
+    lanes.push_back(std::move(lane));
+  }
+  auto engine = std::make_unique<ExactEngine>(std::move(lanes));
+  TRY(check_exact(*engine));
+  const std::uint32_t count = loaded.plan.contexts;
+  log_info("engine", "exact: {} of {} tokens, {} of memory in all{}",
+           count == 1 ? std::string("one context") : std::format("{} contexts", count), engine->info().context_tokens,
+           format_bytes(loaded.plan.context_bytes),
+           count == 1 ? ""
+                      : std::format(" ({} each); streams that run together are decoded one after another, each {} "
+                                    "times slower than alone",
+                                    format_bytes(loaded.plan.context_bytes / count), count));
+  return engine;
+}
+
+// An exact engine's lanes take one chunk at a time, and one row of it says anything.
+EngineOptions effective_options(EngineOptions options) {
+  if (options.exact) options.batch_tokens = kExactUnit;
+  options.ubatch_tokens = std::min(options.ubatch_tokens, options.batch_tokens);
+  return options;
+}
+
+Result<std::unique_ptr<Engine>> load_steps(const EngineOptions& given, std::function<void(float)> progress) {
+  const EngineOptions options = effective_options(given);
   if (options.vocabulary_only) return load_vocabulary(options, progress);
   TRY(load_backends());
   TRY_ASSIGN(const GgufHeader header, probe_gguf(options.model_path));
   TRY_ASSIGN(const ContextPlan plan, plan_context(options, header));
   TRY_ASSIGN(std::shared_ptr<llama_model> model, load_weights(options, progress));
   TRY(check_generates(model.get(), options.model_path));
-  TRY_ASSIGN(ContextPointer context, make_context(model.get(), options, plan));
-  const MemoryTraits traits = memory_traits(model.get(), context.get());
-  EngineInfo info = describe(model.get(), context.get(), options, traits.kind);
-  if (info.trained_context_tokens > 0 && info.context_tokens > info.trained_context_tokens)
+  const auto trained = static_cast<std::uint32_t>(std::max(0, llama_model_n_ctx_train(model.get())));
+  if (trained > 0 && plan.context_tokens > trained)
     log_warning("engine", "a context of {} tokens is more than the {} the model was trained for: answers may get worse",
-                info.context_tokens, info.trained_context_tokens);
-  auto engine =
-      std::make_unique<LlamaEngine>(std::move(model), std::move(context), std::move(info), traits, plan.outputs_max);
+                plan.context_tokens, trained);
+  const Loaded loaded{.options = options, .plan = plan, .model = std::move(model)};
+  if (options.exact) return make_exact_engine(loaded);
+  TRY_ASSIGN(std::unique_ptr<LlamaEngine> engine, make_engine(loaded));
   find_state_form(*engine);
   return engine;
 }

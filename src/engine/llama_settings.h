@@ -15,7 +15,9 @@ namespace hearth::engine {
 struct ContextPlan {
   std::uint32_t context_tokens = 0;
   std::uint32_t sequences_max = 0;
-  std::uint32_t outputs_max = 0;  // rows with logits of one decode
+  std::uint32_t contexts = 1;       // of these sizes each: one for each running job of an exact engine
+  std::uint32_t outputs_max = 0;    // rows with logits of one decode
+  std::uint64_t context_bytes = 0;  // cells, states and compute buffers of all contexts; 0 = not measured
 };
 
 [[nodiscard]] llama_model_params model_settings(const EngineOptions& options);

@@ -76,8 +76,8 @@ class Simulation {
       PoolUse& pool = pool_named(pools, on_device ? ggml_backend_dev_name(device) : std::string(kRam));
       if (on_device) pool.free_bytes = device_free_bytes(device);
       pool.weights_bytes += sizes.model;
-      pool.context_bytes += sizes.context;
-      pool.compute_bytes += sizes.compute;
+      pool.context_bytes += sizes.context * plan.contexts;
+      pool.compute_bytes += sizes.compute * plan.contexts;
     }
     return pools;
   }
@@ -113,6 +113,12 @@ std::uint64_t context_bytes(const Measure& measure) {
   return sum;
 }
 
+std::uint64_t compute_bytes(const Measure& measure) {
+  std::uint64_t sum = 0;
+  for (const PoolUse& pool : measure) sum += pool.compute_bytes;
+  return sum;
+}
+
 std::uint64_t least_free(const Measure& measure) {
   std::uint64_t least = std::numeric_limits<std::uint64_t>::max();
   for (const PoolUse& pool : measure)
@@ -122,8 +128,11 @@ std::uint64_t least_free(const Measure& measure) {
 
 std::uint32_t round_up(std::uint32_t tokens) { return (tokens + kContextStep - 1) / kContextStep * kContextStep; }
 
+std::uint32_t contexts_of(const EngineOptions& options) { return options.exact ? options.parallel_jobs : 1; }
+
 // Sequences first: their state is part of every later measure.
 std::uint32_t sequences_for(const Simulation& simulation, const EngineOptions& options, ContextPlan plan) {
+  if (options.exact) return 1;
   plan.sequences_max = options.parallel_jobs + 1;
   if (simulation.sequences_are_free(plan)) return choose_sequences(options.parallel_jobs, 0, 0);
   const auto few = simulation.measure(plan);
@@ -152,8 +161,10 @@ Error refused_context(const EngineOptions& options) {
 
 Result<ContextPlan> plan_by_measuring(const Simulation& simulation, const EngineOptions& options) {
   const std::uint32_t trained = std::max(round_up(simulation.trained_tokens()), kContextStep);
-  ContextPlan plan{
-      .context_tokens = std::min(kSmallContext, trained), .sequences_max = 1, .outputs_max = outputs_max_of(options)};
+  ContextPlan plan{.context_tokens = std::min(kSmallContext, trained),
+                   .sequences_max = 1,
+                   .contexts = contexts_of(options),
+                   .outputs_max = outputs_max_of(options)};
   plan.sequences_max = sequences_for(simulation, options, plan);
   ContextPlan larger = plan;
   larger.context_tokens = plan.context_tokens * (kLargeContext / kSmallContext);
@@ -180,6 +191,7 @@ Result<ContextPlan> plan_by_measuring(const Simulation& simulation, const Engine
   for (std::uint32_t step = 0;; ++step) {
     const auto exact = simulation.measure(plan);
     if (!exact) return std::unexpected(refused_context(options));
+    plan.context_bytes = context_bytes(*exact) + compute_bytes(*exact);
     if (fits(*exact)) break;
     const bool may_shrink =
         options.context_tokens == 0 && step < kStepsDownMax && plan.context_tokens > 2 * kContextTokensMin;
@@ -209,8 +221,8 @@ Measure estimate(const EngineOptions& options, const GgufHeader& header, const C
       options.ubatch_tokens * (8 * width + 2.0 * plan.context_tokens) * 4 + plan.outputs_max * vocabulary * 8;
   return {{.name = std::string(kRam),
            .weights_bytes = header.tensor_bytes * header.split_count,
-           .context_bytes = static_cast<std::uint64_t>(per_token * plan.context_tokens),
-           .compute_bytes = static_cast<std::uint64_t>(compute),
+           .context_bytes = static_cast<std::uint64_t>(per_token * plan.context_tokens * plan.contexts),
+           .compute_bytes = static_cast<std::uint64_t>(compute * plan.contexts),
            .free_bytes = ram_free_bytes()}};
 }
 
@@ -218,7 +230,8 @@ Result<ContextPlan> plan_by_estimate(const EngineOptions& options, const GgufHea
   const auto trained =
       round_up(static_cast<std::uint32_t>(std::clamp(header.number("context_length", kContextTokensMin), 256.0, 1e8)));
   ContextPlan plan{.context_tokens = kSmallContext,
-                   .sequences_max = 2 * options.parallel_jobs + 2,
+                   .sequences_max = options.exact ? 1 : 2 * options.parallel_jobs + 2,
+                   .contexts = contexts_of(options),
                    .outputs_max = outputs_max_of(options)};
   ContextPlan larger = plan;
   larger.context_tokens = kLargeContext;

@@ -100,6 +100,8 @@ bool set_switch(EngineOptions& options, std::string_view flag) {
     options.mlock = true;
   else if (flag == "--no-memory-check")
     options.check_memory = false;
+  else if (flag == "--exact")
+    options.exact = true;
   else if (flag == "--vocabulary-only")
     options.vocabulary_only = true;
   else

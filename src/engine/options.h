@@ -31,13 +31,20 @@ struct EngineOptions {
   std::optional<std::uint64_t> cache_ram_bytes;
   bool mmap = true;
   bool mlock = false;
-  bool check_memory = true;  // the pre-flight; off only by the user's explicit word
+  bool check_memory = true;      // the pre-flight; off only by the user's explicit word
+  bool exact = false;            // answers depend on their own tokens only (exact_engine.h)
   bool vocabulary_only = false;  // no weights, no context: for `hearth debug`
 };
 
 // The engine program's flags, named as llama-server's users know them (--model, --ctx N|auto, --parallel, --batch-size,
+<<<<<<< src/engine/options.h
+// --ubatch-size, --threads, --threads-batch, --n-gpu-layers N|all, --cache-type-k, --cache-type-v, --flash-attn on|off|auto,
+// --exact, --no-mmap, --mlock, --no-memory-check; also -m -c -np -b -ub -t -tb -ngl -ctk -ctv -fa), each as `--flag value`
+// or `--flag=value`.
+=======
 // --ubatch-size, --threads, --threads-batch, --n-gpu-layers N|all, --cache-type-k, --cache-type-v, --cache-ram SIZE|auto, --flash-attn on|off|auto,
 // --no-mmap, --mlock, --no-memory-check; also -m -c -np -b -ub -t -tb -ngl -ctk -ctv -fa). `--flag value` and `--flag=value`.
+>>>>>>> /tmp/lead/bb
 // --vocabulary-only is for hearth's own debug commands.
 [[nodiscard]] Result<EngineOptions> parse_options(std::span<const std::string> arguments);
 

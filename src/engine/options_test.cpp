@@ -49,6 +49,7 @@ TEST_CASE("every flag sets its knob, long, short and with an equals sign") {
                               "auto",
                               "--no-mmap",
                               "--mlock",
+                              "--exact",
                               "--no-memory-check",
                               "--vocabulary-only"});
   REQUIRE(options);
@@ -65,6 +66,7 @@ TEST_CASE("every flag sets its knob, long, short and with an equals sign") {
   CHECK(options->flash_attention == FlashAttention::Auto);
   CHECK(!options->mmap);
   CHECK(options->mlock);
+  CHECK(options->exact);
   CHECK(!options->check_memory);
   CHECK(options->vocabulary_only);
 }
