@@ -101,8 +101,9 @@ std::string joined(const std::vector<std::string>& alternatives) {
 
 }  // namespace
 
-SchemaGrammar::SchemaGrammar(GrammarWriter& writer, const Json& schema, SchemaGrammarBounds bounds)
-    : writer_(writer), bounds_(bounds), root_(bare(schema)) {}
+SchemaGrammar::SchemaGrammar(GrammarWriter& writer, const Json& schema, SchemaGrammarBounds bounds,
+                             ValueNotation notation)
+    : writer_(writer), bounds_(bounds), notation_(notation), root_(bare(schema)) {}
 
 void SchemaGrammar::note(std::string text) {
   if (notes_.size() < kNotesMax) notes_.insert(std::move(text));
@@ -201,7 +202,7 @@ std::string SchemaGrammar::body(const Json& given) {
   const Json schema = resolved(given);
   if (!schema.is_object()) return any_rule();
   note_what_is_not_held(schema);
-  if (const Json* only = schema.find("const")) return grammar_literal(only->dump());
+  if (const Json* only = schema.find("const")) return spelled(*only);
   if (const Json* values = schema.find("enum"); values != nullptr && values->is_array() && !values->as_array().empty())
     return literals(values->as_array(), schema);
   for (const std::string_view keyword : {"anyOf", "oneOf"}) {
@@ -242,17 +243,17 @@ std::string SchemaGrammar::literals(const Json::Array& values, const Json& schem
   for (const Json& value : values) {
     const bool fits =
         types.empty() || std::ranges::any_of(types, [&](const std::string& type) { return has_type(value, type); });
-    if (fits && writer_.bytes() < kTextBytesMax) out.push_back(grammar_literal(value.dump()));
+    if (fits && writer_.bytes() < kTextBytesMax) out.push_back(spelled(value));
   }
   if (!out.empty()) return joined(out);
   note("no value of an enum has its type: the type is not checked");
-  for (const Json& value : values) out.push_back(grammar_literal(value.dump()));
+  for (const Json& value : values) out.push_back(spelled(value));
   return joined(out);
 }
 
 std::string SchemaGrammar::of_type(const std::string& type, const Json& schema) {
-  if (type == "null") return "\"null\"";
-  if (type == "boolean") return "\"true\" | \"false\"";
+  if (type == "null") return spelled(Json());
+  if (type == "boolean") return spelled(Json(true)) + " | " + spelled(Json(false));
   if (type == "string") return string_body(schema);
   if (type == "array") return array_body(schema);
   if (type == "object") return object_body(schema);
@@ -280,13 +281,13 @@ std::string SchemaGrammar::string_body(const Json& schema) {
   if (const Json* pattern = schema.find("pattern"); pattern != nullptr && pattern->is_string()) {
     if (schema.find("minLength") != nullptr || schema.find("maxLength") != nullptr)
       note("the length of a string with a `pattern` is not checked");
-    const auto body = pattern_grammar(pattern->as_string(), CharSpelling::Json, writer_);
-    if (body) return std::format("\"\\\"\" ({}) \"\\\"\"", *body);
+    const auto body = pattern_grammar(pattern->as_string(), char_spelling(), writer_);
+    if (body) return in_quotes("(" + *body + ")");
     note(std::format("a `pattern` cannot be expressed: {}", pattern->as_string().substr(0, 80)));
   }
   if (const Json* format = schema.find("format"); format != nullptr && format->is_string()) {
     const auto body = format_grammar(format->as_string());
-    if (body) return std::format("\"\\\"\" {} \"\\\"\"", writer_.rule(*body));
+    if (body) return in_quotes(writer_.rule(*body));
     note(std::format("the format `{}` is not checked", format->as_string().substr(0, 40)));
   }
   const std::uint32_t least = count_at(schema, "minLength", 0);
@@ -297,7 +298,7 @@ std::string SchemaGrammar::string_body(const Json& schema) {
     most = kGrammarUnbounded;
   }
   if (least == 0 && most == kGrammarUnbounded) return any_string();
-  return std::format("\"\\\"\" {} \"\\\"\"", grammar_repeat(json_char_rule(writer_), least, most));
+  return in_quotes(grammar_repeat(char_rule(), least, most));
 }
 
 std::string SchemaGrammar::array_body(const Json& schema) {
@@ -320,6 +321,40 @@ std::string SchemaGrammar::array_body(const Json& schema) {
     out += (i == 0 ? " " : " \",\" " + space + " ") + rule(tuple->as_array()[i]);
   if (least > tuple->as_array().size()) note("`minItems` over a tuple's length is not checked");
   return out + " " + space + " \"]\"";
+}
+
+std::string SchemaGrammar::spelled(const Json& value) const {
+  if (notation_ == ValueNotation::Json) return grammar_literal(value.dump());
+  if (notation_ == ValueNotation::Python && value.is_null()) return "\"None\"";
+  if (notation_ == ValueNotation::Python && value.is_boolean()) return value.as_boolean() ? "\"True\"" : "\"False\"";
+  if (value.is_string())
+    return notation_ == ValueNotation::Gemma ? in_quotes(grammar_literal(value.as_string()))
+                                             : grammar_literal(value.dump());
+  if (!value.is_array() && !value.is_object()) return grammar_literal(value.dump());
+  std::string out = value.is_array() ? "\"[\"" : "\"{\"";
+  bool first = true;
+  const auto comma = [&] { out += std::exchange(first, false) ? "" : " \",\""; };
+  if (value.is_array()) {
+    for (const Json& one : value.as_array()) {
+      comma();
+      out += " " + spelled(one);
+    }
+    return out + " \"]\"";
+  }
+  for (const auto& [key, one] : value.as_object()) {
+    comma();
+    out += " " + key_spelled(key) + " \":\" " + spelled(one);
+  }
+  return out + " \"}\"";
+}
+
+std::string SchemaGrammar::key_spelled(std::string_view name) const {
+  return grammar_literal(notation_ == ValueNotation::Gemma ? std::string(name) : Json(name).dump());
+}
+
+std::string SchemaGrammar::in_quotes(std::string_view body) const {
+  const std::string quote = notation_ == ValueNotation::Gemma ? grammar_marked("<|\"|>") : grammar_literal("\"");
+  return std::format("{} {} {}", quote, body, quote);
 }
 
 std::optional<std::string> SchemaGrammar::bare_text(const Json& given) {

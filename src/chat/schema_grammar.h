@@ -14,9 +14,17 @@
 #include <vector>
 
 #include "base/json.h"
+#include "chat/grammar_regex.h"
 #include "chat/grammar_writer.h"
 
 namespace hearth::chat {
+
+// How values are written in a dialect.
+enum class ValueNotation : std::uint8_t {
+  Json,
+  Python,  // True, False, None; otherwise as JSON
+  Gemma,   // keys bare, strings between <|"|> as they are; otherwise as JSON
+};
 
 // Bounds for what a schema leaves open. A model that knows what it writes needs none; the benchmark's random ones do.
 struct SchemaGrammarBounds {
@@ -26,7 +34,8 @@ struct SchemaGrammarBounds {
 
 class SchemaGrammar {
  public:
-  SchemaGrammar(GrammarWriter& writer, const Json& schema, SchemaGrammarBounds bounds = {});
+  SchemaGrammar(GrammarWriter& writer, const Json& schema, SchemaGrammarBounds bounds = {},
+                ValueNotation notation = ValueNotation::Json);
 
   // The rule of a whole value of this schema.
   [[nodiscard]] std::string root_rule() { return rule(root_); }
@@ -53,6 +62,11 @@ class SchemaGrammar {
   [[nodiscard]] std::string body(const Json& schema);
   [[nodiscard]] std::string alternatives(const Json& schema, std::string_view keyword);
   [[nodiscard]] std::string literals(const Json::Array& values, const Json& schema);
+  [[nodiscard]] std::string spelled(const Json& value) const;  // as a grammar body
+  [[nodiscard]] std::string key_spelled(std::string_view name) const;
+  [[nodiscard]] std::string in_quotes(std::string_view body) const;
+  [[nodiscard]] CharSpelling char_spelling() const;
+  [[nodiscard]] std::string char_rule();  // one character of a string
   [[nodiscard]] std::string of_type(const std::string& type, const Json& schema);
   [[nodiscard]] std::string string_body(const Json& schema);
   [[nodiscard]] std::string array_body(const Json& schema);
@@ -63,6 +77,7 @@ class SchemaGrammar {
   [[nodiscard]] std::string any_rule();
   [[nodiscard]] std::string any_rule_at(int level);
   [[nodiscard]] std::string any_string();
+  [[nodiscard]] std::string any_key();
   [[nodiscard]] std::string any_number();
   [[nodiscard]] std::string list_of(const std::string& item, std::uint32_t least, std::uint32_t most,
                                     std::string_view open, std::string_view close);
@@ -73,6 +88,7 @@ class SchemaGrammar {
 
   GrammarWriter& writer_;
   const SchemaGrammarBounds bounds_;
+  const ValueNotation notation_;
   Json root_;
   std::unordered_map<std::string, std::string> rules_by_schema_;
   std::set<std::string> open_units_;  // schemas being worked on that nothing has been written for yet

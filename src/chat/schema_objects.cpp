@@ -58,10 +58,21 @@ std::string other_than(const Letters& at, const std::string& any_char, GrammarWr
 
 std::string SchemaGrammar::space_rule() { return writer_.rule("(\" \" | \"\\n\" [ \\t]{0,32})?"); }
 
+CharSpelling SchemaGrammar::char_spelling() const {
+  return notation_ == ValueNotation::Gemma ? CharSpelling::Raw : CharSpelling::Json;
+}
+
+std::string SchemaGrammar::char_rule() {
+  if (notation_ == ValueNotation::Json) return json_char_rule(writer_);
+  // Gemma's quote begins with <; Python reads only some of JSON's escapes as JSON does.
+  return writer_.rule(notation_ == ValueNotation::Gemma ? "[^<]" : R"([^"\\\x00-\x1f] | "\\" ["\\nt])");
+}
+
 std::string SchemaGrammar::any_string() {
-  const std::string one = json_char_rule(writer_);
+  if (notation_ == ValueNotation::Gemma && bounds_.string_chars_max == 0)
+    return writer_.rule(R"(@"<|\"|>" @until{@"<|\"|>" !end})");
   const std::uint32_t most = bounds_.string_chars_max == 0 ? kGrammarUnbounded : bounds_.string_chars_max;
-  return writer_.rule(std::format("\"\\\"\" {} \"\\\"\"", grammar_repeat(one, 0, most)));
+  return writer_.rule(in_quotes(grammar_repeat(char_rule(), 0, most)));
 }
 
 std::string SchemaGrammar::any_number() {
@@ -85,24 +96,29 @@ std::string SchemaGrammar::member(std::string_view key_body, const std::string& 
   return std::format("{} \":\" {} {}", key_body, space_rule(), value_rule);
 }
 
+std::string SchemaGrammar::any_key() {
+  return notation_ == ValueNotation::Gemma ? writer_.rule("[a-zA-Z_] [a-zA-Z0-9_.\\-]{0,60}") : any_string();
+}
+
 std::string SchemaGrammar::any_rule_at(int level) {
   const std::string scalar = std::format("{} | {} | \"true\" | \"false\" | \"null\"", any_string(), any_number());
   if (level == 0) return writer_.rule(scalar);
   const std::string below = any_rule_at(level - 1);
   const std::uint32_t most = bounds_.array_items_max == 0 ? kGrammarUnbounded : bounds_.array_items_max;
   return writer_.rule(std::format("{} | {} | {}", scalar, list_of(below, 0, most, "[", "]"),
-                                  list_of(writer_.rule(member(any_string(), below)), 0, most, "{", "}")));
+                                  list_of(writer_.rule(member(any_key(), below)), 0, most, "{", "}")));
 }
 
 std::string SchemaGrammar::any_rule() { return any_rule_at(bounds_.array_items_max == 0 ? kAnyLevels : 1); }
 
 std::string SchemaGrammar::any_object_rule() {
   const std::uint32_t most = bounds_.array_items_max == 0 ? kGrammarUnbounded : bounds_.array_items_max;
-  return writer_.rule(list_of(writer_.rule(member(any_string(), any_rule())), 0, most, "{", "}"));
+  return writer_.rule(list_of(writer_.rule(member(any_key(), any_rule())), 0, most, "{", "}"));
 }
 
 // A key that is no declared one. Escapes are left out: they could spell one.
 std::string SchemaGrammar::other_key(const Json::Object& declared) {
+  if (notation_ == ValueNotation::Gemma) return any_key();
   const std::string plain_char = writer_.rule("[^\"\\\\\\x00-\\x1f]");
   Letters letters;
   std::size_t bytes = 0;
@@ -176,8 +192,8 @@ std::string SchemaGrammar::object_body(const Json& schema) {
   for (const auto& [name, value] : declared) {
     // {"x": false} forbids x.
     if (value == Json(false)) continue;
-    members.push_back({.text = writer_.rule(member(grammar_literal(Json(name).dump()), rule(value))),
-                       .required = is_required(schema, name)});
+    members.push_back(
+        {.text = writer_.rule(member(key_spelled(name), rule(value))), .required = is_required(schema, name)});
   }
   const std::string begin = "\"{\" " + space;
   const std::string end = space + " \"}\"";
