@@ -31,7 +31,7 @@ enum class AnchorId : std::uint64_t {};
 
 struct Range {
   std::uint32_t begin = 0, end = 0;
-  friend bool operator==(const Range&, const Range&) = default;
+  bool operator==(const Range&) const = default;
 };
 
 struct RamTierOptions {
@@ -58,15 +58,14 @@ struct Counts {
   std::uint64_t block_bytes = 0, snapshot_bytes = 0, logits_bytes = 0, tree_bytes = 0;  // tree: tokens, hashes, links
   std::uint64_t pinned_blocks = 0, pinned_anchors = 0, pinned_bytes = 0;                // within the above
   std::array<std::uint64_t, kGoneCount> gone_blocks{}, gone_anchors{}, gone_bytes{};    // since the start, by Gone
-  friend bool operator==(const Counts&, const Counts&) = default;
+  bool operator==(const Counts&) const = default;
   [[nodiscard]] std::uint64_t bytes() const { return block_bytes + snapshot_bytes + logits_bytes + tree_bytes; }
 };
 
 struct Block;
 struct Anchor;
-class PrefixTree;
 struct Appraiser;
-
+class PrefixTree;
 class RamTier {
  public:
   explicit RamTier(const RamTierOptions& options);
@@ -101,9 +100,8 @@ class RamTier {
                   std::vector<float>&& logits = {});
 
   // ---- using
-  void pin(
-      const Match& match);  // nothing of it is freed until unpin; what is dropped meanwhile is only no longer found
-  void unpin(const Match& match);                        // REQUIRES: pinned before
+  void pin(const Match& match);    // nothing of it is freed until unpin; what is dropped meanwhile is just not found
+  void unpin(const Match& match);  // REQUIRES: pinned before
   void touch(const Match& match, std::uint64_t now_ms);  // was used: feeds recency and reuse counts
 
   // ---- room
