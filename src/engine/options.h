@@ -37,14 +37,9 @@ struct EngineOptions {
 };
 
 // The engine program's flags, named as llama-server's users know them (--model, --ctx N|auto, --parallel, --batch-size,
-<<<<<<< src/engine/options.h
-// --ubatch-size, --threads, --threads-batch, --n-gpu-layers N|all, --cache-type-k, --cache-type-v, --flash-attn on|off|auto,
-// --exact, --no-mmap, --mlock, --no-memory-check; also -m -c -np -b -ub -t -tb -ngl -ctk -ctv -fa), each as `--flag value`
-// or `--flag=value`.
-=======
-// --ubatch-size, --threads, --threads-batch, --n-gpu-layers N|all, --cache-type-k, --cache-type-v, --cache-ram SIZE|auto, --flash-attn on|off|auto,
-// --no-mmap, --mlock, --no-memory-check; also -m -c -np -b -ub -t -tb -ngl -ctk -ctv -fa). `--flag value` and `--flag=value`.
->>>>>>> /tmp/lead/bb
+// --ubatch-size, --threads, --threads-batch, --n-gpu-layers N|all, --cache-type-k, --cache-type-v, --cache-ram SIZE|auto,
+// --flash-attn on|off|auto, --exact, --no-mmap, --mlock, --no-memory-check; also -m -c -np -b -ub -t -tb -ngl -ctk -ctv -fa).
+// `--flag value` and `--flag=value`.
 // --vocabulary-only is for hearth's own debug commands.
 [[nodiscard]] Result<EngineOptions> parse_options(std::span<const std::string> arguments);
 
