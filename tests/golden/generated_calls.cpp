@@ -179,6 +179,13 @@ std::vector<GeneratedCall> generate_calls(const Dialect& dialect, std::uint64_t 
   return calls;
 }
 
+std::string generate_prose(std::uint64_t seed) {
+  Dice dice(seed);
+  std::string out = any_string(dice);
+  for (std::size_t i = dice.below(6); i > 0; --i) out += (dice.below(2) == 0 ? "\n" : " ") + any_string(dice);
+  return out;
+}
+
 std::string write_calls(const Dialect& dialect, const std::vector<GeneratedCall>& calls) {
   const auto& words = dialect.words;
   const bool list = dialect.writing == CallWriting::JsonList || dialect.writing == CallWriting::Pythonic;

@@ -86,7 +86,7 @@ class Legality {
   std::int64_t next_ = 0;
 };
 
-// Keys sorted, of doubled ones the last, numbers as their value.
+// Keys sorted, numbers as their value.
 Json canonical(const Json& json) {
   if (json.is_array()) {
     Json out = Json::array();
@@ -95,8 +95,8 @@ Json canonical(const Json& json) {
   }
   if (json.is_object()) {
     Json out = Json::object();
-    for (const auto& [key, value] : json.as_object()) out.set(key, canonical(value));
-    std::ranges::sort(out.as_object(), {}, &Json::Member::first);
+    for (const auto& [key, value] : json.as_object()) out.as_object().emplace_back(key, canonical(value));
+    std::ranges::stable_sort(out.as_object(), {}, &Json::Member::first);
     return out;
   }
   return json.is_number() ? Json(json.as_number()) : json;
@@ -123,6 +123,7 @@ const Json* broken_input(const Json& block) {
 bool same_cut(const Json& wanted, const Json& got) {
   const std::string whole = without_outer_space(wanted.string_at("raw"));
   const std::string part = without_outer_space(got.string_at("raw"));
+  if (whole == part) return true;
   return whole.starts_with(part) && whole.size() - part.size() <= kHeldBackBytesMax && !Json::parse(part);
 }
 

@@ -29,8 +29,7 @@ struct Wired {
 };
 [[nodiscard]] Wired wired(const std::vector<chat::StreamEvent>& events, chat::TurnEnd ended);
 
-// Empty when they are the same; otherwise both, as lines for a person. Objects are equal in any order of keys, doubled
-// keys count as readers count them: the last one. The text of a call that was cut is compared without the white space
+// Empty when they are the same; otherwise both, as lines for a person. Objects are equal in any order of keys. The text of a call that was cut is compared without the white space
 // outside its strings, and its last token may be held back.
 [[nodiscard]] std::string difference(const Case& golden, const Wired& got);
 
