@@ -13,8 +13,11 @@
 namespace hearth::cache {
 namespace {
 
-constexpr std::uint64_t kRebuildMs =
-    1000;  // worth falls fast at first; a rebuild looks at all nodes, a millisecond or two
+// Worth falls fast at first, so the order is remade each second while evicting; less often when there is much to appraise, so
+// that it takes at most about half a percent of the time (a candidate takes a few microseconds).
+constexpr std::uint64_t kRebuildMsMin = 1000;
+constexpr std::size_t kCandidatesPerMs = 2;
+1000;  // worth falls fast at first; a rebuild looks at all nodes, a millisecond or two
 constexpr std::size_t kStaleEntriesMin = 1024;  // below this many stale entries a rebuild is not worth it
 constexpr std::size_t kNewestAnchorsKept = 4;   // of a line: two turns with two boundaries each
 
@@ -54,7 +57,8 @@ void RamTier::evict(std::uint64_t now_ms) {
   now_ms_ = std::max(now_ms_, now_ms);
   if (tree_->counts().bytes() <= options_.bytes_max) return;
   const std::size_t nodes = tree_->counts().blocks + tree_->counts().anchors;
-  if (now_ms_ - candidates_built_ms_ > kRebuildMs || candidates_.size() > 2 * nodes + kStaleEntriesMin) {
+  const std::uint64_t rebuild_ms = std::max<std::uint64_t>(kRebuildMsMin, candidates_.size() / kCandidatesPerMs);
+  if (now_ms_ - candidates_built_ms_ > rebuild_ms || candidates_.size() > 2 * nodes + kStaleEntriesMin) {
     rebuild_candidates(now_ms_);
   }
   while (tree_->counts().bytes() > options_.bytes_max && evict_worst()) {
