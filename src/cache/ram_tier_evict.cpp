@@ -17,7 +17,6 @@ namespace {
 // that it takes at most about half a percent of the time (a candidate takes a few microseconds).
 constexpr std::uint64_t kRebuildMsMin = 1000;
 constexpr std::size_t kCandidatesPerMs = 2;
-1000;  // worth falls fast at first; a rebuild looks at all nodes, a millisecond or two
 constexpr std::size_t kStaleEntriesMin = 1024;  // below this many stale entries a rebuild is not worth it
 constexpr std::size_t kNewestAnchorsKept = 4;   // of a line: two turns with two boundaries each
 
