@@ -3,10 +3,11 @@
 // judges the answers. Everything follows from a seed. For tests; one thread.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <set>
-#include <unordered_set>
+#include <unordered_map>
 #include <vector>
 
 #include "sched/test_loop.h"
@@ -59,8 +60,9 @@ class AgentLife {
   struct Tenant {
     std::vector<Conversation> conversations;
     std::vector<link::Job> earlier;
-    // Hashes of everything this tenant's jobs ever held, at every kKnownEvery-th token: what its cache may answer with.
-    std::unordered_set<std::uint64_t> known;
+    // Hashes of everything this tenant's jobs ever held, at every kKnownEvery-th token, with the first two jobs that held
+    // it: what the cache may answer another job of this tenant with.
+    std::unordered_map<std::uint64_t, std::array<link::JobId, 2>> known;
   };
 
   [[nodiscard]] Conversation next_prompt(Tenant& tenant);
@@ -70,8 +72,9 @@ class AgentLife {
   void submit(LifeWorld& world, std::size_t owner, const Conversation& conversation);
   void settle(LifeWorld& world);
   void judge(LifeWorld& world, const link::Job& job, const JobRecord& record);
-  void know(Tenant& tenant, const std::vector<Token>& tokens) const;
-  [[nodiscard]] bool knows(const Tenant& tenant, const std::vector<Token>& tokens, std::uint32_t count) const;
+  void know(Tenant& tenant, link::JobId job, const std::vector<Token>& tokens) const;
+  // Whether another job of the tenant than this one held its first `count` tokens.
+  [[nodiscard]] bool others_knew(const Tenant& tenant, const link::Job& job, std::uint32_t count) const;
   [[nodiscard]] std::vector<Token> random_tokens(std::uint64_t seed, std::size_t count) const;
 
   LifeDraws draws_;
@@ -83,6 +86,13 @@ class AgentLife {
   std::map<link::JobId, Conversation> conversation_of_;
   std::set<link::JobId> cancelled_;
 };
+
+// Chunks in which a prompt is computed alone; what an exact engine asks for.
+inline constexpr std::uint32_t kLifeChunkTokens = 256;
+// For each token of an answer: how far its logit is below the largest, as a part of the spread of all logits, when `cold`
+// computes the prompt in chunks and then the answer in single rows, as an engine does that has nothing else to do.
+[[nodiscard]] std::vector<float> deficits_alone(engine::Engine& cold, const std::vector<Token>& prompt,
+                                                const std::vector<Token>& said);
 
 // Steps for all lives together: $HEARTH_SIM_STEPS / `part` when it is set (`make check`), else the short form.
 [[nodiscard]] std::uint64_t simulation_steps(std::uint64_t short_form, std::uint64_t part = 1);

@@ -17,7 +17,9 @@ constexpr std::int64_t kProgressEveryMs = 200;  // a progress line is for people
 
 LoopOptions bounded(LoopOptions options, const engine::EngineInfo& info) {
   options.parallel_jobs = std::clamp<std::uint32_t>(options.parallel_jobs, 1, info.sequences_max);
-  options.ubatch_tokens = std::clamp<std::uint32_t>(options.ubatch_tokens, 1, info.batch_tokens_max);
+  // An exact engine takes whole units, whatever was asked for.
+  const std::uint32_t least = std::clamp<std::uint32_t>(info.prefill_unit, 1, info.batch_tokens_max);
+  options.ubatch_tokens = std::clamp<std::uint32_t>(options.ubatch_tokens, least, info.batch_tokens_max);
   return options;
 }
 
@@ -197,7 +199,8 @@ void Loop::tell_progress(JobState& job) {
 void Loop::make_room() {
   if (cache_.make_room()) return;
   if (running_.size() == 1) {
-    if (rows_.size() == 1) return end(*running_.front(), link::EndReason::ContextFull);
+    const bool divisible = rows_.size() > 1 && info_.prefill_unit == 0;
+    if (!divisible) return end(*running_.front(), link::EndReason::ContextFull);
     rows_max_ = static_cast<std::uint32_t>(rows_.size() / 2);
     return;
   }
