@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <functional>
 #include <string_view>
+#include <utility>
 
 #include "base/log.h"
 #include "engine/test_llama.h"
@@ -192,6 +193,20 @@ TEST_CASE("exact: a context too small for the check is refused with a reason") {
   const auto engine = load_engine(options, nullptr);
   REQUIRE(!engine);
   CHECK(engine.error().message.find("context") != std::string::npos);
+}
+
+TEST_CASE("exact: what cannot keep the promise is refused with a reason") {
+  auto engine = load_tiny(tiny_options(Kind::Hybrid));
+  auto* lane = dynamic_cast<LlamaEngine*>(engine.release());
+  REQUIRE(lane != nullptr);
+  std::vector<std::unique_ptr<LlamaEngine>> lanes;
+  lanes.emplace_back(lane);
+  ExactEngine exact(std::move(lanes));
+  CHECK(check_exact(exact).has_value());
+  lane->set_state_form(StateForm::Whole);
+  const auto checked = check_exact(exact);
+  REQUIRE(!checked);
+  CHECK(checked.error().message.find("without --exact") != std::string::npos);
 }
 
 }  // namespace hearth::engine

@@ -90,10 +90,14 @@ bool LlamaEngine::share_cells(Sequence from, Sequence to, std::uint32_t count) {
   if (info_.state_form != StateForm::Cells || count > held_length(from)) return false;
   if (traits_.kind != MemoryKind::Recurrent) {
     llama_memory_seq_cp(memory_, from, to, 0, static_cast<llama_pos>(count));
-    // What cannot be cut came along with the copy, for another position: finish_import() brings the right one.
-    if (traits_.kind == MemoryKind::Hybrid &&
-        llama_state_seq_set_data_ext(context_.get(), no_partial_.data(), no_partial_.size(), to, kPartial) !=
-            no_partial_.size()) {
+    // What cannot be cut came along with the copy, for another position: finish_import() brings the right one. Until then
+    // recurrent state is dropped, and a window gets cells of its own: shared ones cannot be overwritten, and the ring that
+    // `from` goes on in would be full of them.
+    const bool apart = traits_.kind == MemoryKind::Hybrid
+                           ? llama_state_seq_set_data_ext(context_.get(), no_partial_.data(), no_partial_.size(), to,
+                                                          kPartial) == no_partial_.size()
+                           : traits_.kind != MemoryKind::Window || own_window(to);
+    if (!apart) {
       clear(to);
       return false;
     }

@@ -145,6 +145,36 @@ TEST_CASE("cells of a window can be exported long after the window passed them")
   CHECK(engine->export_cells(0, 999, 1001).empty());
 }
 
+TEST_CASE("a sequence begins with the cells of a running one, which goes on undisturbed while the rest comes") {
+  for (const Kind kind : kEveryKind) {
+    CAPTURE(tiny_models::kind_name(kind));
+    const auto tokens = text_tokens(5, 2020);
+    const auto alone = load_tiny(tiny_options(kind));
+    feed_tokens(*alone, 0, tokens, 0, 768);
+    const auto expected_768 = step_through(*alone, 0, tokens, 768, 788);
+    alone->clear(0);
+    feed_tokens(*alone, 0, tokens, 0, 2000);
+    const auto expected = feed_tokens(*alone, 0, tokens, 2000, 2001);
+
+    const auto engine = load_tiny(tiny_options(kind));
+    feed_tokens(*engine, 0, tokens, 0, 768);
+    const KeptState kept = keep_state(*engine, 0, 768, 256);
+    feed_tokens(*engine, 0, tokens, 768, 1536);
+    REQUIRE(engine->share_cells(0, 1, 512));
+    feed_tokens(*engine, 0, tokens, 1536, 2000);
+    REQUIRE(engine->import_cells(1, 512, kept.cells[2], 256));
+    // A window's ring has turned otherwise with the other one's cells in it.
+    const float tolerance = kind == Kind::Window ? kWindowTolerance : 0;
+    CHECK(largest_difference(feed_tokens(*engine, 0, tokens, 2000, 2001), expected) <= tolerance);
+    REQUIRE(engine->finish_import(1, 768, kept.snapshot));
+    const auto steps = step_through(*engine, 1, tokens, 768, 788);
+    for (std::size_t i = 0; i < steps.size(); ++i) CHECK(largest_difference(steps[i], expected_768[i]) <= tolerance);
+    // Not more than the other holds.
+    CHECK(!engine->share_cells(1, 2, 789));
+    CHECK(engine->usable_prefix(2, 789, 789) == 0);
+  }
+}
+
 TEST_CASE("what does not fit is refused, and the sequence is empty and usable then") {
   for (const Kind kind : kEveryKind) {
     CAPTURE(tiny_models::kind_name(kind));

@@ -106,6 +106,21 @@ TEST_CASE("measured plans: automatic is what the model was trained for when ther
   }
 }
 
+TEST_CASE("an exact engine is planned with a context for every job") {
+  EngineOptions options = tiny_options(tiny_models::Kind::Hybrid);
+  options.context_tokens = 4096;
+  options.exact = true;
+  options.parallel_jobs = 1;
+  const ContextPlan one = plan_of(options);
+  options.parallel_jobs = 5;
+  const ContextPlan five = plan_of(options);
+  CHECK(one.contexts == 1);
+  CHECK(five.contexts == 5);
+  CHECK(five.sequences_max == 1);
+  CHECK(one.context_bytes > 0);
+  CHECK(five.context_bytes == 5 * one.context_bytes);
+}
+
 TEST_CASE("a context that no machine holds is refused before anything is allocated, unless the user insists") {
   EngineOptions options = tiny_options(tiny_models::Kind::Attention);
   options.context_tokens = 1U << 27U;
