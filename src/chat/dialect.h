@@ -60,6 +60,8 @@ struct Dialect {
   CallWriting writing = CallWriting::Json;
   CallWords words;
   OpeningKind opening = OpeningKind::Spelled;
+  // What the generation prompt ends with that is the answer's own: the model goes on behind it.
+  std::string_view prompt_begins_answer;
   bool parallel = true;  // several calls in a turn are part of the format
   // Control texts around parts of an answer that say nothing to the reader, as <|START_RESPONSE|>.
   std::vector<std::string_view> silent;

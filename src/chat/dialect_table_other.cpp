@@ -117,6 +117,8 @@ void add_functionary_and_others(std::vector<Dialect>& all) {
                  .aliases = {},
                  .writing = CallWriting::NamedJson,
                  .words = {.call_begin = ">>>", .name_end = "\n"},
+                 .prompt_begins_answer = ">>>",
+                 .silent = {">>>all\n"},
                  .turn_ends = {"<|eot_id|>"}});
   all.push_back({.name = "firefunction",
                  .about = "Firefunction 2: functools[{JSON}]",
@@ -131,7 +133,6 @@ void add_functionary_and_others(std::vector<Dialect>& all) {
                  .words = {.call_begin = "<|function_call|>"},
                  .opening = OpeningKind::ControlToken,
                  .parallel = false,
-                 .silent = {"<|message_sep|>\n\nfunction call<|role_sep|>\n"},
                  .turn_ends = {"<|message_sep|>"}});
   all.push_back({.name = "solar",
                  .about = "Solar Open: <|tool_call:begin|>ID<|tool_call:name|>N<|tool_call:args|>{JSON}",

@@ -3,7 +3,26 @@
 
 namespace hearth::chat {
 
+// A run of backticks opens inline code, one of the same length closes it; a line's end closes it too, for one that a
+// writer forgot must not hide what follows.
+void FenceTracker::feed_span(char c) {
+  if (c == '`') {
+    ++ticks_;
+    return;
+  }
+  if (ticks_ != 0) {
+    if (span_length_ == 0) {
+      span_length_ = ticks_;
+    } else if (span_length_ == ticks_) {
+      span_length_ = 0;
+    }
+    ticks_ = 0;
+  }
+  if (c == '\n') span_length_ = 0;
+}
+
 void FenceTracker::feed(char c) {
+  feed_span(c);
   if (c == '\n') {
     if (fence_length_ != 0) {
       if (run_char_ == fence_char_ && run_length_ >= fence_length_ && !text_after_run_) fence_length_ = 0;

@@ -1,4 +1,4 @@
-// FenceTracker: whether the next byte of a text stands inside a Markdown code fence. Fed byte by byte, so how the text
+// FenceTracker: whether the next byte of a text stands inside a Markdown code fence or inline code. Fed byte by byte, so how the text
 // was cut never matters. Plain value, copied freely (a caller looks ahead with a copy).
 #pragma once
 
@@ -14,9 +14,14 @@ class FenceTracker {
   }
   // Inside a fence, or on the very line that opens one.
   [[nodiscard]] bool inside() const { return fence_length_ != 0 || line_opens_fence(); }
+  // Between backticks within a line.
+  [[nodiscard]] bool inline_code() const { return ticks_ == 0 ? span_length_ != 0 : span_length_ != ticks_; }
+  // Nothing but white space since the line began.
+  [[nodiscard]] bool line_start() const { return !run_over_ && run_length_ == 0; }
 
  private:
   void feed(char c);
+  void feed_span(char c);
   [[nodiscard]] bool line_opens_fence() const { return run_length_ >= kFenceLength && !backtick_after_run_; }
 
   // Markdown's own rule: three backticks or tildes at least; a closing run is as long as the opening one.
@@ -30,6 +35,8 @@ class FenceTracker {
   bool run_over_ = false;            // something else followed (or began the line)
   bool text_after_run_ = false;      // not only white space after the run: then it closes nothing
   bool backtick_after_run_ = false;  // ```like this``` is a code span, not a fence
+  std::size_t span_length_ = 0;      // backticks that opened the inline code of this line; 0 = none is open
+  std::size_t ticks_ = 0;            // backticks just before the next byte
 };
 
 }  // namespace hearth::chat

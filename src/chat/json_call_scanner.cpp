@@ -1,242 +1,326 @@
-// The JSON way of writing a tool call: {"name": "Read", "arguments": {...}}, keys in any order. The bytes of the
-// arguments are streamed as they come; they are never rewritten, but for raw control characters inside strings, which
-// JSON forbids and small models write.
+// The JSON way of writing a tool call: {"name": "Read", "arguments": {...}}, keys in any order, also wrapped as
+// {"function": {...}} or with the tool's name as the key. The arguments pass through a JsonMender as they come; where they
+// stand before the name, or in a text, they wait for it.
 #include <algorithm>
-#include <format>
+#include <array>
 #include <optional>
+#include <utility>
 
 #include "base/json.h"
+#include "chat/call_tags.h"
+#include "chat/json_mender.h"
 #include "chat/tool_call_scanner.h"
 
 namespace hearth::chat {
 namespace {
 
-// Above any tool call seen; a model that never closes an object must not fill the memory.
-constexpr std::size_t kCallBytesMax = 16U << 20;
-
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+constexpr std::string_view kWhiteSpace = " \t\n\r";
+constexpr std::size_t kKeyBytesMax = 256;
+constexpr std::array<std::string_view, 4> kNameKeys = {"name", "tool_name", "function", "tool"};
+constexpr std::array<std::string_view, 5> kArgumentKeys = {"arguments", "parameters", "args", "input", "tool_input"};
+constexpr std::array<std::string_view, 4> kWrapperKeys = {"function", "function_call", "tool_call", "tool"};
+// Members of the wrapper that are no arguments.
+constexpr std::array<std::string_view, 6> kOtherKeys = {"id", "type", "index", "tool_call_id", "call_id", "role"};
 
 class JsonCallScanner final : public CallScanner {
  public:
-  explicit JsonCallScanner(const StreamParserOptions& options) : options_(options) {}
+  JsonCallScanner(const CallContext& context, Announced announced)
+      : context_(context), announced_(announced), writer_(context) {}
 
   void push(std::string_view text, std::vector<StreamEvent>& events) override {
-    std::size_t i = 0;
-    while (i < text.size() && state_ != CallState::Rejected && state_ != CallState::Ended) {
-      if (consume(text[i], events)) ++i;
+    pending_ += text;
+    seen_bytes_ += text.size();
+    if (seen_bytes_ > kCallBytesMax) return give_up(events);
+    while (state_ != CallState::Rejected && state_ != CallState::Ended && step(events)) {
     }
-    flush(events);
-    if (state_ == CallState::Ended) rest_ = text.substr(i);
   }
 
-  void finish(std::vector<StreamEvent>& events) override {
-    flush(events);
-    if (state_ != CallState::Streaming) return;
-    events.emplace_back(ToolCallEnd{.whole = false});
-    state_ = CallState::Ended;
+  void finish(TurnEnd end, std::vector<StreamEvent>& events) override {
+    if (state_ == CallState::Tail || state_ == CallState::Ended) return;
+    if (at_ == At::Garbage) {
+      writer_.fragment(std::exchange(pending_, {}), events);
+      return end_call(false, events);
+    }
+    if (state_ == CallState::Streaming) {
+      mender_->finish(end);
+      writer_.fragment(mender_->take_output(), events);
+      if (mender_->done()) context_.repairs->add(Repair::MissingClose);
+      return end_call(mender_->done(), events);
+    }
+    if (!tool_ || announced_ == Announced::No) {
+      state_ = CallState::Rejected;
+      return;
+    }
+    if (at_ == At::After && (end == TurnEnd::Finished || arguments_)) return end_of_object(events);
+    if (end == TurnEnd::Finished) {
+      state_ = CallState::Rejected;
+      return;
+    }
+    writer_.begin(*tool_, events);
+    end_call(false, events);
   }
 
   [[nodiscard]] CallState state() const override { return state_; }
-  [[nodiscard]] std::string take_rest() override { return std::move(rest_); }
+  [[nodiscard]] std::string take_rest() override { return std::move(pending_); }
 
  private:
-  enum class At { Open, Key, KeyText, Colon, Value, StringValue, OtherValue, AfterValue };
+  enum class At { Open, Key, Colon, Value, InValue, After, Garbage };
 
-  // False: the byte is not used up, look at it again in the new state.
-  bool consume(char c, std::vector<StreamEvent>& events) {
-    if (++seen_bytes_ > kCallBytesMax) return give_up(events);
+  bool step(std::vector<StreamEvent>& events) {
+    if (at_ == At::InValue) return step_in_value(events);
+    if (at_ == At::Garbage) return step_garbage(events);
+    pending_.erase(0, std::min(pending_.size(), pending_.find_first_not_of(kWhiteSpace)));
+    if (pending_.empty()) return false;
+    const char c = pending_.front();
     switch (at_) {
-      case At::Open: at_ = At::Key; return c == '{' ? true : give_up(events);
-      case At::Key:
-        if (is_space(c)) return true;
-        if (c == '}') return end_of_object(events);
-        if (c != '"') return give_up(events);
-        key_.clear();
-        escaped_ = false;
-        at_ = At::KeyText;
-        return true;
-      case At::KeyText: return consume_key(c);
-      case At::Colon:
-        if (is_space(c)) return true;
-        at_ = At::Value;
-        return c == ':' ? true : give_up(events);
-      case At::Value:
-        if (is_space(c)) return true;
-        return begin_value(c, events);
-      case At::StringValue: return consume_string(c, events);
-      case At::OtherValue: return consume_other(c, events);
-      case At::AfterValue:
-        if (is_space(c)) return true;
-        if (c == '}') return end_of_object(events);
-        at_ = At::Key;
-        return c == ',' ? true : give_up(events);
-    }
-    return true;
-  }
-
-  bool consume_key(char c) {
-    if (!escaped_ && c == '"') {
-      at_ = At::Colon;
-      return true;
-    }
-    escaped_ = !escaped_ && c == '\\';
-    key_.push_back(c);
-    return true;
-  }
-
-  bool is_arguments() const { return key_ == "arguments" || key_ == "parameters"; }
-
-  bool begin_value(char c, std::vector<StreamEvent>& events) {
-    if (c == '}' || c == ',' || c == ']') return give_up(events);
-    value_.clear();
-    depth_ = 0;
-    in_string_ = escaped_ = false;
-    // Streamed only where it is an object: a string is unwrapped when it is there in full.
-    if (state_ == CallState::Undecided && is_arguments() && c == '{' && name_ && !arguments_) begin_call(events);
-    at_ = c == '"' ? At::StringValue : At::OtherValue;
-    if (c != '"') return false;
-    value_.push_back(c);
-    return true;
-  }
-
-  bool consume_string(char c, std::vector<StreamEvent>& events) {
-    append_string_byte(c);
-    if (!escaped_ && c == '"') return end_of_value(events);
-    escaped_ = !escaped_ && c == '\\';
-    return true;
-  }
-
-  // Objects, arrays, numbers, words.
-  bool consume_other(char c, std::vector<StreamEvent>& events) {
-    if (in_string_) {
-      append_string_byte(c);
-      if (!escaped_ && c == '"') in_string_ = false;
-      escaped_ = !escaped_ && c == '\\';
-      return true;
-    }
-    // Never part of JSON outside a string: the model closes the tag with the object still open.
-    if (c == '<') return give_up(events);
-    if (depth_ == 0 && (c == ',' || c == '}' || c == ']' || is_space(c))) {
-      (void)end_of_value(events);
-      return false;
-    }
-    value_.push_back(c);
-    if (c == '"') {
-      in_string_ = true;
-      escaped_ = false;
-    } else if (c == '{' || c == '[') {
-      ++depth_;
-    } else if (c == '}' || c == ']') {
-      if (--depth_ == 0) return end_of_value(events);
-    }
-    return true;
-  }
-
-  void append_string_byte(char c) {
-    if (static_cast<unsigned char>(c) >= 0x20) {
-      value_.push_back(c);
-      return;
-    }
-    // A backslash before the raw character has begun the escape already.
-    if (!escaped_) value_.push_back('\\');
-    switch (c) {
-      case '\n': value_.push_back('n'); break;
-      case '\r': value_.push_back('r'); break;
-      case '\t': value_.push_back('t'); break;
-      default: value_ += std::format("u{:04x}", static_cast<unsigned>(c));
-    }
-  }
-
-  // True: the byte that ended the value is used up.
-  bool end_of_value(std::vector<StreamEvent>& events) {
-    at_ = At::AfterValue;
-    if (state_ == CallState::Tail) return true;
-    if (state_ == CallState::Streaming) return end_call(events);
-    if (key_ == "name") {
-      Result<Json> name = Json::parse(value_);
-      if (!name || !name->is_string()) return give_up(events);
-      if (std::ranges::find(options_.tool_names, name->as_string()) == options_.tool_names.end())
-        return give_up(events);
-      name_ = name->as_string();
-    } else if (is_arguments() && !arguments_) {
-      arguments_ = value_;
-    }
-    if (!name_ || !arguments_) return true;
-    begin_call(events);
-    value_ = unwrapped(*arguments_);
-    return end_call(events);
-  }
-
-  bool end_of_object(std::vector<StreamEvent>& events) {
-    if (!name_) return give_up(events);
-    if (state_ != CallState::Tail) {
-      begin_call(events);
-      value_ = "{}";
-      (void)end_call(events);
-    }
-    state_ = CallState::Ended;
-    return true;
-  }
-
-  // Arguments that are a string holding an object, or nothing at all, become that object.
-  static std::string unwrapped(const std::string& arguments) {
-    Result<Json> value = Json::parse(arguments);
-    if (!value) return arguments;
-    if (value->is_null()) return "{}";
-    if (!value->is_string()) return arguments;
-    if (value->as_string().empty()) return "{}";
-    return value->as_string();
-  }
-
-  void begin_call(std::vector<StreamEvent>& events) {
-    events.emplace_back(ToolCallBegin{.name = *name_});
-    state_ = CallState::Streaming;
-    streamed_ = 0;
-  }
-
-  bool end_call(std::vector<StreamEvent>& events) {
-    flush(events);
-    const Result<Json> parsed = Json::parse(value_);
-    events.emplace_back(ToolCallEnd{.whole = parsed && parsed->is_object()});
-    state_ = CallState::Tail;
-    return true;
-  }
-
-  bool give_up(std::vector<StreamEvent>& events) {
-    if (state_ == CallState::Streaming) {
-      finish(events);
-    } else {
-      state_ = state_ == CallState::Tail ? CallState::Ended : CallState::Rejected;
+      case At::Open: at_ = At::Key; return c == '{' ? take(1) : reject(events);
+      case At::Key: return step_key(c, events);
+      case At::Colon: at_ = At::Value; return c == ':' ? take(1) : reject(events);
+      case At::Value: return step_value(c, events);
+      case At::After: return step_after(c, events);
+      case At::InValue:
+      case At::Garbage: break;
     }
     return false;
   }
 
-  void flush(std::vector<StreamEvent>& events) {
-    if (state_ != CallState::Streaming || streamed_ == value_.size()) return;
-    append_call_json(events, std::string_view(value_).substr(streamed_));
-    streamed_ = value_.size();
+  bool take(std::size_t count) {
+    pending_.erase(0, count);
+    return true;
   }
 
-  const StreamParserOptions& options_;
+  bool step_key(char c, std::vector<StreamEvent>& events) {
+    if (c == '}') return close_brace(events);
+    if (c == '{') {
+      context_.repairs->add(Repair::DoubledBrace);
+      return take(1);
+    }
+    if (c == ',') return take(1);
+    const bool quoted = c == '"' || c == '\'';
+    const std::size_t begin = quoted ? 1 : 0;
+    const std::size_t end = pending_.find_first_of(quoted ? std::string_view(&c, 1) : "\":", begin);
+    if (end == std::string::npos) {
+      if (pending_.size() > kKeyBytesMax) return reject(events);
+      return false;
+    }
+    key_ = pending_.substr(begin, end - begin);
+    const bool word = key_.find_first_of("{}[]<>,\n") == std::string::npos && !key_.empty();
+    if (!word || end > kKeyBytesMax) return reject(events);
+    if (!quoted || c == '\'') context_.repairs->add(Repair::BareKey);
+    while (!key_.empty() && key_.back() == ' ') key_.pop_back();
+    if (announced_ == Announced::No && state_ == CallState::Undecided && !may_be_call_key()) return reject(events);
+    at_ = At::Colon;
+    return take(pending_[end] == ':' ? end : end + 1);
+  }
+
+  // What shows itself as a call, without a marker, has a call's keys only: any other JSON is an answer's text.
+  [[nodiscard]] bool may_be_call_key() const {
+    const std::string_view key = key_;
+    return std::ranges::contains(kNameKeys, key) || std::ranges::contains(kArgumentKeys, key) ||
+           std::ranges::contains(kOtherKeys, key) || std::ranges::contains(kWrapperKeys, key);
+  }
+  [[nodiscard]] bool is_name() const { return !tool_ && std::ranges::contains(kNameKeys, std::string_view(key_)); }
+  [[nodiscard]] bool is_arguments() const {
+    if (!std::ranges::contains(kArgumentKeys, std::string_view(key_))) return false;
+    const bool certain = key_ == "arguments" || key_ == "parameters";
+    return certain || !tool_ || !context_.schema_of(*tool_).declares(key_);
+  }
+
+  bool step_value(char c, std::vector<StreamEvent>& events) {
+    const bool undecided = state_ == CallState::Undecided;
+    if (undecided && c == '{') {
+      if (tool_ && is_arguments() && !arguments_) return begin_arguments(events);
+      if (!tool_ && std::ranges::contains(kWrapperKeys, std::string_view(key_))) {
+        ++depth_;
+        at_ = At::Key;
+        return take(1);
+      }
+      if (const auto named = context_.tool_named(key_); named && !tool_ && others_.empty() && !arguments_) {
+        tool_ = named;
+        return begin_arguments(events);
+      }
+    }
+    if (undecided && is_name() && c != '"' && c != '\'') return reject(events);
+    mender_.emplace(ArgumentSchema(), Notation::Json, *context_.repairs);
+    at_ = At::InValue;
+    return true;
+  }
+
+  bool begin_arguments(std::vector<StreamEvent>& events) {
+    writer_.begin(*tool_, events);
+    state_ = CallState::Streaming;
+    mender_.emplace(context_.schema_of(*tool_), Notation::Json, *context_.repairs);
+    at_ = At::InValue;
+    return true;
+  }
+
+  bool step_in_value(std::vector<StreamEvent>& events) {
+    mender_->push(std::exchange(pending_, {}));
+    if (state_ == CallState::Streaming) {
+      writer_.fragment(mender_->take_output(), events);
+      if (mender_->broken()) {
+        pending_ = mender_->take_rest();
+        at_ = At::Garbage;
+        return true;
+      }
+      if (!mender_->done()) return false;
+      pending_ = mender_->take_rest();
+      end_call(true, events);
+      at_ = At::After;
+      return true;
+    }
+    if (mender_->broken()) return reject(events);
+    if (!mender_->done()) return false;
+    pending_ = mender_->take_rest();
+    at_ = At::After;
+    return take_member(mender_->take_output(), events);
+  }
+
+  bool take_member(std::string value, std::vector<StreamEvent>& events) {
+    if (state_ == CallState::Tail) return true;
+    if (is_name() && value.starts_with('"')) {
+      const Result<Json> name = Json::parse(value);
+      if (name && name->is_string()) tool_ = context_.tool_named(name->as_string());
+      if (!tool_) return reject(events);
+    } else if (is_arguments() && !arguments_) {
+      arguments_ = std::move(value);
+    } else if (!std::ranges::contains(kOtherKeys, std::string_view(key_)) ||
+               (tool_ && context_.schema_of(*tool_).declares(key_))) {
+      others_.emplace_back(std::exchange(key_, {}), std::move(value));
+    }
+    if (tool_ && arguments_) write_arguments(events);
+    return state_ != CallState::Ended;
+  }
+
+  // Arguments that are there in full: an object, a text holding one, or nothing.
+  void write_arguments(std::vector<StreamEvent>& events) {
+    std::string text = *arguments_;
+    if (text.starts_with('"')) {
+      if (const Result<Json> inner = Json::parse(text); inner && inner->is_string()) {
+        text = inner->as_string();
+        context_.repairs->add(Repair::ArgumentsInString);
+      }
+    }
+    if (text == "null" || text.find_first_not_of(kWhiteSpace) == std::string::npos) text = "{}";
+    writer_.begin(*tool_, events);
+    JsonMender mender(context_.schema_of(*tool_), Notation::Json, *context_.repairs);
+    if (text.starts_with('{')) mender.push(text);
+    if (mender.done()) {
+      writer_.fragment(mender.take_output(), events);
+    } else {
+      writer_.fragment(text, events);
+    }
+    end_call(mender.done(), events);
+  }
+
+  bool step_after(char c, std::vector<StreamEvent>& events) {
+    if (c == '}') return close_brace(events);
+    if (c == ',') {
+      at_ = At::Key;
+      return take(1);
+    }
+    if (state_ == CallState::Tail) {
+      state_ = CallState::Ended;
+      return false;
+    }
+    const Match end = call_end_at(pending_);
+    if (end == Match::Maybe) return false;
+    if (end == Match::Yes) {
+      end_of_object(events);
+      return false;
+    }
+    if (c != '"') return reject(events);
+    context_.repairs->add(Repair::MissingComma);
+    at_ = At::Key;
+    return true;
+  }
+
+  bool close_brace(std::vector<StreamEvent>& events) {
+    take(1);
+    at_ = At::After;
+    if (depth_ > 0) {
+      --depth_;
+      return true;
+    }
+    end_of_object(events);
+    if (state_ != CallState::Rejected) state_ = CallState::Ended;
+    return false;
+  }
+
+  void end_of_object(std::vector<StreamEvent>& events) {
+    if (state_ == CallState::Tail) {
+      state_ = CallState::Ended;
+      return;
+    }
+    if (!tool_ || (announced_ == Announced::No && !arguments_)) {
+      state_ = CallState::Rejected;
+      return;
+    }
+    std::string members;
+    for (const auto& [key, value] : others_) {
+      members += members.empty() ? "{" : ",";
+      append_json_string(members, key);
+      members += ":" + value;
+    }
+    if (!members.empty()) context_.repairs->add(Repair::FlatArguments);
+    arguments_ = members.empty() ? "{}" : members + "}";
+    write_arguments(events);
+    state_ = CallState::Ended;
+  }
+
+  void end_call(bool whole, std::vector<StreamEvent>& events) {
+    static_cast<void>(writer_.end(whole, events));
+    state_ = at_ == At::Garbage ? CallState::Ended : CallState::Tail;
+  }
+
+  // What cannot be mended is the honest, broken rest of the arguments, up to the call's closing text.
+  bool step_garbage(std::vector<StreamEvent>& events) {
+    std::size_t end = 0;
+    Match match = Match::No;
+    for (; end < pending_.size(); ++end) {
+      const char c = pending_[end];
+      if (c != '<' && c != '[' && c != ']' && c != '`') continue;
+      match = call_end_at(std::string_view(pending_).substr(end));
+      if (match != Match::No) break;
+    }
+    writer_.fragment(std::string_view(pending_).substr(0, end), events);
+    pending_.erase(0, end);
+    if (match == Match::Yes) end_call(false, events);
+    return false;
+  }
+
+  bool reject(std::vector<StreamEvent>& events) {
+    give_up(events);
+    return false;
+  }
+  void give_up(std::vector<StreamEvent>& events) {
+    if (state_ == CallState::Streaming) {
+      static_cast<void>(writer_.end(false, events));
+      state_ = CallState::Ended;
+    } else {
+      state_ = state_ == CallState::Tail ? CallState::Ended : CallState::Rejected;
+    }
+  }
+
+  const CallContext& context_;
+  const Announced announced_;
+  CallWriter writer_;
   CallState state_ = CallState::Undecided;
   At at_ = At::Open;
   std::size_t seen_bytes_ = 0;
-  std::string rest_;
+  int depth_ = 0;        // wrappers inside the outer brace
+  std::string pending_;  // not yet read
   std::string key_;
-  std::optional<std::string> name_;       // declared
+  std::optional<JsonMender> mender_;      // of the value being read
+  std::optional<std::size_t> tool_;       // declared
   std::optional<std::string> arguments_;  // when they came before the name, or as no object
-  // The value that is being read.
-  std::string value_;
-  std::size_t streamed_ = 0;  // of value_, while Streaming
-  int depth_ = 0;
-  bool in_string_ = false;
-  bool escaped_ = false;
+  std::vector<std::pair<std::string, std::string>> others_;
 };
 
 }  // namespace
 
-std::unique_ptr<CallScanner> make_json_call_scanner(const StreamParserOptions& options) {
-  return std::make_unique<JsonCallScanner>(options);
+std::unique_ptr<CallScanner> make_json_call_scanner(const CallContext& context, Announced announced) {
+  return std::make_unique<JsonCallScanner>(context, announced);
 }
 
 }  // namespace hearth::chat

@@ -1,36 +1,28 @@
 // See stream_parser.h. One buffer and one state: each step looks at the front of the buffer and either consumes what is
 // certain whatever may follow, or waits for more. At the end of the turn the same steps run with nothing more to come.
+// This file: thoughts and text.
 #include "chat/stream_parser.h"
 
-#include <cstddef>
+#include <algorithm>
+#include <utility>
 
-#include "chat/fence_tracker.h"
-#include "chat/tool_call_scanner.h"
+#include "chat/stream_parser_state.h"
 
 namespace hearth::chat {
 namespace {
 
-constexpr std::string_view kThinkOpen = "<think>";
-constexpr std::string_view kThinkClose = "</think>";
-constexpr std::string_view kCallOpen = "<tool_call>";
-constexpr std::string_view kCallClose = "</tool_call>";
-constexpr std::string_view kFunctionOpen = "<function=";
 constexpr std::string_view kWhiteSpace = " \t\n\r";
+constexpr std::string_view kQuotes = "\"'`";
+
+}  // namespace
 
 std::size_t white_space_prefix(std::string_view text) {
-  const std::size_t end = text.find_first_not_of(kWhiteSpace);
-  return end == std::string_view::npos ? text.size() : end;
+  return std::min(text.size(), text.find_first_not_of(kWhiteSpace));
 }
 std::size_t without_trailing_white_space(std::string_view text) {
   const std::size_t last = text.find_last_not_of(kWhiteSpace);
   return last == std::string_view::npos ? 0 : last + 1;
 }
-// `text` is the beginning of `tag`, and not all of it.
-bool may_become(std::string_view text, std::string_view tag) {
-  return text.size() < tag.size() && tag.starts_with(text);
-}
-
-}  // namespace
 
 void append_text(std::vector<StreamEvent>& events, std::string_view text) {
   if (text.empty()) return;
@@ -48,237 +40,284 @@ void append_call_json(std::vector<StreamEvent>& events, std::string_view json) {
   std::get<ToolCallDelta>(events.back()).json += json;
 }
 
-class StreamParser::State {
- public:
-  explicit State(StreamParserOptions options)
-      : options_(std::move(options)), at_(options_.thinking_opened ? At::ThinkingStart : At::Start) {}
-
-  std::vector<StreamEvent> push(std::string_view text) {
-    buffer_ += text;
-    return run();
-  }
-  std::vector<StreamEvent> finish() {
-    last_ = true;
-    return run();
-  }
-
- private:
-  enum class At {
-    Start,          // of the message, or after a call: a thought may open here
-    ThinkingStart,  // white space of a thought's beginning
-    Thinking,
-    AfterThinking,  // white space between thought and text
-    Text,
-    Call,       // a scanner reads
-    AfterCall,  // the closing tag, if the model wrote it
+StreamParser::State::State(StreamParserOptions options)
+    : options_(std::move(options)),
+      dialect_(options_.dialect == nullptr ? generic_dialect() : *options_.dialect),
+      context_{.options = &options_, .dialect = &dialect_, .repairs = &repairs_},
+      harmony_(dialect_.writing == CallWriting::Harmony),
+      think_open_(dialect_.think_open.empty() ? "<think>" : dialect_.think_open),
+      think_close_(dialect_.think_close.empty() ? "</think>" : dialect_.think_close),
+      at_(options_.thinking_opened ? At::ThinkingStart : At::Start) {
+  const auto add = [this](std::string_view text) {
+    if (!text.empty()) candidate_[static_cast<unsigned char>(text.front())] = true;
   };
+  add(think_open_);
+  add(think_close_);
+  for (const std::string_view text : dialect_.turn_ends) add(text);
+  for (const std::string_view text : dialect_.silent) add(text);
+  if (harmony_) add("<");
+  if (options_.tool_names.empty()) return;
+  for (const std::string_view text : {"<", "[", "]", "{", "`"}) add(text);
+  add(own_marker(dialect_));
+  if (dialect_.writing == CallWriting::Gemma) add("call:");
+}
 
-  std::vector<StreamEvent> run() {
-    events_.clear();
-    while (step()) {
-    }
-    buffer_.erase(0, consumed_);
-    consumed_ = 0;
-    return std::move(events_);
+std::vector<StreamEvent> StreamParser::State::run() {
+  events_.clear();
+  while (step()) {
   }
+  buffer_.erase(0, consumed_);
+  consumed_ = 0;
+  return std::move(events_);
+}
 
-  // True: something was decided, look again. False: nothing more can be known now.
-  bool step() {
-    switch (at_) {
-      case At::Start: return step_start();
-      case At::ThinkingStart: return step_thinking_start();
-      case At::Thinking: return step_thinking();
-      case At::AfterThinking: return step_after_thinking();
-      case At::Text: return step_text();
-      case At::Call: return step_call();
-      case At::AfterCall: return step_after_call();
-    }
-    return false;
+bool StreamParser::State::step() {
+  switch (at_) {
+    case At::Start: return step_start();
+    case At::ThinkingStart: return step_thinking_start();
+    case At::Thinking: return step_thinking();
+    case At::Text: return step_text();
+    case At::Call: return step_call();
+    case At::AfterCall: return step_after_call();
+    case At::Trial: return step_trial();
   }
+  return false;
+}
 
-  [[nodiscard]] std::string_view rest() const { return std::string_view(buffer_).substr(consumed_); }
-  // More may come, and it may turn `text` into `tag`.
-  [[nodiscard]] bool wait_for(std::string_view text, std::string_view tag) const {
-    return !last_ && may_become(text, tag);
+void StreamParser::State::take_text(std::size_t count) {
+  const std::string_view text = rest().substr(0, count);
+  if (text.empty()) return;
+  if (std::exchange(separate_text_, false) && last_kind_ == Kind::Text) append_text(events_, "\n\n");
+  fence_.feed(text);
+  append_text(events_, text);
+  last_byte_ = text.back();
+  last_kind_ = Kind::Text;
+  consumed_ += count;
+}
+
+void StreamParser::State::take_thinking(std::size_t count) {
+  const std::string_view text = rest().substr(0, count);
+  if (text.empty()) return;
+  if (std::exchange(separate_thought_, false) && last_kind_ == Kind::Thinking) append_thinking(events_, "\n\n");
+  fence_.feed(text);
+  append_thinking(events_, text);
+  last_byte_ = text.back();
+  last_kind_ = Kind::Thinking;
+  consumed_ += count;
+}
+
+void StreamParser::State::begin_thought(std::size_t bytes) {
+  consumed_ += bytes;
+  separate_thought_ = true;
+  fence_ = {};
+  at_ = At::ThinkingStart;
+}
+
+bool StreamParser::State::step_start() {
+  if (drops_blank_) consumed_ += white_space_prefix(rest());
+  const std::size_t blank = white_space_prefix(rest());
+  const std::string_view word = rest().substr(blank);
+  if (word.empty()) return false;  // a message of white space only is nothing
+  if (harmony_) {
+    const HarmonyHeader header = harmony_header_at(word, text_end(), context_);
+    if (header.match == Match::Maybe) return false;
+    if (header.match == Match::Yes) return begin_channel(header, blank);
   }
-
-  void take_text(std::size_t count) {
-    const std::string_view text = rest().substr(0, count);
-    fence_.feed(text);
-    append_text(events_, text);
-    consumed_ += count;
+  const Match opens = match_tag(word, think_open_);
+  if (waits(opens)) return false;
+  if (opens == Match::Yes) {
+    begin_thought(blank + think_open_.size());
+    return true;
   }
+  at_ = At::Text;
+  return true;
+}
 
-  bool step_start() {
-    if (any_call_) consumed_ += white_space_prefix(rest());
-    const std::size_t blank = white_space_prefix(rest());
-    const std::string_view word = rest().substr(blank);
-    if (word.empty()) return false;  // a message of white space only is nothing
-    if (word.starts_with(kThinkOpen)) {
-      consumed_ += blank + kThinkOpen.size();
-      at_ = At::ThinkingStart;
+bool StreamParser::State::step_thinking_start() {
+  const std::size_t blank = white_space_prefix(rest());
+  const std::string_view word = rest().substr(blank);
+  if (word.empty() && !last_) return false;
+  // Some models open the thought again that the prompt has opened.
+  if (options_.thinking_opened && !thought_opened_twice_) {
+    const Match opens = match_tag(word, think_open_);
+    if (waits(opens)) return false;
+    if (opens == Match::Yes) {
+      thought_opened_twice_ = true;
+      consumed_ += blank + think_open_.size();
       return true;
     }
-    if (wait_for(word, kThinkOpen)) return false;
-    at_ = At::Text;
-    return true;
   }
+  consumed_ += blank;
+  at_ = At::Thinking;
+  return true;
+}
 
-  bool step_thinking_start() {
-    const std::size_t blank = white_space_prefix(rest());
-    const std::string_view word = rest().substr(blank);
-    if (word.empty() && !last_) return false;
-    // Some models open the thought again that the prompt has opened.
-    if (options_.thinking_opened && !thought_opened_twice_) {
-      if (wait_for(word, kThinkOpen)) return false;
-      if (word.starts_with(kThinkOpen)) {
-        thought_opened_twice_ = true;
-        consumed_ += blank + kThinkOpen.size();
-        return true;
-      }
-    }
-    consumed_ += blank;
-    at_ = At::Thinking;
-    return true;
+std::size_t StreamParser::State::find_candidate(std::string_view text) const {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (candidate_[static_cast<unsigned char>(text[i])]) return i;
   }
+  return std::string_view::npos;
+}
 
-  bool step_thinking() {
-    const std::string_view text = rest();
-    const std::size_t close = text.find(kThinkClose);
-    if (close != std::string_view::npos) {
-      append_thinking(events_, text.substr(0, without_trailing_white_space(text.substr(0, close))));
-      consumed_ += close + kThinkClose.size();
-      at_ = At::AfterThinking;
-      return true;
-    }
-    if (last_) {
-      append_thinking(events_, text);
-      consumed_ += text.size();
-      return false;
-    }
-    // The tag may have begun, and white space before it will not be shown.
-    std::size_t certain = text.size();
-    if (const std::size_t bracket = text.rfind('<');
-        bracket != std::string_view::npos && may_become(text.substr(bracket), kThinkClose)) {
-      certain = bracket;
-    }
-    certain = without_trailing_white_space(text.substr(0, certain));
-    append_thinking(events_, text.substr(0, certain));
-    consumed_ += certain;
+bool StreamParser::State::step_thinking() {
+  const std::size_t at = find_candidate(rest());
+  if (at == std::string_view::npos) {
+    // White space before the closing tag is not shown.
+    take_thinking(last_ ? rest().size() : without_trailing_white_space(rest()));
     return false;
   }
+  take_thinking(without_trailing_white_space(rest().substr(0, at)));
+  const std::size_t blank = white_space_prefix(rest());
+  const Look look = look_in_thought(rest().substr(blank), blank);
+  if (look == Look::Plain) take_thinking(blank + 1);
+  return look != Look::Wait;
+}
 
-  bool step_after_thinking() {
-    const std::size_t blank = white_space_prefix(rest());
-    consumed_ += blank;
-    if (rest().empty()) return false;
-    at_ = At::Text;
-    return true;
-  }
-
-  bool step_text() {
-    const std::string_view text = rest();
-    const std::size_t bracket = text.find('<');
-    if (bracket == std::string_view::npos) {
-      // White space may stand before a call, where it is not shown.
-      take_text(last_ ? text.size() : without_trailing_white_space(text));
-      return false;
+StreamParser::State::Look StreamParser::State::look_in_thought(std::string_view tag, std::size_t blank) {
+  if (const Look look = look_at_turn_end(tag, blank); look != Look::Plain) return look;
+  if (harmony_) {
+    const MarkerMatch end = harmony_end_at(tag);
+    if (waits(end.match)) return Look::Wait;
+    if (end.match == Match::Yes) return end_thought(blank + end.bytes);
+  } else {
+    const Match close = match_tag(tag, think_close_);
+    if (waits(close)) return Look::Wait;
+    if (close == Match::Yes) {
+      const Match quoted = is_quoted(tag.substr(think_close_.size()), blank);
+      if (waits(quoted)) return Look::Wait;
+      if (quoted != Match::Yes) return end_thought(blank + think_close_.size());
     }
-    take_text(without_trailing_white_space(text.substr(0, bracket)));
-    const std::size_t blank = white_space_prefix(rest());
-    const std::string_view tag = rest().substr(blank);
-    if (wait_for(tag, kCallOpen) || wait_for(tag, kFunctionOpen)) return false;
-    const bool opens = tag.starts_with(kCallOpen);
-    if (opens || tag.starts_with(kFunctionOpen)) {
-      FenceTracker ahead = fence_;
-      ahead.feed(rest().substr(0, blank));
-      if (!ahead.inside()) {
-        const std::size_t inner = opens ? kCallOpen.size() + white_space_prefix(tag.substr(kCallOpen.size())) : 0;
-        const std::string_view body = tag.substr(inner);
-        if (!last_ && (body.empty() || may_become(body, kFunctionOpen))) return false;
-        if (body.starts_with('{')) return begin_call(make_json_call_scanner(options_), blank + inner);
-        if (body.starts_with(kFunctionOpen)) return begin_call(make_xml_call_scanner(options_), blank + inner);
-      }
+    const Match opens = match_tag(tag, think_open_);
+    FenceTracker ahead = fence_;
+    ahead.feed(rest().substr(0, blank));
+    if (waits(opens) && ahead.line_start()) return Look::Wait;
+    if (opens == Match::Yes && ahead.line_start()) {
+      repairs_.add(Repair::ReopenedThought);
+      take_thinking(blank);
+      consumed_ += think_open_.size();
+      return Look::Took;
     }
-    take_text(blank + 1);  // a bracket like any other
-    return true;
   }
+  return look_at_call_in_thought(tag, blank);
+}
 
-  // `opening_bytes`: white space and tag before the scanner's first byte.
-  bool begin_call(std::unique_ptr<CallScanner> scanner, std::size_t opening_bytes) {
-    scanner_ = std::move(scanner);
-    call_opening_bytes_ = opening_bytes;
-    call_scanned_bytes_ = 0;
-    at_ = At::Call;
-    return true;
+StreamParser::State::Look StreamParser::State::end_thought(std::size_t bytes) {
+  consumed_ += bytes;
+  fence_ = {};
+  drops_blank_ = true;
+  at_ = At::Start;
+  return Look::Took;
+}
+
+Match StreamParser::State::is_quoted(std::string_view behind, std::size_t blank) const {
+  if (blank != 0 || last_kind_ == Kind::Nothing || !kQuotes.contains(last_byte_)) return Match::No;
+  if (behind.empty()) return Match::Maybe;
+  return behind.front() == last_byte_ ? Match::Yes : Match::No;
+}
+
+bool StreamParser::State::step_text() {
+  const std::size_t at = find_candidate(rest());
+  if (at == std::string_view::npos) {
+    // White space may stand before a call, where it is not shown.
+    take_text(last_ ? rest().size() : without_trailing_white_space(rest()));
+    return false;
   }
+  take_text(without_trailing_white_space(rest().substr(0, at)));
+  const std::size_t blank = white_space_prefix(rest());
+  const Look look = look_in_text(rest().substr(blank), blank);
+  if (look == Look::Plain) take_text(blank + 1);
+  return look != Look::Wait;
+}
 
-  // While the call is undecided its bytes stay in the buffer: they may have to come out as text.
-  bool step_call() {
-    const std::string_view fresh = rest().substr(call_opening_bytes_ + call_scanned_bytes_);
-    call_scanned_bytes_ += fresh.size();
-    scanner_->push(fresh, events_);
-    if (last_ && scanner_->state() == CallState::Undecided) return reject_call();
-    switch (scanner_->state()) {
-      case CallState::Undecided: return false;
-      case CallState::Rejected: return reject_call();
-      case CallState::Streaming:
-      case CallState::Tail:
-      case CallState::Ended: break;
+StreamParser::State::Look StreamParser::State::look_in_text(std::string_view tag, std::size_t blank) {
+  if (const Look look = look_at_turn_end(tag, blank); look != Look::Plain) return look;
+  FenceTracker ahead = fence_;
+  ahead.feed(rest().substr(0, blank));
+  const bool code = ahead.inside() || ahead.inline_code();
+  if (!code) {
+    for (const std::string_view silent : dialect_.silent) {
+      const Match match = match_tag(tag, silent);
+      if (waits(match)) return Look::Wait;
+      if (match != Match::Yes) continue;
+      take_text(last_kind_ == Kind::Text ? blank : 0);
+      consumed_ += (last_kind_ == Kind::Text ? 0 : blank) + silent.size();
+      drops_blank_ = drops_blank_ || last_kind_ != Kind::Text;
+      if (last_kind_ != Kind::Text) at_ = At::Start;
+      return Look::Took;
     }
-    consumed_ += call_opening_bytes_ + call_scanned_bytes_;
-    call_opening_bytes_ = call_scanned_bytes_ = 0;
-    if (scanner_->state() != CallState::Ended) {
-      if (last_) scanner_->finish(events_);
-      return false;
+    if (const Look look = look_at_thought(tag, blank, ahead.line_start()); look != Look::Plain) return look;
+  }
+  if (options_.tool_names.empty() || code) return Look::Plain;
+  const LineStart line_start = ahead.line_start() ? LineStart::Yes : LineStart::No;
+  const CallOpening opening = call_opening_at(tag, line_start, text_end(), context_);
+  if (waits(opening.match)) return Look::Wait;
+  if (opening.match != Match::Yes) return drop_if_cut(opening);
+  if (opening.fenced && opening.announced == Announced::No) {
+    begin_trial(CallTrial::Place::Fence, opening, blank);
+  } else {
+    begin_call(opening, blank, At::Text);
+  }
+  return Look::Took;
+}
+
+StreamParser::State::Look StreamParser::State::look_at_thought(std::string_view tag, std::size_t blank,
+                                                               bool line_start) {
+  if (harmony_) {
+    const MarkerMatch end = harmony_end_at(tag);
+    if (waits(end.match)) return Look::Wait;
+    return end.match == Match::Yes ? end_thought(blank + end.bytes) : Look::Plain;
+  }
+  const bool sentence_over = blank == 0 && std::string_view(".!?").contains(last_byte_);
+  const Match opens = match_tag(tag, think_open_);
+  if (waits(opens)) return Look::Wait;
+  if (opens == Match::Yes) {
+    if (!line_start && !sentence_over) {
+      ++tags_spoken_of_;
+      return Look::Plain;
     }
-    buffer_ = scanner_->take_rest();
-    consumed_ = 0;
-    scanner_.reset();
-    fence_ = {};
-    any_call_ = true;
-    at_ = At::AfterCall;
-    return true;
+    repairs_.add(Repair::ReopenedThought);
+    begin_thought(blank + think_open_.size());
+    return Look::Took;
   }
-
-  bool reject_call() {
-    scanner_.reset();
-    at_ = At::Text;
-    // The first bracket goes out as text, so that the same call is not tried again; what follows is read anew.
-    take_text(white_space_prefix(rest()) + 1);
-    return true;
+  const Match close = match_tag(tag, think_close_);
+  if (waits(close)) return Look::Wait;
+  if (close != Match::Yes) return Look::Plain;
+  const std::string_view behind = tag.substr(think_close_.size());
+  if (behind.empty() && !last_) return Look::Wait;
+  const bool after_space = blank > 0 && !line_start && last_kind_ == Kind::Text;
+  const bool before_space = !behind.empty() && std::string_view(" \t.,;:!?)").contains(behind.front());
+  if ((after_space && before_space) || is_quoted(behind, blank) == Match::Yes) return Look::Plain;
+  if (tags_spoken_of_ > 0) {
+    --tags_spoken_of_;
+    return Look::Plain;
   }
-
-  bool step_after_call() {
-    consumed_ += white_space_prefix(rest());
-    if (rest().empty() || wait_for(rest(), kCallClose)) return false;
-    if (rest().starts_with(kCallClose)) {
-      consumed_ += kCallClose.size();
-    } else if (rest().starts_with('{')) {
-      return begin_call(make_json_call_scanner(options_), 0);  // a second call within the same tags
-    }
-    at_ = At::Start;
-    return true;
+  repairs_.add(Repair::OrphanCloser);
+  if (last_kind_ == Kind::Text) {
+    consumed_ += blank + think_close_.size();
+  } else {
+    static_cast<void>(end_thought(blank + think_close_.size()));
   }
+  return Look::Took;
+}
 
-  const StreamParserOptions options_;
-  At at_;
-  bool last_ = false;
-  bool thought_opened_twice_ = false;
-  bool any_call_ = false;  // has ended: white space that follows is not shown
-  FenceTracker fence_;     // of the text since the last call
-  std::string buffer_;
-  std::size_t consumed_ = 0;  // of buffer_: [0, consumed_) is done with and goes at the end of run()
-  std::unique_ptr<CallScanner> scanner_;
-  std::size_t call_opening_bytes_ = 0;
-  std::size_t call_scanned_bytes_ = 0;
-  std::vector<StreamEvent> events_;
-};
+StreamParser::State::Look StreamParser::State::look_at_turn_end(std::string_view tag, std::size_t blank) {
+  for (const std::string_view end : dialect_.turn_ends) {
+    const Match match = match_tag(tag, end);
+    if (waits(match)) return Look::Wait;
+    if (match != Match::Yes || white_space_prefix(tag.substr(end.size())) + end.size() != tag.size()) continue;
+    if (!last_) return Look::Wait;
+    if (at_ == At::Text) take_text(blank);
+    consumed_ += rest().size();
+    return Look::Took;
+  }
+  return Look::Plain;
+}
 
 StreamParser::StreamParser(StreamParserOptions options) : state_(std::make_unique<State>(std::move(options))) {}
 StreamParser::~StreamParser() = default;
 
 std::vector<StreamEvent> StreamParser::push(std::string_view text) { return state_->push(text); }
-std::vector<StreamEvent> StreamParser::finish(TurnEnd /*end*/) { return state_->finish(); }
+std::vector<StreamEvent> StreamParser::finish(TurnEnd end) { return state_->finish(end); }
+const RepairCounts& StreamParser::repairs() const { return state_->repairs(); }
 
 }  // namespace hearth::chat

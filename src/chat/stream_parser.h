@@ -1,10 +1,6 @@
 // StreamParser: model text into thinking, text and tool calls, as it comes. Holds back only what is ambiguous, and how
 // the text is cut into pieces never changes the joined result. Owned by one stream, one thread.
-//
-// First dialect: Qwen style. <think>...</think>, then text, then any number of
-// <tool_call>\n{"name": ..., "arguments": {...}}\n</tool_call>. Arguments stream as they are generated. The younger Qwen
-// models write <tool_call>\n<function=NAME>\n<parameter=KEY>\nvalue\n</parameter>\n</function>\n</tool_call>: read too.
-// A call inside a thought, inside a code fence, or of an undeclared tool is text. No blank text comes out.
+// The rules are docs/dialects.md: what a thought is, what a call, and what comes of a call that is not well written.
 #pragma once
 
 #include <memory>
@@ -15,6 +11,7 @@
 
 #include "base/json.h"
 #include "chat/dialect.h"
+#include "chat/repairs.h"
 
 namespace hearth::chat {
 
@@ -39,8 +36,7 @@ struct StreamParserOptions {
   const Dialect* dialect = nullptr;     // how this model writes; nullptr: the generic one
   bool thinking_opened = false;         // the prompt already opened the thought
   std::vector<std::string> tool_names;  // declared tools; an undeclared name is never called: its text stays text
-  // The input schema of each, in the same order; may be shorter. Only the <parameter=...> way needs them, to tell the
-  // text "1" from the number.
+  // The input schema of each, in the same order; may be shorter. Types of arguments follow it.
   std::vector<Json> tool_schemas;
 };
 
@@ -56,6 +52,8 @@ class StreamParser {
   [[nodiscard]] std::vector<StreamEvent> push(std::string_view text);
   // The model's turn is over: what was held back comes out.
   [[nodiscard]] std::vector<StreamEvent> finish(TurnEnd end = TurnEnd::Cut);
+  // What was mended so far.
+  [[nodiscard]] const RepairCounts& repairs() const;
 
  private:
   class State;

@@ -1,16 +1,23 @@
-// Tool call scanners: what stands after the opening of a tool call, read byte by byte. Each tells when the call became
-// certain, streams its arguments as JSON, and tells when it is over. Inside: one class per way of writing a call.
+// Tool call scanners: what stands after the opening of a tool call. Each tells when the call became certain, streams its
+// arguments as JSON, and tells when it is over. Inside: one class per way of writing a call.
 // Owned by one StreamParser, one thread.
 #pragma once
 
+#include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "chat/argument_schema.h"
+#include "chat/repairs.h"
 #include "chat/stream_parser.h"
 
 namespace hearth::chat {
+
+// Above any tool call seen; a model that never ends one must not fill the memory.
+inline constexpr std::size_t kCallBytesMax = 16U << 20;
 
 enum class CallState {
   Undecided,  // may still turn out to be mere text
@@ -20,22 +27,56 @@ enum class CallState {
   Ended,      // it is over; take_rest() is what follows
 };
 
+// What all scanners of a parser share; outlives them.
+struct CallContext {
+  const StreamParserOptions* options = nullptr;
+  const Dialect* dialect = nullptr;
+  RepairCounts* repairs = nullptr;
+
+  // The declared tool that `written` names, without namespace, index and quotes.
+  [[nodiscard]] std::optional<std::size_t> tool_named(std::string_view written) const;
+  [[nodiscard]] ArgumentSchema schema_of(std::size_t tool) const;
+};
+
+// The events of one call. The fragments of a call that ends whole are one JSON object: this is where it is checked.
+class CallWriter {
+ public:
+  explicit CallWriter(const CallContext& context) : context_(context) {}
+  void begin(std::size_t tool, std::vector<StreamEvent>& events);
+  void fragment(std::string_view json, std::vector<StreamEvent>& events);
+  // False: it did not end whole after all.
+  bool end(bool whole, std::vector<StreamEvent>& events);
+  [[nodiscard]] bool begun() const { return begun_; }
+
+ private:
+  const CallContext& context_;
+  bool begun_ = false;
+  std::string json_;
+};
+
 class CallScanner {
  public:
   virtual ~CallScanner() = default;
   // REQUIRES: neither Rejected nor Ended.
   virtual void push(std::string_view text, std::vector<StreamEvent>& events) = 0;
-  // The model's turn is over: a call that has begun ends here, not whole.
-  virtual void finish(std::vector<StreamEvent>& events) = 0;
+  // Nothing more comes: a call that has begun ends here. One that was still undecided becomes a call or is Rejected.
+  virtual void finish(TurnEnd end, std::vector<StreamEvent>& events) = 0;
   [[nodiscard]] virtual CallState state() const = 0;
   // Once Ended: of the pushed text, what no longer belongs to the call.
   [[nodiscard]] virtual std::string take_rest() = 0;
 };
 
+// Whether a JSON call stands after an opening of its own, or shows itself: then it must have its arguments.
+enum class Announced { Yes, No };
+
 // {"name": ..., "arguments": {...}}, beginning with the brace.
-[[nodiscard]] std::unique_ptr<CallScanner> make_json_call_scanner(const StreamParserOptions& options);
-// <function=NAME><parameter=KEY>value</parameter>...</function>, beginning with <function=.
-[[nodiscard]] std::unique_ptr<CallScanner> make_xml_call_scanner(const StreamParserOptions& options);
+[[nodiscard]] std::unique_ptr<CallScanner> make_json_call_scanner(const CallContext& context, Announced announced);
+// NAME, then arguments as JSON, in round brackets, or between <arg_key> tags; beginning with what precedes the name.
+[[nodiscard]] std::unique_ptr<CallScanner> make_named_call_scanner(const CallContext& context);
+// <function=NAME><parameter=KEY>value</parameter>...</function> and its kin, beginning with the tag.
+[[nodiscard]] std::unique_ptr<CallScanner> make_tagged_call_scanner(const CallContext& context);
+// The same, with the name read already.
+[[nodiscard]] std::unique_ptr<CallScanner> make_tagged_arguments_scanner(const CallContext& context, std::size_t tool);
 
 // Appends an event, joined with the last one where both are fragments of the same thing.
 void append_text(std::vector<StreamEvent>& events, std::string_view text);

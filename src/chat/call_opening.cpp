@@ -1,0 +1,217 @@
+// See call_opening.h.
+#include "chat/call_opening.h"
+
+#include <algorithm>
+
+#include "chat/call_tag.h"
+
+namespace hearth::chat {
+namespace {
+
+constexpr std::string_view kWhiteSpace = " \t\n\r";
+// "```tool_code" and the like.
+constexpr std::size_t kFenceLineBytesMax = 24;
+
+bool is_name_byte(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
+}
+std::size_t blank_at(std::string_view text, std::size_t at) {
+  return std::min(text.size(), text.find_first_not_of(kWhiteSpace, at));
+}
+
+class OpeningReader {
+ public:
+  OpeningReader(std::string_view text, TextEnd end, const CallContext& context)
+      : text_(text), end_(end), context_(context) {}
+
+  CallOpening read(LineStart line_start) {
+    if (!read_markers()) return opening_;
+    line_start_ = line_start == LineStart::Yes;
+    if (at_ == text_.size()) return more();
+    return read_body();
+  }
+
+ private:
+  CallOpening more() {
+    opening_.ended_early = true;
+    opening_.match = end_ == TextEnd::Later ? Match::Maybe : Match::No;
+    return opening_;
+  }
+  CallOpening no() {
+    opening_.match = Match::No;
+    return opening_;
+  }
+  CallOpening yes(CallBody body) {
+    opening_.match = Match::Yes;
+    opening_.body = body;
+    opening_.bytes = at_;
+    return opening_;
+  }
+
+  // False: a marker is not yet complete.
+  bool read_markers() {
+    for (;;) {
+      MarkerMatch marker = call_marker_at(text_.substr(at_));
+      if (marker.match != Match::Yes) {
+        if (const std::string_view own = own_marker(*context_.dialect); !own.empty()) {
+          const Match match = match_tag(text_.substr(at_), own);
+          if (match == Match::Yes && own.contains("```")) opening_.fenced = true;
+          if (match == Match::Yes) marker = {.match = match, .bytes = own.size(), .kind = MarkerKind::ControlToken};
+          if (match == Match::Maybe) marker.match = match;
+        }
+      }
+      if (marker.match == Match::Maybe && end_ == TextEnd::Later) {
+        more();
+        return false;
+      }
+      if (marker.match != Match::Yes) return true;
+      opening_.announced = Announced::Yes;
+      if (marker.kind == MarkerKind::ControlToken) opening_.kind = MarkerKind::ControlToken;
+      at_ = blank_at(text_, at_ + marker.bytes);
+      if (at_ == text_.size()) return true;
+    }
+  }
+
+  CallOpening read_body() {
+    const bool announced = opening_.announced == Announced::Yes;
+    const char c = text_[at_];
+    const std::string_view rest = text_.substr(at_);
+    if (c == '{') return announced || line_start_ ? yes(CallBody::Json) : no();
+    if (c == '[' && (announced || line_start_)) return read_list();
+    if (c == '<' || c == ']') return read_tag(rest);
+    if (c == '`' && (announced || line_start_)) return read_fence(rest);
+    if (match_tag(rest, "call:") != Match::No && line_start_) {
+      return match_tag(rest, "call:") == Match::Yes ? yes(CallBody::Named) : announced ? yes(CallBody::Named) : more();
+    }
+    return announced && is_name_byte(c) ? yes(CallBody::Named) : no();
+  }
+
+  CallOpening read_list() {
+    const std::size_t item = blank_at(text_, at_ + 1);
+    if (item == text_.size()) return more();
+    if (text_[item] == '{') {
+      at_ = item;
+      opening_.list = true;
+      return yes(CallBody::Json);
+    }
+    opening_.list = true;
+    return read_item(item);
+  }
+
+  CallOpening read_tag(std::string_view rest) {
+    CallTag tag;
+    const Match match = read_call_tag(rest, tag);
+    if (match == Match::Maybe && (tag.word.empty() || is_function_prefix(tag.word))) return more();
+    if (match != Match::Yes || tag.closing || !is_function_word(tag.word)) return no();
+    if (tag_name(tag).empty()) return no();
+    if (rest.starts_with("]<]minimax[>[") || rest.starts_with("<｜DSML｜")) opening_.kind = MarkerKind::ControlToken;
+    return yes(CallBody::Tagged);
+  }
+  static bool is_function_prefix(std::string_view word) {
+    return std::string_view("function").starts_with(word) || std::string_view("invoke").starts_with(word);
+  }
+
+  CallOpening read_fence(std::string_view rest) {
+    const std::size_t line = rest.find('\n');
+    if (line == std::string_view::npos) return rest.size() < kFenceLineBytesMax ? more() : no();
+    if (line > kFenceLineBytesMax || !rest.starts_with("```")) return no();
+    at_ = blank_at(text_, at_ + line);
+    opening_.fenced = true;
+    if (at_ == text_.size()) return more();
+    if (text_[at_] == '[') return read_list();
+    return text_[at_] == '{' ? yes(CallBody::Json) : read_item(at_);
+  }
+
+  // N( of a declared tool.
+  CallOpening read_item(std::size_t item) {
+    std::size_t end = item;
+    while (end < text_.size() && is_name_byte(text_[end])) ++end;
+    if (end == text_.size()) return end - item < kNameBytesMax ? more() : no();
+    const bool calls = end > item && text_[end] == '(' && context_.tool_named(text_.substr(item, end - item));
+    at_ = item;
+    return calls ? yes(CallBody::Named) : no();
+  }
+
+  static constexpr std::size_t kNameBytesMax = 256;
+
+  const std::string_view text_;
+  const TextEnd end_;
+  const CallContext& context_;
+  std::size_t at_ = 0;
+  bool line_start_ = false;
+  CallOpening opening_;
+};
+
+}  // namespace
+
+std::string_view own_marker(const Dialect& dialect) {
+  const CallWords& words = dialect.words;
+  std::string_view own = words.section_begin.empty() ? words.call_begin : words.section_begin;
+  if (dialect.writing == CallWriting::Harmony) return {};
+  own.remove_prefix(std::min(own.size(), own.find_first_not_of(kWhiteSpace)));
+  while (!own.empty() && kWhiteSpace.contains(own.back())) own.remove_suffix(1);
+  return own.empty() || call_marker_at(own).match == Match::Yes ? std::string_view{} : own;
+}
+
+CallOpening call_opening_at(std::string_view text, LineStart line_start, TextEnd end, const CallContext& context) {
+  return OpeningReader(text, end, context).read(line_start);
+}
+
+std::unique_ptr<CallScanner> make_call_scanner(const CallOpening& opening, const CallContext& context) {
+  switch (opening.body) {
+    case CallBody::Json: return make_json_call_scanner(context, opening.announced);
+    case CallBody::Named: return make_named_call_scanner(context);
+    case CallBody::Tagged: return make_tagged_call_scanner(context);
+  }
+  return nullptr;
+}
+
+BehindCall skip_behind_call(std::string_view text, TextEnd end, CallOpening& opening, std::size_t& bytes) {
+  const auto wait = [&] { return end == TextEnd::Later ? BehindCall::Wait : BehindCall::Other; };
+  for (;;) {
+    bytes = blank_at(text, bytes);
+    if (bytes == text.size()) return wait();
+    const std::string_view rest = text.substr(bytes);
+    const MarkerMatch closer = call_closer_at(rest);
+    if (closer.match == Match::Yes) {
+      bytes += closer.bytes;
+      continue;
+    }
+    if (closer.match == Match::Maybe && end == TextEnd::Later) return BehindCall::Wait;
+    const char c = rest.front();
+    if (opening.list && (c == ',' || c == ']')) {
+      if (c == ']') opening.list = false;
+      ++bytes;
+      continue;
+    }
+    if (c == '}') {
+      // A brace too many, when nothing but closers stand behind it.
+      const std::size_t behind = std::min(rest.size(), rest.find_first_not_of("} \t\r\n"));
+      if (behind == rest.size() && end == TextEnd::Later) return BehindCall::Wait;
+      const Match closes = behind == rest.size() ? Match::Yes : call_closer_at(rest.substr(behind)).match;
+      if (closes == Match::Maybe && end == TextEnd::Later) return BehindCall::Wait;
+      if (closes != Match::Yes) return BehindCall::Other;
+      bytes += behind;
+      continue;
+    }
+    if (c == ';') {
+      // Llama joins calls so.
+      const std::size_t next = blank_at(rest, 1);
+      if (next == rest.size() && end == TextEnd::Later) return BehindCall::Wait;
+      if (opening.body != CallBody::Json || next == rest.size() || rest[next] != '{') return BehindCall::Other;
+      bytes += next;
+      continue;
+    }
+    if (opening.fenced && rest.starts_with("```")) {
+      opening.fenced = false;
+      bytes += 3;
+      continue;
+    }
+    if (opening.fenced && std::string_view("```").starts_with(rest)) return wait();
+    if (c == '{' && opening.body == CallBody::Json) return BehindCall::NextItem;
+    if (opening.list && opening.body == CallBody::Named && is_name_byte(c)) return BehindCall::NextItem;
+    return BehindCall::Other;
+  }
+}
+
+}  // namespace hearth::chat

@@ -1,0 +1,36 @@
+// One XML-like tag as models write them in tool calls: <function=Read>, <invoke name="Read">, <parameter=path>,
+// </｜DSML｜parameter>, ]<]minimax[>[<path>, and what goes wrong with them. Pure.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "chat/call_tags.h"
+
+namespace hearth::chat {
+
+struct CallTag {
+  std::string_view word;        // without the family's own prefix and suffix: "parameter", "path"
+  std::string_view attributes;  // what stands behind it: =path or name="path" string="true"
+  std::size_t bytes = 0;        // of the whole tag
+  bool closing = false;
+  bool self_closing = false;
+  bool complete = true;  // false: a line ended before the tag did
+};
+
+// The tag at the beginning of `text`. Maybe: it goes on behind the text's end; `tag.word` is then what is there of it.
+[[nodiscard]] Match read_call_tag(std::string_view text, CallTag& tag);
+
+// The name in =N, name="N", name=N, also with the quotes broken.
+[[nodiscard]] std::string_view tag_name(const CallTag& tag);
+// The value of `key` in key="value"; empty when there is none.
+[[nodiscard]] std::string_view tag_attribute(const CallTag& tag, std::string_view key);
+
+[[nodiscard]] bool is_function_word(std::string_view word);   // function, invoke
+[[nodiscard]] bool is_parameter_word(std::string_view word);  // parameter, param
+[[nodiscard]] bool is_wrapper_word(std::string_view word);    // tool_call, function_calls, arguments, ...
+// `word` is the beginning of one of those, or of arg_key or arg_value.
+[[nodiscard]] bool may_be_call_word(std::string_view word);
+
+}  // namespace hearth::chat

@@ -1,0 +1,97 @@
+// See call_trial.h.
+#include "chat/call_trial.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace hearth::chat {
+namespace {
+
+constexpr std::string_view kFence = "```";
+
+std::string_view after_white_space(std::string_view text) {
+  return text.substr(std::min(text.size(), text.find_first_not_of(" \t\n\r")));
+}
+
+}  // namespace
+
+CallTrial::CallTrial(Place place, CallOpening opening, std::string_view think_close, const CallContext& context)
+    : place_(place),
+      think_close_(think_close),
+      context_(context),
+      opening_(opening),
+      scanner_(make_call_scanner(opening, context)),
+      at_(opening.bytes) {
+  if (place == Place::Fence) opening_.fenced = false;  // its end is looked for here
+}
+
+CallTrial::Verdict CallTrial::look(std::string_view text, TextEnd end, TurnEnd turn) {
+  for (;;) {
+    if (scanner_ == nullptr) return look_behind(text, end, turn);
+    const std::string_view fresh = text.substr(at_);
+    at_ = text.size();
+    if (!fresh.empty()) scanner_->push(fresh, events_);
+    CallState state = scanner_->state();
+    if (end == TextEnd::Here && state != CallState::Rejected && state != CallState::Ended) {
+      scanner_->finish(turn, events_);
+      state = scanner_->state();
+    }
+    if (state == CallState::Rejected) return Verdict::NoCalls;
+    if (state != CallState::Ended && end == TextEnd::Later) return Verdict::Wait;
+    if (state == CallState::Ended) at_ -= scanner_->take_rest().size();
+    const auto* call_end = events_.empty() ? nullptr : std::get_if<ToolCallEnd>(&events_.back());
+    if (call_end == nullptr || !call_end->whole) return Verdict::NoCalls;
+    scanner_.reset();
+  }
+}
+
+CallTrial::Verdict CallTrial::look_behind(std::string_view text, TextEnd end, TurnEnd turn) {
+  std::size_t bytes = 0;
+  const BehindCall behind = skip_behind_call(text.substr(at_), end, opening_, bytes);
+  at_ += bytes;
+  if (behind == BehindCall::Wait) return Verdict::Wait;
+  if (behind == BehindCall::NextItem) {
+    scanner_ = make_call_scanner(opening_, context_);
+    return look(text, end, turn);
+  }
+  const std::string_view rest = text.substr(at_);
+  return place_ == Place::Thought ? behind_in_thought(rest, end) : behind_in_fence(rest, end, turn);
+}
+
+// The message, or its next call, or only the thought's closing tag must follow.
+CallTrial::Verdict CallTrial::behind_in_thought(std::string_view text, TextEnd end) {
+  if (text.empty()) return Verdict::Calls;
+  const Match close = match_tag(text, think_close_);
+  if (close == Match::Maybe && end == TextEnd::Later) return Verdict::Wait;
+  if (close == Match::Yes) {
+    const std::string_view behind = after_white_space(text.substr(think_close_.size()));
+    if (behind.empty() && end == TextEnd::Later) return Verdict::Wait;
+    if (!behind.empty()) {
+      const CallOpening next = call_opening_at(behind, LineStart::No, end, context_);
+      if (next.match == Match::Maybe) return Verdict::Wait;
+      if (next.match == Match::No) return Verdict::NoCalls;
+    }
+    at_ += text.size() - behind.size();
+    return Verdict::Calls;
+  }
+  const CallOpening next = call_opening_at(text, LineStart::Yes, end, context_);
+  if (next.match == Match::Maybe) return Verdict::Wait;
+  return next.match == Match::Yes ? Verdict::Calls : Verdict::NoCalls;
+}
+
+// The fence must close, and nothing but another fence follow.
+CallTrial::Verdict CallTrial::behind_in_fence(std::string_view text, TextEnd end, TurnEnd turn) {
+  if (text.empty()) return turn == TurnEnd::Finished ? Verdict::Calls : Verdict::NoCalls;
+  const Match close = match_tag(text, kFence);
+  if (close == Match::Maybe && end == TextEnd::Later) return Verdict::Wait;
+  if (close != Match::Yes) return Verdict::NoCalls;
+  const std::string_view behind = after_white_space(text.substr(kFence.size()));
+  if (behind.empty() && end == TextEnd::Later) return Verdict::Wait;
+  const Match next = match_tag(behind, kFence);
+  if (next == Match::Maybe && !behind.empty() && end == TextEnd::Later) return Verdict::Wait;
+  if (!behind.empty() && next != Match::Yes) return Verdict::NoCalls;
+  at_ += text.size() - behind.size();
+  return Verdict::Calls;
+}
+
+}  // namespace hearth::chat

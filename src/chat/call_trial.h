@@ -1,0 +1,41 @@
+// CallTrial: calls that stand where they need not be meant as such (inside a thought, or as the whole of a code fence), read
+// on trial. What follows decides: then all events come at once, or none. Owned by one StreamParser, one thread.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "chat/call_opening.h"
+
+namespace hearth::chat {
+
+class CallTrial {
+ public:
+  enum class Place { Thought, Fence };
+  // `opening` is that of the first call, counted from the trial's first byte. `context` outlives the trial.
+  CallTrial(Place place, CallOpening opening, std::string_view think_close, const CallContext& context);
+
+  enum class Verdict { Wait, Calls, NoCalls };
+  // `text` begins at the trial's first byte each time, and has grown.
+  [[nodiscard]] Verdict look(std::string_view text, TextEnd end, TurnEnd turn);
+  // After Calls: how much of the text it was.
+  [[nodiscard]] std::size_t bytes() const { return at_; }
+  [[nodiscard]] std::vector<StreamEvent> take_events() { return std::move(events_); }
+
+ private:
+  [[nodiscard]] Verdict look_behind(std::string_view text, TextEnd end, TurnEnd turn);
+  [[nodiscard]] Verdict behind_in_thought(std::string_view text, TextEnd end);
+  [[nodiscard]] Verdict behind_in_fence(std::string_view text, TextEnd end, TurnEnd turn);
+
+  const Place place_;
+  const std::string_view think_close_;
+  const CallContext& context_;
+  CallOpening opening_;
+  std::unique_ptr<CallScanner> scanner_;
+  std::size_t at_;  // read so far
+  std::vector<StreamEvent> events_;
+};
+
+}  // namespace hearth::chat

@@ -1,0 +1,121 @@
+// JsonMender: one value as a model wrote it, nearly JSON, into JSON, as it comes. Well-formed JSON passes unchanged; what is
+// not is mended where it is clear what was meant (see repairs.h), and types follow the tool's schema. Holds back only
+// what the next bytes may still turn. Owned by one call scanner, one thread.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "chat/argument_schema.h"
+#include "chat/repairs.h"
+#include "chat/stream_parser.h"
+
+namespace hearth::chat {
+
+enum class Notation {
+  Json,
+  Python,  // (key='value', ...) at the root, Python's literals inside
+  Gemma,   // bare keys, strings between <|"|>
+};
+
+class JsonMender {
+ public:
+  // `schema` and `repairs` outlive the mender.
+  JsonMender(ArgumentSchema schema, Notation notation, RepairCounts& repairs);
+
+  // Stops behind the value; what follows is taken by take_rest().
+  void push(std::string_view text);
+  // Nothing more comes. A value that only lacks closing brackets becomes whole when the model ended its turn and no
+  // required member is missing; what else was held back comes out as it is.
+  void finish(TurnEnd end);
+
+  [[nodiscard]] bool done() const { return mode_ == Mode::Done; }      // whole
+  [[nodiscard]] bool broken() const { return mode_ == Mode::Broken; }  // never will be
+  [[nodiscard]] std::string take_output();
+  [[nodiscard]] std::string take_rest();
+
+ private:
+  enum class Mode { Value, String, Bare, Key, Colon, After, Done, Broken };
+  enum class Sight { No, Wait, Yes };
+  enum class Capture { ToText, Coerce, Hoist };
+  struct Frame {
+    char close = '}';
+    ArgumentSchema schema;
+    std::vector<std::string> keys;  // of an object, so far
+    bool any = false;               // a member or item was written
+    int doubled = 0;                // further opening braces that were dropped
+  };
+  struct Captured {
+    Capture what;
+    std::size_t depth;  // frames_.size() of the value
+    std::string key;    // Hoist
+  };
+
+  void run();
+  bool step();
+  // json_mender.cpp: structure
+  bool step_value();
+  bool open_container(char c);
+  bool step_key();
+  bool step_quoted_key(char quote);
+  bool step_bare_key();
+  bool take_key(std::string key, std::size_t end);
+  bool step_colon();
+  bool step_after();
+  bool close_by(char c);
+  void close_frame();
+  bool end_value();
+  bool break_off();
+  void close_all();
+  // json_mender_text.cpp: texts and words
+  bool begin_string(std::string_view delimiter, bool raw);
+  bool step_string();
+  bool step_escape();
+  bool step_unicode_escape();
+  void end_string();
+  [[nodiscard]] Sight closes(std::size_t after) const;
+  [[nodiscard]] Sight comma_ends(std::size_t after) const;
+  [[nodiscard]] Sight key_at(std::size_t at) const;
+  [[nodiscard]] Sight closer_at(std::size_t at) const;
+  [[nodiscard]] Sight text_member_at(std::size_t at) const;
+  bool step_bare();
+  [[nodiscard]] Sight bare_end(std::size_t& end) const;
+  void write_word(std::string_view word);
+  [[nodiscard]] static std::string_view literal(std::string_view word);
+  [[nodiscard]] static bool is_literal(std::string_view word);
+  [[nodiscard]] std::string coerced(const std::string& json_text) const;
+
+  [[nodiscard]] std::size_t after_blank(std::size_t at) const;
+  [[nodiscard]] bool in_object() const { return !frames_.empty() && frames_.back().close != ']'; }
+  [[nodiscard]] ArgumentSchema value_schema() const;
+  void write(std::string_view text) { sinks_.back() += text; }
+  void write_gap();
+  void begin_item();
+  void begin_capture(Capture what, std::string key);
+  void count(Repair repair) { repairs_.add(repair); }
+
+  const ArgumentSchema root_;
+  const Notation notation_;
+  RepairCounts& repairs_;
+  Mode mode_ = Mode::Value;
+  bool last_ = false;
+  std::string in_;  // not yet read from at_ on
+  std::size_t at_ = 0;
+  std::vector<std::string> sinks_{1};  // the output, and in it what is captured
+  std::vector<Captured> captures_;     // one per sink but the first
+  std::string gap_;                    // white space and commas not yet written
+  std::vector<Frame> frames_;
+  ArgumentSchema value_schema_;  // of the member whose key was read
+  std::map<std::string, std::string> hoisted_;
+  // Of the string being read.
+  std::string_view delimiter_;
+  bool raw_ = false;    // a backslash is one
+  bool dirty_ = false;  // a quote inside was not escaped: its end must be plainer
+  bool path_ = false;   // inside C:\...
+  std::string tail_;    // its last two characters
+};
+
+}  // namespace hearth::chat

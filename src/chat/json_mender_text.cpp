@@ -1,0 +1,393 @@
+// See json_mender.h. This file: texts, where they really end, and words without quotes.
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <format>
+
+#include "chat/call_tags.h"
+#include "chat/json_mender.h"
+
+namespace hearth::chat {
+namespace {
+
+// A key that has no end by then is none.
+constexpr std::size_t kKeyBytesMax = 1024;
+constexpr std::size_t kEscapeBytes = 6;  // \uXXXX
+
+bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+bool is_key_byte(char c) { return is_letter(c) || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '$'; }
+
+// The number in four hex digits, or -1.
+int hex4(std::string_view text) {
+  unsigned value = 0;
+  if (text.size() < 4) return -1;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + 4, value, 16);
+  return error == std::errc{} && end == text.data() + 4 ? static_cast<int>(value) : -1;
+}
+bool is_high_surrogate(int code) { return code >= 0xD800 && code < 0xDC00; }
+bool is_low_surrogate(int code) { return code >= 0xDC00 && code < 0xE000; }
+
+void append_control(std::string& out, char c) {
+  switch (c) {
+    case '\n': out += "\\n"; break;
+    case '\r': out += "\\r"; break;
+    case '\t': out += "\\t"; break;
+    default: out += std::format("\\u{:04x}", static_cast<unsigned>(static_cast<unsigned char>(c)));
+  }
+}
+
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+}  // namespace
+
+bool JsonMender::begin_string(std::string_view delimiter, bool raw) {
+  begin_item();
+  if (const JsonTypes types = value_schema().types(); !types.allow(JsonTypes::Text)) begin_capture(Capture::Coerce, {});
+  if (delimiter != "\"" && notation_ == Notation::Json) count(Repair::PythonLiteral);
+  write("\"");
+  at_ += delimiter.size();
+  delimiter_ = delimiter;
+  raw_ = raw;
+  dirty_ = path_ = false;
+  tail_.clear();
+  mode_ = Mode::String;
+  return true;
+}
+
+void JsonMender::end_string() {
+  at_ += delimiter_.size();
+  write("\"");
+  static_cast<void>(end_value());
+}
+
+bool JsonMender::step_string() {
+  std::size_t end = at_;
+  while (end < in_.size()) {
+    const char c = in_[end];
+    if (c == '"' || c == '\\' || static_cast<unsigned char>(c) < 0x20 || c == delimiter_.front()) break;
+    if (path_ && (c == ' ' || c == ';' || c == ',' || c == '|' || c == '>' || c == '\'')) path_ = false;
+    if (delimiter_.size() == 5 && (c == ',' || c == '}')) break;
+    ++end;
+  }
+  if (end > at_) {
+    write(std::string_view(in_).substr(at_, end - at_));
+    tail_.append(in_, end - at_ > 2 ? end - 2 : at_, std::min<std::size_t>(end - at_, 2));
+    if (tail_.size() > 2) tail_.erase(0, tail_.size() - 2);
+    at_ = end;
+  }
+  if (at_ == in_.size()) return false;
+  const char c = in_[at_];
+  const std::string_view rest = std::string_view(in_).substr(at_);
+  if (c == delimiter_.front()) {
+    if (!last_ && rest.size() < delimiter_.size() && delimiter_.starts_with(rest)) return false;
+    if (rest.starts_with(delimiter_)) {
+      const Sight sight = delimiter_.size() > 1 ? Sight::Yes : closes(at_ + 1);
+      if (sight == Sight::Wait) return false;
+      if (sight == Sight::Yes) {
+        end_string();
+        return mode_ != Mode::Done;
+      }
+      if (!dirty_) count(Repair::InnerQuote);
+      dirty_ = true;
+    }
+  }
+  if (delimiter_.size() == 5 && (c == ',' || c == '}')) {
+    // The closing delimiter was dropped where the next key, or the end of the call, follows.
+    const Sight sight = c == ',' ? text_member_at(at_ + 1) : closer_at(at_ + 1);
+    if (sight == Sight::Wait) return false;
+    if (sight == Sight::Yes) {
+      count(Repair::InnerQuote);
+      write("\"");
+      static_cast<void>(end_value());
+      return mode_ != Mode::Done;
+    }
+  }
+  if (c == '\\') return step_escape();
+  if (c == '"') {
+    write("\\\"");
+  } else if (static_cast<unsigned char>(c) < 0x20) {
+    append_control(sinks_.back(), c);
+    if (delimiter_ == "\"" && notation_ == Notation::Json) count(Repair::RawControl);
+  } else {
+    write(rest.substr(0, 1));
+  }
+  tail_ = c;
+  ++at_;
+  return true;
+}
+
+bool JsonMender::step_escape() {
+  if (raw_) {
+    write("\\\\");
+    ++at_;
+    return true;
+  }
+  if (at_ + 1 == in_.size()) return false;
+  const char next = in_[at_ + 1];
+  if (next == '\\') {
+    write("\\\\");
+    at_ += 2;
+    tail_ = "\\";
+    return true;
+  }
+  if (path_ && next == '"') {
+    // "C:\dir\": the backslash before the closing quote is the path's.
+    const Sight sight = closes(at_ + 2);
+    if (sight == Sight::Wait) return false;
+    if (sight == Sight::Yes) {
+      write("\\\\");
+      ++at_;
+      return true;
+    }
+  }
+  const bool known =
+      next == '"' || next == '/' || next == 'b' || next == 'f' || next == 'n' || next == 'r' || next == 't';
+  if (known && (!path_ || next == '"')) {
+    write(std::string_view(in_).substr(at_, 2));
+    at_ += 2;
+    tail_ = next;
+    return true;
+  }
+  if (next == 'u' && !path_) return step_unicode_escape();
+  if (next == '\'') {
+    write("'");
+    at_ += 2;
+    return true;
+  }
+  if (static_cast<unsigned char>(next) < 0x20) {
+    // The model began an escape and then wrote the character itself.
+    count(Repair::RawControl);
+    append_control(sinks_.back(), next);
+    at_ += 2;
+    return true;
+  }
+  if (notation_ != Notation::Python) count(Repair::BadEscape);
+  if (notation_ == Notation::Python && next == 'x' && in_.size() >= at_ + 4) {
+    if (const int code = hex4("00" + in_.substr(at_ + 2, 2)); code >= 0) {
+      write(std::format("\\u{:04x}", code));
+      at_ += 4;
+      return true;
+    }
+  }
+  if (notation_ == Notation::Python && next == 'x' && in_.size() < at_ + 4 && !last_) return false;
+  if (tail_.size() == 2 && tail_[1] == ':' && is_letter(tail_[0])) path_ = true;
+  write("\\\\");
+  ++at_;
+  tail_.clear();
+  return true;
+}
+
+bool JsonMender::step_unicode_escape() {
+  const std::string_view rest = std::string_view(in_).substr(at_);
+  const std::size_t bad = rest.find_first_not_of("0123456789abcdefABCDEF", 2);
+  if (rest.size() < kEscapeBytes && bad == std::string_view::npos && !last_) return false;
+  const int code = hex4(rest.substr(2));
+  if (code < 0) {
+    count(Repair::BadEscape);
+    write("\\\\");
+    ++at_;
+    return true;
+  }
+  tail_.clear();
+  if (is_high_surrogate(code)) {
+    const std::string_view second = rest.substr(kEscapeBytes);
+    constexpr std::string_view opening = "\\u";
+    const bool may_pair = second.size() < 2 ? opening.starts_with(second) : second.starts_with(opening);
+    if (may_pair && second.size() < kEscapeBytes && !last_ &&
+        second.find_first_not_of("0123456789abcdefABCDEF", 2) == std::string_view::npos) {
+      return false;
+    }
+    if (second.starts_with(opening) && is_low_surrogate(hex4(second.substr(2)))) {
+      write(rest.substr(0, 2 * kEscapeBytes));
+      at_ += 2 * kEscapeBytes;
+      return true;
+    }
+  }
+  if (is_high_surrogate(code) || is_low_surrogate(code)) {
+    count(Repair::LoneSurrogate);
+    write("\\ufffd");
+  } else {
+    write(rest.substr(0, kEscapeBytes));
+  }
+  at_ += kEscapeBytes;
+  return true;
+}
+
+// Whether a quote whose next byte is at `after` ends its text. Well-formed JSON always answers Yes where it should: what
+// follows an end there is one of the first cases, and a quote inside is escaped.
+JsonMender::Sight JsonMender::closes(std::size_t after) const {
+  if (frames_.empty()) return Sight::Yes;  // a lone text
+  const std::size_t next = after_blank(after);
+  if (next == in_.size()) return last_ ? Sight::Yes : Sight::Wait;
+  const char c = in_[next];
+  const char own = frames_.back().close;
+  if (c == '}' || c == ']' || c == ')') {
+    const bool opened = std::ranges::any_of(frames_, [&](const Frame& frame) { return frame.close == c; });
+    if (!opened) return Sight::No;
+    if (!dirty_) return Sight::Yes;
+    const std::size_t behind = after_blank(next + 1);
+    if (behind == in_.size()) return last_ ? Sight::Yes : Sight::Wait;
+    const char d = in_[behind];
+    if (d == '}' || d == ']' || d == ',' || d == ')') return Sight::Yes;
+    return closer_at(behind);
+  }
+  if (c == ',') return comma_ends(next + 1);
+  if (c == '"' || c == '\'') {
+    // A comma is missing where another member or item begins behind white space.
+    if (next == after) return Sight::No;
+    if (own != ']') return key_at(next);
+    return dirty_ ? Sight::No : Sight::Yes;
+  }
+  return closer_at(next);
+}
+
+JsonMender::Sight JsonMender::comma_ends(std::size_t after) const {
+  const std::size_t next = after_blank(after);
+  if (next == in_.size()) return last_ ? Sight::Yes : Sight::Wait;
+  const char c = in_[next];
+  if (c == '}' || c == ']' || c == ')' || c == ',') return dirty_ ? Sight::No : Sight::Yes;
+  if (in_object()) return key_at(next);
+  constexpr std::string_view value_starts = "\"'{[(-0123456789tfnTFN<";
+  return value_starts.contains(c) ? Sight::Yes : Sight::No;
+}
+
+// A key and its colon stand at `at`. Keys without quotes, and keys in a text known to hold quotes, must be declared.
+JsonMender::Sight JsonMender::key_at(std::size_t at) const {
+  at = after_blank(at);
+  if (at == in_.size()) return last_ ? Sight::No : Sight::Wait;
+  const ArgumentSchema& schema = frames_.back().schema;
+  const char quote = in_[at];
+  const bool quoted = quote == '"' || quote == '\'';
+  std::size_t end = quoted ? at + 1 : at;
+  const std::size_t limit = std::min(in_.size(), at + kKeyBytesMax);
+  if (quoted) {
+    while (end < limit && in_[end] != quote && in_[end] != '\n') end += in_[end] == '\\' ? 2 : 1;
+    end = std::min(end, in_.size());
+  } else {
+    while (end < limit && is_key_byte(in_[end])) ++end;
+  }
+  if (end == in_.size()) return last_ ? Sight::No : Sight::Wait;
+  if (quoted && in_[end] != quote) return Sight::No;
+  const std::string_view key = std::string_view(in_).substr(quoted ? at + 1 : at, end - at - (quoted ? 1 : 0));
+  // [path": 1]: the opening quote was dropped.
+  const std::size_t colon = after_blank(quoted || in_[end] == '"' ? end + 1 : end);
+  if (colon >= in_.size()) return last_ ? Sight::No : Sight::Wait;
+  if (in_[colon] != ':' && in_[colon] != '=') return Sight::No;
+  if (key.empty()) return Sight::No;
+  if (quoted && !dirty_ && in_[colon] == ':') return Sight::Yes;
+  if (schema.declares_any()) {
+    return schema.declares(key) || root_.declares(key) ? Sight::Yes : Sight::No;
+  }
+  return quoted || notation_ != Notation::Json ? Sight::Yes : Sight::No;
+}
+
+// Gemma's key:<|"|> stands at `at`.
+JsonMender::Sight JsonMender::text_member_at(std::size_t at) const {
+  const std::size_t begin = at;
+  while (at < in_.size() && is_key_byte(in_[at])) ++at;
+  if (at < in_.size() && (at == begin || in_[at] != ':')) return Sight::No;
+  const Match match = match_tag(std::string_view(in_).substr(std::min(in_.size(), at + 1)), "<|\"|>");
+  if (at >= in_.size() || match == Match::Maybe) return last_ || at - begin > kKeyBytesMax ? Sight::No : Sight::Wait;
+  return match == Match::Yes ? Sight::Yes : Sight::No;
+}
+
+// A text that closes a call, or opens the next, stands at `at`.
+JsonMender::Sight JsonMender::closer_at(std::size_t at) const {
+  switch (call_end_at(std::string_view(in_).substr(at))) {
+    case Match::Yes: return Sight::Yes;
+    case Match::Maybe: return last_ ? Sight::No : Sight::Wait;
+    case Match::No: break;
+  }
+  return Sight::No;
+}
+
+// Where a word without quotes ends.
+JsonMender::Sight JsonMender::bare_end(std::size_t& end) const {
+  for (end = at_; end < in_.size(); ++end) {
+    const char c = in_[end];
+    if (c == '}' || c == ']' || c == ')') return Sight::Yes;
+    if (c == ',') {
+      if (!in_object() || is_literal(std::string_view(in_).substr(at_, end - at_))) return Sight::Yes;
+      if (const Sight sight = key_at(end + 1); sight != Sight::No) return sight;
+    }
+    if (c == '\n' && notation_ == Notation::Json) return Sight::Yes;
+    if (c == '<' || c == '`') {
+      if (const Sight sight = closer_at(end); sight != Sight::No) return sight;
+    }
+    if (is_blank(c) && is_literal(std::string_view(in_).substr(at_, end - at_))) return Sight::Yes;
+  }
+  return frames_.empty() && last_ ? Sight::Yes : Sight::Wait;
+}
+
+bool JsonMender::step_bare() {
+  std::size_t end = at_;
+  if (bare_end(end) == Sight::Wait) return false;
+  const std::string word(trimmed(std::string_view(in_).substr(at_, end - at_)));
+  at_ = end;
+  write_word(word);
+  static_cast<void>(end_value());
+  return mode_ != Mode::Done;
+}
+
+// The JSON of a word that needs no quotes; empty when there is none.
+std::string_view JsonMender::literal(std::string_view word) {
+  if (word == "true" || word == "True") return "true";
+  if (word == "false" || word == "False") return "false";
+  if (word == "null" || word == "None") return "null";
+  if (word.empty() || (word.front() != '-' && (word.front() < '0' || word.front() > '9'))) return {};
+  const Result<Json> number = Json::parse(word);
+  return number && number->is_number() ? word : std::string_view{};
+}
+
+bool JsonMender::is_literal(std::string_view word) { return !literal(trimmed(word)).empty(); }
+
+void JsonMender::write_word(std::string_view word) {
+  const JsonTypes types = value_schema().types();
+  if (const std::string_view json = literal(word); !json.empty()) {
+    if (json != word && notation_ == Notation::Json) count(Repair::PythonLiteral);
+    const Result<Json> value = Json::parse(json);
+    const bool allowed = !value || types.allow(type_of(*value)) || value->is_null();
+    if (allowed || !types.allow(JsonTypes::Text)) return write(json);
+    count(Repair::Coerced);
+    return append_json_string(sinks_.back(), json);
+  }
+  count(Repair::BareValue);
+  for (const std::string_view quote : {std::string_view("<|\"|>"), std::string_view("\"")}) {
+    if (word.ends_with(quote)) word.remove_suffix(quote.size());
+  }
+  std::string text;
+  append_json_string(text, word);
+  write(types.allow(JsonTypes::Text) ? text : coerced(text));
+}
+
+// `json_text` is a JSON string where the schema wants something else: what it holds, if that is of an allowed type.
+std::string JsonMender::coerced(const std::string& json_text) const {
+  const Result<Json> text = Json::parse(json_text);
+  if (!text || !text->is_string()) return json_text;
+  const JsonTypes types = value_schema().types();
+  const std::string_view inner = trimmed(text->as_string());
+  std::string_view json = literal(inner);
+  std::string lower(inner.substr(0, 5));
+  std::ranges::transform(lower, lower.begin(),
+                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  if (inner.size() == lower.size() && (lower == "true" || lower == "false")) json = lower;
+  std::string container;
+  if (json.empty() && (inner.starts_with('{') || inner.starts_with('['))) {
+    JsonMender mender(value_schema(), Notation::Json, repairs_);
+    mender.push(inner);
+    mender.finish(TurnEnd::Cut);
+    if (mender.done() && trimmed(mender.take_rest()).empty()) container = mender.take_output();
+    json = container;
+  }
+  const Result<Json> value = json.empty() ? fail(ErrorKind::InvalidInput, "no JSON") : Json::parse(json);
+  if (!value || !types.allow(type_of(*value))) return json_text;
+  repairs_.add(Repair::Coerced);
+  return std::string(json);
+}
+
+}  // namespace hearth::chat

@@ -1,0 +1,174 @@
+// See stream_parser_state.h. This file: where a call begins, its scanner, and what stands behind it.
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "chat/stream_parser_state.h"
+
+namespace hearth::chat {
+
+bool StreamParser::State::begin_channel(const HarmonyHeader& header, std::size_t blank) {
+  drops_blank_ = true;
+  switch (header.channel) {
+    case HarmonyChannel::Thought: begin_thought(blank + header.bytes); return true;
+    case HarmonyChannel::Answer:
+      consumed_ += blank + header.bytes;
+      consumed_ += white_space_prefix(rest());
+      separate_text_ = true;
+      at_ = At::Text;
+      return true;
+    case HarmonyChannel::Call: break;
+  }
+  CallOpening opening{.match = Match::Yes, .bytes = header.bytes, .body = CallBody::Named};
+  opening.announced = Announced::Yes;
+  return begin_call(opening, blank, At::Text);
+}
+
+StreamParser::State::Look StreamParser::State::look_at_call_in_thought(std::string_view tag, std::size_t blank) {
+  if (options_.tool_names.empty()) return Look::Plain;
+  FenceTracker ahead = fence_;
+  ahead.feed(rest().substr(0, blank));
+  const CallOpening opening = call_opening_at(tag, LineStart::No, text_end(), context_);
+  if (waits(opening.match)) return Look::Wait;
+  if (opening.match != Match::Yes) return Look::Plain;
+  if (opening.kind == MarkerKind::ControlToken) {
+    repairs_.add(Repair::CallInThought);
+    begin_call(opening, blank, At::Thinking);
+    return Look::Took;
+  }
+  if (!ahead.line_start() || ahead.inside()) return Look::Plain;
+  begin_trial(CallTrial::Place::Thought, opening, blank);
+  return Look::Took;
+}
+
+StreamParser::State::Look StreamParser::State::drop_if_cut(const CallOpening& opening) {
+  const bool cut = last_ && turn_ == TurnEnd::Cut && opening.ended_early && opening.announced == Announced::Yes;
+  if (!cut) return Look::Plain;
+  repairs_.add(Repair::CutCall);
+  consumed_ += rest().size();
+  return Look::Took;
+}
+
+bool StreamParser::State::begin_call(const CallOpening& opening, std::size_t blank, At return_to) {
+  opening_ = opening;
+  scanner_ = make_call_scanner(opening, context_);
+  call_opening_bytes_ = blank + opening.bytes;
+  call_scanned_bytes_ = 0;
+  return_to_ = return_to;
+  at_ = At::Call;
+  return true;
+}
+
+bool StreamParser::State::step_call() {
+  const std::string_view fresh = rest().substr(call_opening_bytes_ + call_scanned_bytes_);
+  call_scanned_bytes_ += fresh.size();
+  const bool was_undecided = scanner_->state() == CallState::Undecided;
+  if (!fresh.empty()) scanner_->push(fresh, events_);
+  if (last_ && scanner_->state() == CallState::Undecided) {
+    scanner_->finish(turn_, events_);
+    if (scanner_->state() == CallState::Rejected && turn_ == TurnEnd::Cut && call_was_meant()) {
+      repairs_.add(Repair::CutCall);
+      consumed_ += rest().size();
+      return false;
+    }
+  }
+  if (scanner_->state() == CallState::Undecided) return false;
+  if (scanner_->state() == CallState::Rejected) return reject_call();
+  if (was_undecided) count_form();
+  last_kind_ = Kind::Call;
+  consumed_ += call_opening_bytes_ + call_scanned_bytes_;
+  call_opening_bytes_ = call_scanned_bytes_ = 0;
+  if (scanner_->state() != CallState::Ended) {
+    if (last_) scanner_->finish(turn_, events_);
+    if (scanner_->state() != CallState::Ended) return false;
+  }
+  buffer_ = scanner_->take_rest();  // the scanner may have held back more than this buffer still has
+  consumed_ = 0;
+  scanner_.reset();
+  end_calls(At::AfterCall);
+  return true;
+}
+
+bool StreamParser::State::call_was_meant() const {
+  if (opening_.body == CallBody::Tagged) return true;
+  if (opening_.announced == Announced::No) return false;
+  if (opening_.body == CallBody::Json || opening_.kind == MarkerKind::ControlToken) return true;
+  const std::string_view head = rest().substr(call_opening_bytes_);
+  return std::ranges::any_of(options_.tool_names, [&](const std::string& name) { return name.starts_with(head); });
+}
+
+void StreamParser::State::end_calls(At at) {
+  fence_ = {};
+  drops_blank_ = true;
+  last_kind_ = Kind::Call;
+  at_ = at;
+}
+
+void StreamParser::State::count_form() {
+  const CallWriting own = dialect_.writing;
+  const bool json = own == CallWriting::Json || own == CallWriting::JsonList;
+  const bool tagged =
+      own == CallWriting::Tagged || own == CallWriting::Elements || dialect_.words.name_begin.starts_with("<function=");
+  const bool json_written = opening_.body == CallBody::Json;
+  const bool tagged_written = opening_.body == CallBody::Tagged;
+  const CallWords& words = dialect_.words;
+  const bool bare_dialect = words.call_begin.empty() && words.section_begin.empty();
+  if ((json && !json_written) || (tagged && json_written) || (!json && !tagged && (json_written || tagged_written))) {
+    repairs_.add(Repair::ForeignForm);
+  }
+  // Calls of a section follow each other without its opening.
+  if (opening_.announced == Announced::Yes || bare_dialect || last_kind_ == Kind::Call) return;
+  repairs_.add(tagged_written ? Repair::DroppedOpener : Repair::BareCall);
+}
+
+bool StreamParser::State::reject_call() {
+  scanner_.reset();
+  at_ = return_to_;
+  // The first bracket goes out as text, so that the same call is not tried again; what follows is read anew.
+  const std::size_t count = white_space_prefix(rest()) + 1;
+  if (at_ == At::Thinking) {
+    take_thinking(count);
+  } else {
+    take_text(count);
+  }
+  return true;
+}
+
+bool StreamParser::State::step_after_call() {
+  std::size_t bytes = 0;
+  const BehindCall behind = skip_behind_call(rest(), text_end(), opening_, bytes);
+  consumed_ += bytes;
+  if (behind == BehindCall::Wait) return false;
+  if (behind == BehindCall::NextItem) {
+    opening_.bytes = 0;
+    return begin_call(opening_, 0, At::Text);
+  }
+  at_ = At::Start;
+  return true;
+}
+
+void StreamParser::State::begin_trial(CallTrial::Place place, const CallOpening& opening, std::size_t blank) {
+  opening_ = opening;
+  trial_blank_ = blank;
+  return_to_ = place == CallTrial::Place::Thought ? At::Thinking : At::Text;
+  trial_.emplace(place, opening, think_close_, context_);
+  at_ = At::Trial;
+}
+
+bool StreamParser::State::step_trial() {
+  const CallTrial::Verdict verdict = trial_->look(rest().substr(trial_blank_), text_end(), turn_);
+  if (verdict == CallTrial::Verdict::Wait) return false;
+  if (verdict == CallTrial::Verdict::NoCalls) {
+    trial_.reset();
+    return reject_call();
+  }
+  repairs_.add(return_to_ == At::Thinking ? Repair::CallInThought : Repair::FencedCall);
+  std::vector<StreamEvent> events = trial_->take_events();
+  std::ranges::move(events, std::back_inserter(events_));
+  consumed_ += trial_blank_ + trial_->bytes();
+  trial_.reset();
+  end_calls(At::Start);
+  return true;
+}
+
+}  // namespace hearth::chat

@@ -1,0 +1,259 @@
+// See tag_value.h.
+#include "chat/tag_value.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/json.h"
+#include "chat/json_mender.h"
+
+namespace hearth::chat {
+namespace {
+
+constexpr std::string_view kWhiteSpace = " \t\n\r";
+constexpr std::string_view kCdataOpen = "<![CDATA[";
+constexpr std::string_view kCdataClose = "]]>";
+constexpr std::string_view kMinimax = "]<]minimax[>[";
+// Elements inside elements: deeper is no argument of any tool.
+constexpr int kElementDepthMax = 32;
+
+std::string_view trimmed(std::string_view text) {
+  const std::size_t begin = text.find_first_not_of(kWhiteSpace);
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(kWhiteSpace) - begin + 1);
+}
+
+// <item>a</item><item>b</item> as a list, <k>v</k> as an object; anything else as a word or a text. The tags carry
+// MiniMax's mark, so a "<" in a text is no tag.
+std::string elements_to_json(std::string_view text, ArgumentSchema schema, int depth) {
+  const bool elements = text.starts_with(kMinimax) && depth < kElementDepthMax;
+  std::string json;
+  if (!elements) {
+    const Result<Json> value = Json::parse(text);
+    const bool plain =
+        value && !value->is_string() && (!schema.types().known() || schema.types().allow(type_of(*value)));
+    if (plain) return std::string(text);
+    append_json_string(json, text);
+    return json;
+  }
+  bool list = false;
+  while (!text.empty()) {
+    CallTag open;
+    if (read_call_tag(text, open) != Match::Yes || open.closing) break;
+    const std::string closing = std::string(kMinimax) + "</" + std::string(open.word) + ">";
+    const std::string opening = std::string(kMinimax) + "<" + std::string(open.word) + ">";
+    std::size_t end = open.bytes;
+    for (int nested = 1; nested > 0;) {
+      const std::size_t close = text.find(closing, end);
+      if (close == std::string_view::npos) return json.empty() ? "null" : json + (list ? "]" : "}");
+      const std::size_t inner = text.substr(0, close).find(opening, end);
+      nested += inner != std::string_view::npos ? 1 : -1;
+      end = inner != std::string_view::npos ? inner + opening.size() : close + closing.size();
+    }
+    const std::string_view value = text.substr(open.bytes, end - closing.size() - open.bytes);
+    if (json.empty()) list = open.word == "item";
+    json += json.empty() ? (list ? "[" : "{") : ",";
+    if (!list) {
+      append_json_string(json, open.word);
+      json += ':';
+    }
+    json += elements_to_json(value, list ? schema.item() : schema.member(open.word), depth + 1);
+    text.remove_prefix(end);
+    text.remove_prefix(std::min(text.size(), text.find_first_not_of(kWhiteSpace)));
+  }
+  return json + (list ? "]" : "}");
+}
+
+}  // namespace
+
+TagValue::TagValue(TagValueRules rules, ArgumentSchema tool, const std::vector<std::string>& keys,
+                   RepairCounts& repairs)
+    : rules_(std::move(rules)), tool_(tool), schema_(tool.member(rules_.key)), keys_(keys), repairs_(repairs) {
+  const JsonTypes types = schema_.types();
+  is_text_ = types.known() ? types.allow(JsonTypes::Text) : rules_.dsml_type == "true";
+  drop_last_ = rules_.last_line_end == LineEnd::Drop;
+}
+
+bool TagValue::begin(std::string& pending, TextEnd end, CallWriter& writer, std::vector<StreamEvent>& events) {
+  if (pending.empty() || (pending == "\r" && end == TextEnd::Later)) return false;
+  std::size_t skip = 0;
+  if (rules_.first_line_end == LineEnd::Drop) {
+    skip = pending.starts_with("\r\n") ? 2 : pending.front() == '\n' ? 1 : 0;
+  }
+  const Match cdata = match_tag(std::string_view(pending).substr(skip), kCdataOpen);
+  if (cdata == Match::Maybe && end == TextEnd::Later) return false;
+  if (skip > 0 && rules_.last_line_end == LineEnd::DropIfFirst) drop_last_ = true;
+  cdata_ = cdata == Match::Yes;
+  if (cdata_) skip += kCdataOpen.size();
+  pending.erase(0, skip);
+  begun_ = true;
+  if (is_text_) writer.fragment("\"", events);
+  return true;
+}
+
+TagValue::Step TagValue::read(std::string& pending, TextEnd end, CallWriter& writer, std::vector<StreamEvent>& events) {
+  if (!begun_ && !begin(pending, end, writer, events)) return Step::Wait;
+  for (;;) {
+    const std::string_view text = pending;
+    const std::size_t tag = std::min(text.size(), text.find_first_of("<]", looked_));
+    const std::size_t line = text.substr(0, tag).find_last_not_of(" \t");
+    const bool line_start = line == std::string_view::npos ? line_start_ : text[line] == '\n';
+    const End found = tag < text.size() ? end_at(text.substr(tag), line_start, end) : End{.match = Match::Maybe};
+    if (found.match == Match::No) {
+      looked_ = tag + 1;
+      continue;
+    }
+    if (found.match == Match::Maybe) {
+      looked_ = tag;
+      if (!is_text_) return Step::Wait;
+      const std::size_t certain = without_line_end(text.substr(0, tag));
+      send(text.substr(0, certain), writer, events);
+      if (certain > 0) {
+        const std::size_t last = text.substr(0, certain).find_last_not_of(" \t");
+        line_start_ = last == std::string_view::npos ? line_start_ : text[last] == '\n';
+      }
+      pending.erase(0, certain);
+      looked_ -= certain;
+      return Step::Wait;
+    }
+    std::string_view value = text.substr(0, tag);
+    if (cdata_ && trimmed(value).ends_with(kCdataClose)) {
+      value = value.substr(0, value.rfind(kCdataClose));
+    } else if (drop_last_) {
+      value = value.substr(0, without_line_end(value));
+    }
+    if (is_text_) {
+      send(value, writer, events);
+      writer.fragment("\"", events);
+    } else {
+      writer.fragment(typed(std::string(value)), events);
+    }
+    pending.erase(0, tag + found.bytes);
+    return Step::Ended;
+  }
+}
+
+void TagValue::flush(std::string& pending, CallWriter& writer, std::vector<StreamEvent>& events) {
+  if (is_text_ && begun_) {
+    send(pending, writer, events);
+  } else {
+    writer.fragment(pending, events);
+  }
+  pending.clear();
+}
+
+// The value ends with the closing tag of its own kind that the call goes on behind; with a mismatched one, or with none,
+// where what stands there can only be the call's.
+TagValue::End TagValue::end_at(std::string_view text, bool line_start, TextEnd end) const {
+  CallTag tag;
+  const Match match = read_call_tag(text, tag);
+  if (match == Match::No) return {};
+  if (match == Match::Maybe) {
+    if (end == TextEnd::Here) return {};
+    const bool may = tag.word.empty() || may_be_call_word(tag.word) || rules_.key.starts_with(tag.word) ||
+                     rules_.open_word.starts_with(tag.word) || tool_.declares(tag.word);
+    return {.match = may ? Match::Maybe : Match::No};
+  }
+  const std::string_view behind = text.substr(tag.bytes);
+  if (tag.closing) {
+    const bool own = tag.word == rules_.open_word;
+    const bool kin = is_parameter_word(tag.word) || tag.word == rules_.key || tag.word == "arg_value" ||
+                     tag.word == "arg_key" || tag.word == "value";
+    if (own || kin) {
+      const Match next = goes_on_at(behind, end);
+      if (next == Match::Yes && !own) repairs_.add(Repair::MalformedTag);
+      return {.match = next, .bytes = tag.bytes};
+    }
+    const bool outer = is_function_word(tag.word) || (is_wrapper_word(tag.word) && tag.word.starts_with("tool_call"));
+    if (!outer || !line_start) return {};
+    const std::string_view next = trimmed(behind);
+    if (next.empty()) return {.match = end == TextEnd::Here ? Match::No : Match::Maybe};
+    const Match closes = call_end_at(next);
+    if (closes == Match::Yes) repairs_.add(Repair::MalformedTag);
+    return {.match = closes == Match::Maybe && end == TextEnd::Here ? Match::No : closes};
+  }
+  const bool next_key = (is_parameter_word(tag.word) && line_start && tool_.declares(tag_name(tag)) &&
+                         !std::ranges::contains(keys_, tag_name(tag))) ||
+                        (tag.word == "arg_key" && rules_.open_word == "arg_value" && line_start);
+  if (next_key) repairs_.add(Repair::MalformedTag);
+  return {.match = next_key ? Match::Yes : Match::No};
+}
+
+// Behind a closing tag: another argument, or the end of the call.
+Match TagValue::goes_on_at(std::string_view text, TextEnd end) const {
+  text.remove_prefix(std::min(text.size(), text.find_first_not_of(kWhiteSpace)));
+  if (text.empty()) return end == TextEnd::Here ? Match::Yes : Match::Maybe;
+  const Match closes = call_end_at(text);
+  if (closes == Match::Yes) return Match::Yes;
+  CallTag tag;
+  const Match match = read_call_tag(text, tag);
+  const bool known =
+      match == Match::Yes && (is_parameter_word(tag.word) || tag.word == "arg_key" || is_function_word(tag.word) ||
+                              is_wrapper_word(tag.word) || (!tag.closing && tool_.declares(tag.word)) ||
+                              tag.word == rules_.open_word || text.starts_with(kMinimax));
+  if (known) return Match::Yes;
+  if (end == TextEnd::Here) return Match::No;
+  const bool may =
+      match == Match::Maybe && (tag.word.empty() || may_be_call_word(tag.word) || text.starts_with(kMinimax) ||
+                                kMinimax.starts_with(text) || tool_.declares_any());
+  return may || closes == Match::Maybe ? Match::Maybe : Match::No;
+}
+
+// The size of `text` without the line end (or the closing of CDATA) that may belong to the closing tag.
+std::size_t TagValue::without_line_end(std::string_view text) const {
+  std::size_t size = text.size();
+  if (cdata_) {
+    const std::size_t last = text.find_last_not_of("]> \t\r\n");
+    return last == std::string_view::npos ? 0 : last + 1;
+  }
+  if (!drop_last_) return size;
+  if (size > 0 && text[size - 1] == '\n') --size;
+  if (size > 0 && text[size - 1] == '\r') --size;
+  return size;
+}
+
+void TagValue::send(std::string_view text, CallWriter& writer, std::vector<StreamEvent>& events) const {
+  if (text.empty()) return;
+  std::string json;
+  append_json_string(json, text);
+  writer.fragment(std::string_view(json).substr(1, json.size() - 2), events);
+}
+
+// A value that is not (known to be) text. What is no JSON is a text all the same: the model meant something, and the
+// client's own check will name the type.
+std::string TagValue::typed(std::string raw) {
+  const std::string_view text = trimmed(raw);
+  const JsonTypes types = schema_.types();
+  std::string json;
+  if (text.starts_with(kMinimax)) return elements_to_json(text, schema_, 0);
+  if (text == "True" || text == "False" || text == "None") {
+    repairs_.add(Repair::PythonLiteral);
+    return text == "True" ? "true" : text == "False" ? "false" : "null";
+  }
+  if (types.known() && (text.starts_with('{') || text.starts_with('['))) {
+    JsonMender mender(schema_, Notation::Json, repairs_);
+    mender.push(text);
+    mender.finish(TurnEnd::Cut);
+    if (mender.done() && trimmed(mender.take_rest()).empty()) json = mender.take_output();
+    if (!json.empty() && Json::parse(json)) return json;
+    json.clear();
+  }
+  const Result<Json> value = Json::parse(text);
+  const bool keeps = value && (types.known() ? types.allow(type_of(*value)) || value->is_null() : !value->is_string());
+  if (keeps) return std::string(text);
+  std::string lower(text.substr(0, 5));
+  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  if (types.known() && types.allow(JsonTypes::Boolean) && (text == "TRUE" || text == "FALSE")) return lower;
+  // A quoted value of a type that is no text: "5".
+  if (value && value->is_string() && types.known()) {
+    const Result<Json> inner = Json::parse(value->as_string());
+    if (inner && types.allow(type_of(*inner))) {
+      repairs_.add(Repair::Coerced);
+      return inner->dump();
+    }
+  }
+  append_json_string(json, types.known() ? text : std::string_view(raw));
+  return json;
+}
+
+}  // namespace hearth::chat

@@ -1,0 +1,63 @@
+// TagValue: one argument between tags, to where it really ends, as JSON. A text streams as it comes; a value of another
+// type is read when it is complete. A file's text may hold closing tags itself: only one that the call goes on behind
+// ends the value. Owned by one tagged call scanner, one thread.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "chat/argument_schema.h"
+#include "chat/call_tag.h"
+#include "chat/tool_call_scanner.h"
+
+namespace hearth::chat {
+
+enum class LineEnd { Keep, Drop, DropIfFirst };
+
+struct TagValueRules {
+  std::string key;
+  std::string open_word;                   // of the tag that opened it
+  LineEnd first_line_end = LineEnd::Keep;  // right behind the opening tag
+  LineEnd last_line_end = LineEnd::Keep;   // right before the closing one
+  std::string dsml_type;                   // DSML's string="true|false"
+};
+
+class TagValue {
+ public:
+  // `keys`: those of the call so far, this one included. `keys` and `repairs` outlive the value.
+  TagValue(TagValueRules rules, ArgumentSchema tool, const std::vector<std::string>& keys, RepairCounts& repairs);
+
+  enum class Step { Wait, Ended };
+  // Takes from the front of `pending` what is certain.
+  Step read(std::string& pending, TextEnd end, CallWriter& writer, std::vector<StreamEvent>& events);
+  // The turn is over inside the value: all of it, as it is.
+  void flush(std::string& pending, CallWriter& writer, std::vector<StreamEvent>& events);
+
+ private:
+  struct End {
+    Match match = Match::No;
+    std::size_t bytes = 0;  // of the closing tag
+  };
+  bool begin(std::string& pending, TextEnd end, CallWriter& writer, std::vector<StreamEvent>& events);
+  [[nodiscard]] End end_at(std::string_view text, bool line_start, TextEnd end) const;
+  [[nodiscard]] Match goes_on_at(std::string_view text, TextEnd end) const;
+  [[nodiscard]] std::size_t without_line_end(std::string_view text) const;
+  void send(std::string_view text, CallWriter& writer, std::vector<StreamEvent>& events) const;
+  [[nodiscard]] std::string typed(std::string text);
+
+  const TagValueRules rules_;
+  const ArgumentSchema tool_;
+  const ArgumentSchema schema_;
+  const std::vector<std::string>& keys_;
+  RepairCounts& repairs_;
+  bool is_text_ = false;
+  bool begun_ = false;
+  bool cdata_ = false;
+  bool drop_last_ = false;
+  bool line_start_ = true;  // the front of `pending` begins a line
+  std::size_t looked_ = 0;  // tags before this place in `pending` are the value's
+};
+
+}  // namespace hearth::chat

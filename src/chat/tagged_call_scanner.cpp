@@ -1,0 +1,314 @@
+// The tagged way of writing a tool call: <function=NAME>, then <parameter=KEY> value </parameter> any number of times,
+// then </function>; with other words in other families, and <arg_key>KEY</arg_key><arg_value>value</arg_value>, or an
+// element per argument. Values are bare text: the tool's schema says which are texts (streamed as they come) and which
+// are JSON (known when they are complete). They come out as one JSON object.
+#include <algorithm>
+#include <cstddef>
+#include <optional>
+#include <utility>
+
+#include "base/json.h"
+#include "chat/call_tag.h"
+#include "chat/json_mender.h"
+#include "chat/tag_value.h"
+#include "chat/tool_call_scanner.h"
+
+namespace hearth::chat {
+namespace {
+
+constexpr std::string_view kWhiteSpace = " \t\n\r";
+
+std::size_t white_space_prefix(std::string_view text) {
+  return std::min(text.size(), text.find_first_not_of(kWhiteSpace));
+}
+
+class TaggedCallScanner final : public CallScanner {
+ public:
+  TaggedCallScanner(const CallContext& context, std::optional<std::size_t> tool)
+      : context_(context), writer_(context), tool_(tool), at_(tool ? At::Between : At::Head) {
+    if (tool_) schema_ = context_.schema_of(*tool_);
+  }
+
+  void push(std::string_view text, std::vector<StreamEvent>& events) override {
+    pending_ += text;
+    seen_bytes_ += text.size();
+    if (seen_bytes_ > kCallBytesMax) return give_up(events);
+    run(events);
+  }
+
+  void finish(TurnEnd end, std::vector<StreamEvent>& events) override {
+    last_ = true;
+    run(events);
+    if (state_ == CallState::Undecided) {
+      if (!tool_ || end == TurnEnd::Finished) {
+        state_ = CallState::Rejected;
+        return;
+      }
+      writer_.begin(*tool_, events);
+      state_ = CallState::Streaming;
+    }
+    if (state_ != CallState::Streaming) return;
+    if (mender_) {
+      mender_->finish(end);
+      writer_.fragment(mender_->take_output(), events);
+      return end_call(mender_->done(), events);
+    }
+    const std::string_view rest = std::string_view(pending_).substr(white_space_prefix(pending_));
+    if (end == TurnEnd::Finished && at_ == At::Between && rest.empty() && has_required()) {
+      context_.repairs->add(Repair::MissingClose);
+      writer_.fragment(keys_.empty() ? "{}" : "}", events);
+      return end_call(true, events);
+    }
+    if (at_ == At::Value) value_->flush(pending_, writer_, events);
+    end_call(false, events);
+  }
+
+  [[nodiscard]] CallState state() const override { return state_; }
+  [[nodiscard]] std::string take_rest() override { return std::move(pending_); }
+
+ private:
+  enum class At { Head, Between, KeyText, BeforeValue, Value, Json };
+
+  void run(std::vector<StreamEvent>& events) {
+    while (state_ != CallState::Rejected && state_ != CallState::Ended && step(events)) {
+    }
+  }
+
+  bool step(std::vector<StreamEvent>& events) {
+    switch (at_) {
+      case At::Head: return step_head();
+      case At::Between: return step_between(events);
+      case At::KeyText: return step_key_text(events);
+      case At::BeforeValue: return step_before_value(events);
+      case At::Value: return step_value(events);
+      case At::Json: return step_json(events);
+    }
+    return false;
+  }
+
+  bool step_head() {
+    CallTag tag;
+    const Match match = read_call_tag(pending_, tag);
+    if (match == Match::Maybe && (tag.word.empty() || may_be_call_word(tag.word) || is_function_word(tag.word)))
+      return false;
+    if (match != Match::Yes || !is_function_word(tag.word) || tag.closing) return reject();
+    tool_ = context_.tool_named(tag_name(tag));
+    if (!tool_) return reject();
+    schema_ = context_.schema_of(*tool_);
+    if (!tag.complete) context_.repairs->add(Repair::MalformedTag);
+    empty_ = tag.self_closing;
+    pending_.erase(0, tag.bytes);
+    at_ = At::Between;
+    return true;
+  }
+
+  bool step_between(std::vector<StreamEvent>& events) {
+    if (empty_) return end_whole(0, events);
+    const std::size_t blank = white_space_prefix(pending_);
+    if (blank == pending_.size()) return false;
+    const std::string_view rest = std::string_view(pending_).substr(blank);
+    if (rest.front() == '{' && keys_.empty()) {
+      pending_.erase(0, blank);
+      begin(events);
+      mender_.emplace(schema_, Notation::Json, *context_.repairs);
+      at_ = At::Json;
+      return true;
+    }
+    CallTag tag;
+    const Match match = read_call_tag(rest, tag);
+    if (match == Match::Maybe && !last_) return false;
+    if (match == Match::Yes) {
+      if (is_parameter_word(tag.word) && !tag.closing) return begin_parameter(tag, blank, events);
+      if (tag.word == "arg_key" && !tag.closing) {
+        pending_.erase(0, blank + tag.bytes);
+        at_ = At::KeyText;
+        return true;
+      }
+      if (tag.word == "arg_key" || tag.word == "arg_value" || (is_parameter_word(tag.word) && tag.closing)) {
+        context_.repairs->add(Repair::MalformedTag);
+        pending_.erase(0, blank + tag.bytes);
+        return true;
+      }
+      if (tag.closing && is_function_word(tag.word)) return end_whole(blank + tag.bytes, events);
+      if (tag.closing && !element(tag) && is_wrapper_word(tag.word)) {
+        const bool inner = tag.word == "parameters" || tag.word == "arguments" || tag.word == "args";
+        if (!inner) return end_whole(blank, events);
+        pending_.erase(0, blank + tag.bytes);
+        return true;
+      }
+      if (!tag.closing && element(tag)) return begin_parameter(tag, blank, events);
+      if (!tag.closing && (is_function_word(tag.word) || tag.word == "tool_call") && writer_.begun())
+        return end_whole(blank, events);
+      if (!tag.closing && is_wrapper_word(tag.word)) {
+        pending_.erase(0, blank + tag.bytes);
+        return true;
+      }
+    }
+    const Match end = call_end_at(rest);
+    if (end == Match::Maybe && !last_) return false;
+    if (end == Match::Yes && (writer_.begun() || rest.front() != '`')) return end_whole(blank, events);
+    return reject_or_break(events);
+  }
+
+  // An argument as an element of its own: a declared name, or any where the family writes so.
+  [[nodiscard]] bool element(const CallTag& tag) const {
+    return schema_.declares(tag.word) || (context_.dialect->writing == CallWriting::Elements &&
+                                          !is_wrapper_word(tag.word) && !is_function_word(tag.word));
+  }
+
+  void begin(std::vector<StreamEvent>& events) {
+    if (state_ == CallState::Streaming) return;
+    writer_.begin(*tool_, events);
+    state_ = CallState::Streaming;
+  }
+
+  bool begin_parameter(const CallTag& tag, std::size_t blank, std::vector<StreamEvent>& events) {
+    const bool named = is_parameter_word(tag.word);
+    std::string key(named ? tag_name(tag) : tag.word);
+    std::string inline_value;
+    if (!tag.complete || key.contains('=')) {
+      context_.repairs->add(Repair::MalformedTag);
+      if (const std::size_t equals = key.find('='); equals != std::string::npos) {
+        inline_value = key.substr(equals + 1);
+        key.resize(equals);
+      }
+    }
+    if (key.empty()) return reject_or_break(events);
+    if (!named && context_.dialect->writing != CallWriting::Elements) context_.repairs->add(Repair::MalformedTag);
+    const bool assigned = tag.attributes.starts_with('=');
+    TagValueRules rules{.key = key, .open_word = std::string(tag.word)};
+    rules.dsml_type = tag_attribute(tag, "string");
+    if (assigned) {
+      rules.first_line_end = LineEnd::Drop;
+      const CallWords& words = context_.dialect->words;
+      const bool writes = words.key_begin != "<parameter=" || words.value_end.starts_with('\n');
+      rules.last_line_end = writes ? LineEnd::Drop : LineEnd::DropIfFirst;
+    }
+    pending_.erase(0, blank + tag.bytes);
+    if (tag.self_closing) inline_value = tag_attribute(tag, "value");
+    begin_value(std::move(rules), events);
+    if (!inline_value.empty() || tag.self_closing) {
+      if (inline_value.ends_with('/') && tag.self_closing) inline_value.pop_back();
+      pending_.insert(0, inline_value + (tag.self_closing ? "</" + std::string(tag.word) + ">" : ""));
+    }
+    return true;
+  }
+
+  // <arg_key>KEY</arg_key>, also without its closing tag.
+  bool step_key_text(std::vector<StreamEvent>& events) {
+    const std::size_t end = pending_.find('<');
+    if (end == std::string::npos) return false;
+    CallTag tag;
+    const Match match = read_call_tag(std::string_view(pending_).substr(end), tag);
+    if (match == Match::Maybe) return false;
+    if (match == Match::No) return reject_or_break(events);
+    key_text_ = pending_.substr(0, end);
+    const std::size_t begin = white_space_prefix(key_text_);
+    key_text_ = key_text_.substr(begin, key_text_.find_last_not_of(kWhiteSpace) + 1 - begin);
+    if (key_text_.empty()) return reject_or_break(events);
+    const bool closes = tag.closing && tag.word != "arg_value";
+    if (tag.word != "arg_key" || !tag.closing) context_.repairs->add(Repair::MalformedTag);
+    pending_.erase(0, closes ? end + tag.bytes : end);
+    at_ = At::BeforeValue;
+    return true;
+  }
+
+  bool step_before_value(std::vector<StreamEvent>& events) {
+    const std::size_t blank = white_space_prefix(pending_);
+    const std::string_view rest = std::string_view(pending_).substr(blank);
+    if (rest.empty()) return false;
+    CallTag tag;
+    const Match match = read_call_tag(rest, tag);
+    if (match == Match::Maybe) return false;
+    const bool opens = match == Match::Yes && tag.word == "arg_value" && !tag.closing;
+    if (!opens) context_.repairs->add(Repair::MalformedTag);
+    if (!opens && match == Match::Yes) return reject_or_break(events);
+    pending_.erase(0, blank + (opens ? tag.bytes : 0));
+    begin_value({.key = key_text_, .open_word = "arg_value"}, events);
+    return true;
+  }
+
+  void begin_value(TagValueRules rules, std::vector<StreamEvent>& events) {
+    begin(events);
+    std::string json = keys_.empty() ? "{" : ",";
+    append_json_string(json, rules.key);
+    writer_.fragment(json + ":", events);
+    if (std::ranges::contains(keys_, rules.key)) context_.repairs->add(Repair::DuplicateKey);
+    keys_.push_back(rules.key);
+    value_.emplace(std::move(rules), schema_, keys_, *context_.repairs);
+    at_ = At::Value;
+  }
+
+  bool step_value(std::vector<StreamEvent>& events) {
+    const TagValue::Step step = value_->read(pending_, last_ ? TextEnd::Here : TextEnd::Later, writer_, events);
+    if (step == TagValue::Step::Wait) return false;
+    value_.reset();
+    at_ = At::Between;
+    return true;
+  }
+
+  bool step_json(std::vector<StreamEvent>& events) {
+    mender_->push(std::exchange(pending_, {}));
+    writer_.fragment(mender_->take_output(), events);
+    if (!mender_->done() && !mender_->broken()) return false;
+    pending_ = mender_->take_rest();
+    end_call(mender_->done(), events);
+    mender_.reset();
+    return false;
+  }
+
+  bool end_whole(std::size_t count, std::vector<StreamEvent>& events) {
+    pending_.erase(0, count);
+    begin(events);
+    writer_.fragment(keys_.empty() ? "{}" : "}", events);
+    end_call(true, events);
+    return false;
+  }
+
+  void end_call(bool whole, std::vector<StreamEvent>& events) {
+    static_cast<void>(writer_.end(whole, events));
+    state_ = CallState::Ended;
+  }
+
+  [[nodiscard]] bool has_required() const {
+    return std::ranges::all_of(schema_.required(),
+                               [&](const std::string& key) { return std::ranges::contains(keys_, key); });
+  }
+
+  bool reject() {
+    state_ = CallState::Rejected;
+    return false;
+  }
+  bool reject_or_break(std::vector<StreamEvent>& events) {
+    if (state_ == CallState::Undecided) return reject();
+    end_call(false, events);
+    return false;
+  }
+  void give_up(std::vector<StreamEvent>& events) { static_cast<void>(reject_or_break(events)); }
+
+  const CallContext& context_;
+  CallWriter writer_;
+  std::optional<std::size_t> tool_;
+  ArgumentSchema schema_;
+  CallState state_ = CallState::Undecided;
+  At at_;
+  bool last_ = false;
+  bool empty_ = false;  // the function's own tag closes itself
+  std::size_t seen_bytes_ = 0;
+  std::string pending_;  // not yet sent, not yet decided
+  std::string key_text_;
+  std::vector<std::string> keys_;     // so far
+  std::optional<TagValue> value_;     // being read
+  std::optional<JsonMender> mender_;  // of arguments in JSON between the tags
+};
+
+}  // namespace
+
+std::unique_ptr<CallScanner> make_tagged_call_scanner(const CallContext& context) {
+  return std::make_unique<TaggedCallScanner>(context, std::nullopt);
+}
+std::unique_ptr<CallScanner> make_tagged_arguments_scanner(const CallContext& context, std::size_t tool) {
+  return std::make_unique<TaggedCallScanner>(context, tool);
+}
+
+}  // namespace hearth::chat
