@@ -22,7 +22,25 @@ struct DocumentDeleter {
   void operator()(yyjson_doc* document) const { yyjson_doc_free(document); }
 };
 
-// Depth was bounded before by document_depth_within, so recursion here is bounded too.
+// Numbers that the reader leaves as they stand: whole ones over 64 bits, and real ones over double's range.
+bool is_whole(std::string_view digits) { return digits.find_first_not_of("-0123456789") == std::string_view::npos; }
+
+// False where a number is over double's range. Depth was bounded before, so recursion is bounded too.
+bool in_range(yyjson_val* value) {
+  if (yyjson_is_raw(value)) return is_whole(yyjson_get_raw(value));
+  if (yyjson_is_arr(value)) {
+    yyjson_arr_iter elements = yyjson_arr_iter_with(value);
+    while (yyjson_val* element = yyjson_arr_iter_next(&elements))
+      if (!in_range(element)) return false;
+  }
+  if (yyjson_is_obj(value)) {
+    yyjson_obj_iter members = yyjson_obj_iter_with(value);
+    while (yyjson_val* key = yyjson_obj_iter_next(&members))
+      if (!in_range(yyjson_obj_iter_get_val(key))) return false;
+  }
+  return true;
+}
+
 Json convert(yyjson_val* value) {
   switch (yyjson_get_type(value)) {
     case YYJSON_TYPE_BOOL: return Json(yyjson_get_bool(value));
@@ -30,6 +48,7 @@ Json convert(yyjson_val* value) {
       if (yyjson_is_uint(value)) return Json(static_cast<unsigned long long>(yyjson_get_uint(value)));
       if (yyjson_is_sint(value)) return Json(static_cast<long long>(yyjson_get_sint(value)));
       return Json(yyjson_get_real(value));
+    case YYJSON_TYPE_RAW: return Json::whole_number(std::string(yyjson_get_raw(value), yyjson_get_len(value)));
     case YYJSON_TYPE_STR: return Json(std::string(yyjson_get_str(value), yyjson_get_len(value)));
     case YYJSON_TYPE_ARR: {
       Json::Array array;
@@ -105,17 +124,26 @@ Result<Json> Json::parse(std::string_view text, int depth_max) {
   yyjson_read_err error{};
   // Without YYJSON_READ_INSITU the reader does not write to its input; the cast only fits the C signature.
   const std::unique_ptr<yyjson_doc, DocumentDeleter> document(
-      yyjson_read_opts(const_cast<char*>(text.data()), text.size(), YYJSON_READ_NOFLAG, nullptr, &error));
+      yyjson_read_opts(const_cast<char*>(text.data()), text.size(), YYJSON_READ_BIGNUM_AS_RAW, nullptr, &error));
   if (!document) {
     return fail(ErrorKind::InvalidInput,
                 std::format("not valid JSON: {} at byte {}", error.msg ? error.msg : "unknown error", error.pos));
   }
+  if (!in_range(yyjson_doc_get_root(document.get())))
+    return fail(ErrorKind::InvalidInput, "not valid JSON: a number is larger than any that can be used");
   return convert(yyjson_doc_get_root(document.get()));
 }
 
 bool Json::is_integer() const { return std::holds_alternative<std::int64_t>(value_); }
-bool Json::is_number() const {
-  return is_integer() || std::holds_alternative<std::uint64_t>(value_) || std::holds_alternative<double>(value_);
+bool Json::is_big_integer() const {
+  return std::holds_alternative<std::uint64_t>(value_) || std::holds_alternative<BigInteger>(value_);
+}
+bool Json::is_number() const { return is_integer() || is_big_integer() || std::holds_alternative<double>(value_); }
+
+Json Json::whole_number(std::string digits) {
+  Json number;
+  number.value_ = BigInteger{std::move(digits)};
+  return number;
 }
 
 const char* Json::type_name() const {
@@ -138,6 +166,7 @@ double Json::as_number() const {
   CHECK(is_number());
   if (const auto* integer = std::get_if<std::int64_t>(&value_)) return static_cast<double>(*integer);
   if (const auto* natural = std::get_if<std::uint64_t>(&value_)) return static_cast<double>(*natural);
+  if (const auto* big = std::get_if<BigInteger>(&value_)) return std::strtod(big->digits.c_str(), nullptr);
   return std::get<double>(value_);
 }
 const std::string& Json::as_string() const {
@@ -211,6 +240,8 @@ void Json::dump_to(std::string& out) const {
     std::format_to(std::back_inserter(out), "{}", *integer);
   } else if (const auto* natural = std::get_if<std::uint64_t>(&value_)) {
     std::format_to(std::back_inserter(out), "{}", *natural);
+  } else if (const auto* big = std::get_if<BigInteger>(&value_)) {
+    out += big->digits;
   } else if (const auto* real = std::get_if<double>(&value_)) {
     append_real(out, *real);
   } else if (const auto* string = std::get_if<std::string>(&value_)) {

@@ -39,12 +39,16 @@ class Json {
   [[nodiscard]] static Json object(std::initializer_list<Member> members) { return Json(Object(members)); }
   [[nodiscard]] static Json array() { return Json(Array{}); }
 
+  // REQUIRES: the digits of a whole number that does not fit std::uint64_t, with its sign when it is negative.
+  [[nodiscard]] static Json whole_number(std::string digits);
+
   // Strict JSON (RFC 8259), valid UTF-8 only, nested at most depth_max deep. The error names the byte.
   [[nodiscard]] static Result<Json> parse(std::string_view text, int depth_max = 256);
 
   [[nodiscard]] bool is_null() const { return std::holds_alternative<std::nullptr_t>(value_); }
   [[nodiscard]] bool is_boolean() const { return std::holds_alternative<bool>(value_); }
-  [[nodiscard]] bool is_integer() const;  // fits std::int64_t
+  [[nodiscard]] bool is_integer() const;      // fits std::int64_t
+  [[nodiscard]] bool is_big_integer() const;  // does not: as_number() is near it, dump() is exact
   [[nodiscard]] bool is_number() const;
   [[nodiscard]] bool is_string() const { return std::holds_alternative<std::string>(value_); }
   [[nodiscard]] bool is_array() const { return std::holds_alternative<Array>(value_); }
@@ -79,8 +83,14 @@ class Json {
   friend bool operator==(const Json&, const Json&) = default;
 
  private:
+  // The digits of a whole number over the uint64 range, as they were read.
+  struct BigInteger {
+    std::string digits;
+    friend bool operator==(const BigInteger&, const BigInteger&) = default;
+  };
   // uint64 only for values over the int64 range.
-  std::variant<std::nullptr_t, bool, std::int64_t, std::uint64_t, double, std::string, Array, Object> value_;
+  std::variant<std::nullptr_t, bool, std::int64_t, std::uint64_t, double, std::string, Array, Object, BigInteger>
+      value_;
 };
 
 // The same JSON text with each \uD800..\uDFFF escape that has no other half written as \uFFFD. JavaScript clients send

@@ -213,4 +213,21 @@ TEST_CASE("a large flat array round-trips") {
   CHECK_EQ(parsed(json.dump()), json);
 }
 
+TEST_CASE("whole numbers over 64 bits keep their digits") {
+  for (const char* text :
+       {"18446744073709551615", "18446744073709552000", "-9223372036854775809", "123456789012345678901234567890"}) {
+    const auto number = Json::parse(text);
+    REQUIRE(number);
+    CHECK(number->is_number());
+    CHECK(number->is_big_integer());
+    CHECK_FALSE(number->is_integer());
+    CHECK(number->dump() == text);
+    CHECK(*number == *Json::parse(text));
+  }
+  CHECK(Json::parse("18446744073709552000")->as_number() == 18446744073709552000.0);
+  CHECK(Json::parse("[1e300]"));
+  CHECK_FALSE(Json::parse("[1e400]"));
+  CHECK_FALSE(Json::parse(R"({"a":[{"b":-1e999}]})"));
+}
+
 }  // namespace hearth

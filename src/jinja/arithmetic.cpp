@@ -149,6 +149,8 @@ Value compute(Arithmetic operation, const Value& left, const Value& right, Budge
   if (operation == Arithmetic::Modulo && left.is_string())
     return Value::string(budget, percent_format(left.text(), right, left.markup(), budget), left.markup());
   require_defined(right);
+  const auto is_count = [](const Value& value) { return value.is_number() || value.is(Kind::BigInt); };
+  if (is_count(left) && is_count(right) && (left.is(Kind::BigInt) || right.is(Kind::BigInt))) refuse_overflow();
   if (left.is_integer() && right.is_integer()) return compute_integers(operation, left.integer(), right.integer());
   if (left.is_number() && right.is_number()) return compute_floats(operation, left.number(), right.number());
   if (operation == Arithmetic::Add) {
@@ -167,6 +169,7 @@ Value negate(const Value& value) {
   require_defined(value);
   if (value.is_integer()) return compute_integers(Arithmetic::Subtract, 0, value.integer());
   if (value.is(Kind::Float)) return -value.number();
+  if (value.is(Kind::BigInt)) refuse_overflow();
   refuse(std::format("bad operand type for unary -: '{}'", value.type_name()));
 }
 

@@ -85,6 +85,7 @@ struct NamespaceBody final : Body {
   [[nodiscard]] const Value* find(std::string_view name) const;
   void set(std::string_view name, Value value);
   std::vector<std::pair<std::string, Value>> members;
+  bool being_shown = false;  // a namespace may hold itself
 };
 
 // The variable `loop` inside a for.

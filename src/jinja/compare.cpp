@@ -1,5 +1,6 @@
 // Truth, equality, order, membership and walking, as Python defines them.
 #include <algorithm>
+#include <cstdlib>
 #include <format>
 
 #include "jinja/operations.h"
@@ -56,6 +57,20 @@ Value rest_of_generator(const Value& generator, Budget& budget) {
   return ListBody::make(Kind::List, budget, std::move(items));
 }
 
+bool is_big(const Value& value) { return value.is(Kind::BigInt); }
+
+// Near it, and past every number of 64 bits.
+double size_of(const Value& value) {
+  return is_big(value) ? std::strtod(value.text().bytes().c_str(), nullptr) : value.number();
+}
+
+bool less_big(std::string_view left, std::string_view right) {
+  const bool negative = left.starts_with('-');
+  if (negative != right.starts_with('-')) return negative;
+  const bool smaller = left.size() != right.size() ? left.size() < right.size() : left < right;
+  return left != right && smaller != negative;
+}
+
 }  // namespace
 
 void require_defined(const Value& value) {
@@ -87,10 +102,13 @@ bool equal(const Value& left, const Value& right, Budget& budget) {
     const double b = right.number();
     return a <= b && a >= b;
   }
+  if (is_big(left) != is_big(right) && (left.is(Kind::Float) || right.is(Kind::Float)))
+    return size_of(left) <= size_of(right) && size_of(left) >= size_of(right);
   if (left.kind() != right.kind()) return false;
   switch (left.kind()) {
     case Kind::None:
     case Kind::Undefined: return true;
+    case Kind::BigInt:
     case Kind::String: return left.view() == right.view();
     case Kind::List:
     case Kind::Tuple:
@@ -109,6 +127,8 @@ bool less(const Value& left, const Value& right, Budget& budget) {
     if (left.is_integer() && right.is_integer()) return left.integer() < right.integer();
     return left.number() < right.number();
   }
+  if (is_big(left) && is_big(right)) return less_big(left.view(), right.view());
+  if ((is_big(left) && right.is_number()) || (left.is_number() && is_big(right))) return size_of(left) < size_of(right);
   if (left.is_string() && right.is_string()) return left.view() < right.view();
   if (left.kind() == right.kind() && (left.is(Kind::List) || left.is(Kind::Tuple)))
     return less_lists(left.list(), right.list(), budget);

@@ -73,6 +73,27 @@ TEST_CASE("text that is safe escapes what is added to it") {
   CHECK(rendered("{{ '<a>'|safe + '<b>' }} {{ '<b>' + '<a>'|safe }} {{ '<a>'|safe ~ '<b>' }}") ==
         "<a>&lt;b&gt; &lt;b&gt;<a> <a><b>");
 }
+TEST_CASE("whole numbers over 64 bits are shown and compared as they are, and not computed with") {
+  const char* const input =
+      R"({"x": 18446744073709552000, "y": -123456789012345678901234567890, "z": 18446744073709551615})";
+  CHECK(rendered("{{ x }} {{ [y] }} {{ {'k': z}|tojson }} {{ x|string }}", input) ==
+        "18446744073709552000 [-123456789012345678901234567890] {\"k\": 18446744073709551615} 18446744073709552000");
+  CHECK(rendered("{{ x is integer }}{{ x is number }}{{ x is float }}{{ x is string }}", input) ==
+        "TrueTrueFalseFalse");
+  CHECK(rendered("{{ x > z }}{{ y < z }}{{ x == x }}{{ x == z }}{{ x > 5 }}{{ y < 5 }}{{ 5 < x }}{{ x == "
+                 "1.8446744073709552e19 }}",
+                 input) == "TrueTrueTrueFalseTrueTrueTrueTrue");
+  CHECK(rendered("{{ '12345678901234567890'|int }} {{ x|int }} {{ 'a' ~ x }}", input) ==
+        "12345678901234567890 18446744073709552000 a18446744073709552000");
+  CHECK(rendered("{{ x + 1 }}", input).contains("larger than 64 bits"));
+  CHECK(rendered("{{ -x }}", input).contains("larger than 64 bits"));
+  CHECK(rendered("{{ [y, z, x]|sort|last }}", input) == "18446744073709552000");
+}
+TEST_CASE("a namespace is shown with what it holds, also when that is itself") {
+  CHECK(rendered("{% set n = namespace(a=1, b='x') %}{{ n }}") == "<Namespace {'a': 1, 'b': 'x'}>");
+  CHECK(rendered("{% set n = namespace() %}{% set n.l = [n] %}{{ n }}{{ n }}") ==
+        "<Namespace {'l': [<Namespace {...}>]}><Namespace {'l': [<Namespace {...}>]}>");
+}
 TEST_CASE("percent and format fill in values") {
   CHECK(rendered("{{ '%s-%03d-%.2f%%' % ('a', 7, 2.5) }} {{ '{0} {1} {x!r:>4}'.format('a', 'b', x='c') }}") ==
         "a-007-2.50% a b  'c'");

@@ -49,19 +49,29 @@ std::optional<double> read_float(std::string_view text) {
   return value;
 }
 
+// Over 64 bits, and spelled as str() would.
+bool is_long_integer(std::string_view words) {
+  const std::string_view digits = words.starts_with('-') ? words.substr(1) : words;
+  return digits.size() > 18 && digits.front() != '0' &&
+         digits.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
 Value whole(double number, const Value& fallback) {
   return std::abs(number) < 9.2e18 ? Value(static_cast<std::int64_t>(number)) : fallback;
 }
 
-Value to_int(Evaluator&, const Value& input, Arguments& arguments) {
+Value to_int(Evaluator& evaluator, const Value& input, Arguments& arguments) {
   const Bound bound("int", arguments, {"default", "base"});
   require_defined(input);
   const Value fallback = bound.has(0) ? bound[0] : Value(std::int64_t{0});
   if (input.is_integer()) return input.integer();
+  if (input.is(Kind::BigInt)) return input;
   if (input.is(Kind::Float)) return whole(input.number(), fallback);
   if (!input.is_string()) return fallback;
   const auto base = static_cast<int>(std::clamp<std::int64_t>(bound.integer(1, 10), 2, 36));
   if (const auto integer = read_integer(input.view(), base)) return *integer;
+  const std::string words = number_words(input.view());
+  if (base == 10 && is_long_integer(words)) return Value::big_integer(evaluator.budget(), words);
   if (const auto number = read_float(input.view())) return whole(*number, fallback);
   return fallback;
 }
@@ -70,6 +80,7 @@ Value to_float(Evaluator&, const Value& input, Arguments& arguments) {
   const Bound bound("float", arguments, {"default"});
   require_defined(input);
   if (input.is_number()) return input.number();
+  if (input.is(Kind::BigInt)) return read_float(input.view()).value_or(0.0);
   if (input.is_string())
     if (const auto number = read_float(input.view())) return *number;
   return bound.has(0) ? bound[0] : Value(0.0);

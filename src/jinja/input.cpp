@@ -70,6 +70,7 @@ class Converter {
     }
     if (json.is_boolean()) return json.as_boolean();
     if (json.is_integer()) return json.as_integer();
+    if (json.is_big_integer()) return Value::big_integer(budget_, json.dump());
     if (json.is_number()) return json.as_number();
     return {};
   }

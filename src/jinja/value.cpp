@@ -51,8 +51,12 @@ Value Value::frozen(StringBody& body) {
   return {Kind::String, &body};
 }
 
+Value Value::big_integer(Budget& budget, std::string_view digits) {
+  return {Kind::BigInt, new StringBody(&budget, Text(digits))};
+}
+
 const Text& Value::text() const {
-  DCHECK(kind_ == Kind::String);
+  DCHECK(kind_ == Kind::String || kind_ == Kind::BigInt);
   return static_cast<const StringBody*>(payload_.body)->text;
 }
 ListBody& Value::list() const {
@@ -88,7 +92,8 @@ const char* Value::type_name() const {
   switch (kind_) {
     case Kind::None: return "NoneType";
     case Kind::Bool: return "bool";
-    case Kind::Int: return "int";
+    case Kind::Int:
+    case Kind::BigInt: return "int";
     case Kind::Float: return "float";
     case Kind::Function: return "function";
     case Kind::Undefined: return "Undefined";

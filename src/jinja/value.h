@@ -42,6 +42,7 @@ enum class Kind : std::uint8_t {
   Loop,
   Macro,
   Method,  // a method not called yet
+  BigInt,  // a whole number over 64 bits, as its digits: it can be shown and compared, not computed with
 };
 
 // Markup is what `safe` and `escape` give: text that escapes what is added to it with +.
@@ -77,6 +78,7 @@ class Value {
   [[nodiscard]] static Value string(Budget& budget, Text text, Markup markup = Markup::No);
   [[nodiscard]] static Value string(Budget& budget, std::string_view text) { return string(budget, Text(text)); }
   [[nodiscard]] static Value frozen(StringBody& body);
+  [[nodiscard]] static Value big_integer(Budget& budget, std::string_view digits);
 
   [[nodiscard]] Kind kind() const { return kind_; }
   [[nodiscard]] bool is(Kind kind) const { return kind_ == kind; }
@@ -97,7 +99,7 @@ class Value {
     return kind_ == Kind::Float ? payload_.number : static_cast<double>(integer());
   }
   [[nodiscard]] const Builtin& function() const { return *payload_.function; }
-  [[nodiscard]] const Text& text() const;
+  [[nodiscard]] const Text& text() const;  // of a BigInt: its digits
   [[nodiscard]] std::string_view view() const { return text().view(); }
   [[nodiscard]] ListBody& list() const;
   [[nodiscard]] DictBody& dict() const;

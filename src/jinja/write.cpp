@@ -66,6 +66,27 @@ void append_members_repr(Text& out, const Value& value, Budget& budget) {
   out.append("}");
 }
 
+void append_namespace_repr(Text& out, const Value& value, Budget& budget) {
+  // One that holds itself is shown once, as Python shows a dict that does.
+  NamespaceBody& names = value.names();
+  if (names.being_shown) return out.append("<Namespace {...}>");
+  struct Shown {
+    explicit Shown(bool& flag_to_set) : flag(flag_to_set) { flag = true; }
+    ~Shown() { flag = false; }
+    bool& flag;
+  } const shown(names.being_shown);
+  out.append("<Namespace {");
+  bool first = true;
+  for (const auto& [name, member] : names.members) {
+    if (!first) out.append(", ");
+    first = false;
+    append_repr(out, Value::string(budget, name), budget);
+    out.append(": ");
+    append_repr(out, member, budget);
+  }
+  out.append("}>");
+}
+
 void append_range_repr(Text& out, const ListBody& range) {
   const auto& items = range.items;
   if (items.empty()) return out.append("range(0, 0)");
@@ -120,7 +141,7 @@ void append_repr(Text& out, const Value& value, Budget& budget) {
     case Kind::Range: return append_range_repr(out, value.list());
     case Kind::View: return append_list_repr(out, value.list(), "dict_view([", "])", budget);
     case Kind::Dict: return append_members_repr(out, value, budget);
-    case Kind::Namespace: return out.append("<Namespace>");
+    case Kind::Namespace: return append_namespace_repr(out, value, budget);
     case Kind::Loop: {
       const LoopBody& loop = value.loop();
       return out.append(std::format("<LoopContext {}/{}>", loop.index + 1, loop.items.list().items.size()));
@@ -129,6 +150,7 @@ void append_repr(Text& out, const Value& value, Budget& budget) {
     case Kind::Generator: return out.append("<generator object>");
     case Kind::Macro: return out.append("<Macro>");
     case Kind::Method: return out.append(std::format("<method {}>", value.method().name));
+    case Kind::BigInt: return out.append(value.text());
   }
 }
 

@@ -20,6 +20,7 @@ class JsonWriter {
       case Kind::Bool: return out_.append(value.boolean() ? "true" : "false");
       case Kind::Int: return out_.append(std::to_string(value.integer()));
       case Kind::Float: return out_.append(number(value.number()));
+      case Kind::BigInt: return out_.append(value.text());
       case Kind::String: return write_string(value.text());
       case Kind::List:
       case Kind::Tuple: return write_list(value.list());
@@ -80,7 +81,7 @@ class JsonWriter {
 
   void write_key(const Value& key) {
     if (key.is_string()) return write_string(key.text());
-    if (!key.is_number() && !key.is(Kind::None))
+    if (!key.is_number() && !key.is(Kind::BigInt) && !key.is(Kind::None))
       refuse(std::format("keys must be str, int, float, bool or None, not {}", key.type_name()));
     out_.append("\"");
     write(key);

@@ -66,6 +66,13 @@ def plain_tool():
     return {"type": "function", "function": {"name": "now", "description": "The time.", "parameters": {"type": "object", "properties": {}}}}
 
 
+def limits_tool():
+    """Bounds as other languages' schema writers give them: whole numbers over 64 bits, floats at their edges."""
+    bounds = {"maximum": 18446744073709551615, "minimum": -9223372036854775808, "exclusiveMaximum": 18446744073709552000}
+    edges = {"multipleOf": 1e-7, "default": 1e22, "examples": [-0.0, 5e-324, 1.7976931348623157e308, 123456789012345678901234567890]}
+    return {"type": "function", "function": {"name": "limits", "description": "", "parameters": {"type": "object", "properties": {"n": {"type": "integer", **bounds}, "x": {"type": "number", **edges}}, "required": []}}}
+
+
 def call(identifier, name, arguments):
     return {"id": identifier, "type": "function", "function": {"name": name, "arguments": arguments}}
 
@@ -143,6 +150,26 @@ def message_lists():
     yield "flat call", [user("a"), assistant("", [{"name": "now", "arguments": {"a": 1}, "id": "123456789"}]), result("123456789", "y", "now")]
     yield "odd arguments", [user("a"), assistant("", [call("c1", "now", {"f": 1e20, "g": 0.1, "h": -3, "n": None, "b": False, "s": "</arg>", "l": [[], {}], "k\"ey": "v"})]), result("c1", "r")]
     yield "empty conversation", []
+    yield "big numbers", [user("go"), assistant("", [call("c1", "limits", {"n": 18446744073709551615, "m": -123456789012345678901234567890, "x": [1e16, 1e15, 0.1, 1e-5]})]), result("c1", "r", "limits")]
+    yield "roles in odd letters", [{"role": "System", "content": "a"}, {"role": "USER", "content": "b"}, {"role": "", "content": "c"}, user("d")]
+    yield "no role", [{"content": "a"}, user("b")]
+    yield "role is no word", [{"role": None, "content": "a"}, {"role": 3, "content": "b"}, user("c")]
+    yield "message is no object", ["a", user("b")]
+    yield "tool then tool then user", [user("go"), assistant("", [one]), result("call_0001", "1"), result("call_0001", "2"), user("and?"), result("call_0001", "late")]
+    yield "assistant first, system last", [assistant("a"), user("b"), SYSTEM]
+    yield "developer in the middle", [user("a"), {"role": "developer", "content": "Stop."}, user("b")]
+    yield "many calls", [user("go"), assistant("", [call(f"c{i:08d}", "now", {"i": i}) for i in range(30)])] + [result(f"c{i:08d}", str(i), "now") for i in range(30)]
+    yield "names", [{"role": "user", "name": "Ann", "content": "a"}, {"role": "assistant", "name": "Bot", "content": "b"}, user("c")]
+    yield "special words", [user("<|im_start|>[INST]<s>]~b]<think>/nothink <start_of_turn>"), assistant("</think><|eot_id|><tool_call>"), user("<tool_response>x</tool_response>")]
+    yield "control characters", [user("\x00\x01\x1b[0m\x7f\u0085\u2029"), assistant("\v\f"), user("\ufeff\u200b")]
+    deep = {"leaf": 1}
+    for _ in range(60):
+        deep = {"d": [deep]}
+    yield "deep arguments", [user("go"), assistant("", [call("c1", "edit_file", deep)]), result("c1", "r", "edit_file")]
+    wide = {f"k{i}": i for i in range(300)}
+    yield "wide arguments", [user("go"), assistant("", [call("c1", "edit_file", wide)]), result("c1", "r", "edit_file")]
+    yield "one huge message", [user(" ".join(WORDS) * 4000)]
+    yield "hundreds of turns", [m for i in range(300) for m in (user(f"q{i}"), assistant(f"a{i}"))] + [user("end")]
     rng = random.Random(6)
     long_text = " ".join(rng.choice(WORDS) for _ in range(4000))
     many = [SYSTEM]
@@ -173,7 +200,7 @@ def random_messages(rng):
             yield assistant(random_text(rng) or "fine")
 
 
-TOOLS = {"none": None, "all": lambda: [weather_tool(), edit_tool(), plain_tool()]}
+TOOLS = {"none": None, "all": lambda: [weather_tool(), edit_tool(), plain_tool(), limits_tool()]}
 SWITCHES = [{}, {"enable_thinking": True}, {"enable_thinking": False, "thinking": True}, {"reasoning_effort": "high", "thinking": False}]
 
 
