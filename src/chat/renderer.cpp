@@ -45,13 +45,33 @@ bool opens_thought(const jinja::Rendered& rendered, std::size_t begin) {
   return opened;
 }
 
+// Probes are tiny conversations: real templates need some 20,000 steps for one, and this many take a tenth of a second.
+constexpr std::uint64_t kProbeStepsMax = 2'000'000;
+
+// A template that renders at least one message of the user, within the limits of a probe.
+Result<std::unique_ptr<const TemplateEngine>> compile_for_probes(const TemplateSource& source) {
+  TRY_ASSIGN(auto engine, TemplateEngine::compile(source.text, {.steps_max = kProbeStepsMax}));
+  const auto render = [&](Json content) {
+    const Json message = Json::object({{"role", "user"}, {"content", std::move(content)}});
+    return engine->render_text(Json::object({{"bos_token", source.bos_text},
+                                             {"eos_token", source.eos_text},
+                                             {"messages", Json::Array{message}},
+                                             {"add_generation_prompt", true}}));
+  };
+  const Result<std::string> as_text = render("Hi");
+  // A refusal in its own words is for the client to read; a mistake or a limit is nobody's fault but the template's.
+  if (as_text || jinja::is_raised(as_text.error())) return engine;
+  if (render(Json::Array{Json::object({{"type", "text"}, {"text", "Hi"}})})) return engine;
+  return std::unexpected(as_text.error());
+}
+
 class TemplateRenderer final : public Renderer {
  public:
-  TemplateRenderer(TemplateSource source, std::unique_ptr<const TemplateEngine> engine)
+  TemplateRenderer(TemplateSource source, std::unique_ptr<const TemplateEngine> engine, const TemplateEngine& prober)
       : specials_(source.special_texts),
         engine_(std::move(engine)),
         base_variables_(Json::object({{"bos_token", source.bos_text}, {"eos_token", source.eos_text}})),
-        shape_(probe_template(*engine_, base_variables_, specials_)),
+        shape_(probe_template(prober, base_variables_, specials_)),
         bos_text_(source.bos_text),
         eos_text_(source.eos_text),
         switches_(source.switches),
@@ -189,21 +209,22 @@ std::string Prompt::text() const {
 }
 
 Result<std::shared_ptr<const Renderer>> Renderer::create(TemplateSource source) {
-  Result<std::unique_ptr<const TemplateEngine>> engine = fail(ErrorKind::NotFound, "");
+  Result<std::unique_ptr<const TemplateEngine>> prober = fail(ErrorKind::NotFound, "");
   if (!source.text.empty()) {
-    engine = TemplateEngine::compile(source.text);
-    if (!engine) {
+    prober = compile_for_probes(source);
+    if (!prober) {
       log_warning("chat", "the model's chat template cannot be used ({}); a plain ChatML template serves instead",
-                  engine.error().message);
+                  prober.error().message);
     }
   }
-  if (!engine) {
+  if (!prober) {
     source.text = kBuiltinTemplate;
-    engine = TemplateEngine::compile(source.text);
-    if (!engine)
-      return fail(ErrorKind::Internal, "the built-in chat template cannot be compiled: " + engine.error().message);
+    prober = compile_for_probes(source);
+    if (!prober)
+      return fail(ErrorKind::Internal, "the built-in chat template cannot be used: " + prober.error().message);
   }
-  return std::make_shared<const TemplateRenderer>(std::move(source), std::move(*engine));
+  TRY_ASSIGN(auto engine, TemplateEngine::compile(source.text));
+  return std::make_shared<const TemplateRenderer>(std::move(source), std::move(engine), **prober);
 }
 
 }  // namespace hearth::chat

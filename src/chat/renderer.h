@@ -58,7 +58,8 @@ struct TemplateSource {
 
 class Renderer {
  public:
-  // A template that cannot be compiled: a warning is logged and the built-in ChatML template serves instead.
+  // A template that cannot be compiled, or that fails (and does not refuse by raise_exception) on one message of the user:
+  // a warning is logged and the built-in ChatML template serves instead.
   [[nodiscard]] static Result<std::shared_ptr<const Renderer>> create(TemplateSource source);
   virtual ~Renderer() = default;
   // InvalidInput quotes the template's own message (raise_exception).

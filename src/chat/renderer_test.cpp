@@ -342,6 +342,12 @@ TEST_CASE("a broken or hostile template, and none, give way to the built-in one"
   CHECK(text_of(*renderer("{% for x in %}"), hello()) == expected);
   CHECK(text_of(*renderer("{{ " + std::string(5000, '(')), hello()) == expected);
   CHECK(text_of(*renderer(std::string(600 << 10, 'x')), hello()) == expected);
+  CHECK(text_of(*renderer("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"), hello()) ==
+        expected);
+  CHECK(text_of(*renderer("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}"), hello()) == expected);
+  CHECK(text_of(*renderer("{{ range(10000000000) }}"), hello()) == expected);
+  CHECK(text_of(*renderer("{{ 1 + messages }}"), hello()) == expected);
+  CHECK(text_of(*renderer("{{ 'x' * 100000000000 }}"), hello()) == expected);
   set_log_level(LogLevel::Info);
 }
 

@@ -27,8 +27,9 @@ Result<std::string> TemplateEngine::render_text(const Json& variables) const {
   return std::move(rendered.text);
 }
 
-Result<std::unique_ptr<const TemplateEngine>> TemplateEngine::compile(const std::string& text) {
-  TRY_ASSIGN(auto compiled, jinja::Template::compile(text));
+Result<std::unique_ptr<const TemplateEngine>> TemplateEngine::compile(const std::string& text,
+                                                                      jinja::RenderLimits limits) {
+  TRY_ASSIGN(auto compiled, jinja::Template::compile(text, limits));
   return std::unique_ptr<const TemplateEngine>(std::make_unique<JinjaTemplate>(std::move(compiled)));
 }
 

@@ -15,7 +15,8 @@ namespace hearth::chat {
 class TemplateEngine {
  public:
   // InvalidInput when the text is no template this engine understands.
-  [[nodiscard]] static Result<std::unique_ptr<const TemplateEngine>> compile(const std::string& text);
+  [[nodiscard]] static Result<std::unique_ptr<const TemplateEngine>> compile(const std::string& text,
+                                                                             jinja::RenderLimits limits = {});
   virtual ~TemplateEngine() = default;
   // The functions raise_exception and strftime_now are always there.
   // InvalidInput carries the template's own words (raise_exception), or what the engine could not evaluate.

@@ -15,11 +15,13 @@
 namespace hearth::jinja {
 namespace {
 
+constexpr std::string_view kPlaceEnd = " of the template)";
+
 std::unexpected<Error> refused(const Refusal& refusal) {
-  if (refusal.kind == RefusalKind::Raised || refusal.line == 0)
-    return fail(ErrorKind::InvalidInput, replace_invalid_utf8(refusal.message));
+  if (refusal.kind == RefusalKind::Raised) return fail(ErrorKind::InvalidInput, replace_invalid_utf8(refusal.message));
+  const std::string place = refusal.line == 0 ? "at the start" : std::format("line {}", refusal.line);
   return fail(ErrorKind::InvalidInput,
-              replace_invalid_utf8(std::format("{} (line {} of the template)", refusal.message, refusal.line)));
+              replace_invalid_utf8(std::format("{} ({}{}", refusal.message, place, kPlaceEnd)));
 }
 
 class CompiledTemplate final : public Template {
@@ -58,6 +60,10 @@ class CompiledTemplate final : public Template {
 };
 
 }  // namespace
+
+bool is_raised(const Error& error) {
+  return error.kind == ErrorKind::InvalidInput && !error.message.ends_with(kPlaceEnd);
+}
 
 Result<std::shared_ptr<const Template>> Template::compile(std::string_view source, RenderLimits limits) {
   if (source.size() > kTemplateBytesMax)

@@ -47,6 +47,9 @@ struct RenderLimits {
   std::uint64_t steps_max = 50'000'000;
 };
 
+// Whether render() failed by the template's own word (raise_exception) and not by a mistake in it or at a limit.
+[[nodiscard]] bool is_raised(const Error& error);
+
 class Template {
  public:
   // InvalidInput: the text is no template (the message names the line), or it is over a limit.
