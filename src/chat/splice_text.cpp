@@ -27,6 +27,7 @@ struct Place {
 class Rendered {
  public:
   Rendered(const Prompt& prompt, const SpecialTexts& specials) : specials_(specials) {
+    runs_ = &prompt.runs;
     for (const PromptSegment& segment : prompt.segments) {
       text_ += segment.text;
       ends_.push_back(text_.size());
@@ -48,11 +49,15 @@ class Rendered {
     }
     return found;
   }
-  [[nodiscard]] bool any_plain(std::size_t from, std::size_t to) const {
-    for (std::size_t i = segment_at(from); i < ends_.size() && (i == 0 ? 0 : ends_[i - 1]) < to; ++i) {
-      if (plain_[i]) return true;
+  // Whether the template and that message, and nobody else, wrote [from, to).
+  [[nodiscard]] bool is_of_message(std::size_t from, std::size_t to, std::uint32_t message) const {
+    auto run = std::ranges::upper_bound(*runs_, from, {}, &PromptRun::end);
+    for (; run != runs_->end(); ++run) {
+      const bool own = run->origin == PromptOrigin::Message && run->message == message;
+      if (run->origin != PromptOrigin::Template && !own) return false;
+      if (run->end >= to) return true;
     }
-    return false;
+    return from >= to;
   }
 
  private:
@@ -64,6 +69,7 @@ class Rendered {
   std::string text_;
   std::vector<std::size_t> ends_;
   std::vector<bool> plain_;
+  const std::vector<PromptRun>* runs_ = nullptr;
 };
 
 bool holds(const std::vector<std::string>& sorted, std::string_view text) {
@@ -75,10 +81,17 @@ std::string_view without_blank_end(std::string_view text) {
   return last == std::string_view::npos ? std::string_view{} : text.substr(0, last + 1);
 }
 
+bool is_think_mark(std::string_view text) { return text == "<think>" || text == "</think>"; }
+
 class Placer {
  public:
   Placer(const Rendered& rendered, const SpliceTurn& turn, std::string_view word, const SpecialTexts& specials)
-      : rendered_(rendered), text_(rendered.text()), turn_(*turn.turn), word_(word), specials_(specials) {
+      : rendered_(rendered),
+        text_(rendered.text()),
+        turn_(*turn.turn),
+        word_(word),
+        specials_(specials),
+        number_(turn.message_number) {
     find_marks(turn);
   }
 
@@ -88,7 +101,7 @@ class Placer {
     if (!end) return std::nullopt;
     const auto begin = turn_.opening_kind == TurnOpening::Suffix ? find_suffix() : find_tail();
     if (!begin) return std::nullopt;
-    if (rendered_.any_plain(*begin, first_) || rendered_.any_plain(last_, *end)) return std::nullopt;
+    if (!rendered_.is_of_message(*begin, *end, number_)) return std::nullopt;
     // One turn: its end mark does not stand within it, unless the model itself writes such marks between its parts.
     const bool inner_end =
         std::ranges::any_of(rendered_.specials(*begin, *end), [&](const Special& s) { return s.text == end_text_; });
@@ -105,7 +118,10 @@ class Placer {
       const std::size_t at = text_.find(mark);
       if (at == std::string::npos) return false;
       first_ = std::min(first_, at);
-      last_ = std::max(last_, text_.rfind(mark) + mark.size());
+      if (const std::size_t end = text_.rfind(mark) + mark.size(); end > last_) {
+        last_ = end;
+        last_call_ = at;
+      }
       return any = true;
     };
     for (const std::string& mark : turn.marks) all_marks_ = take(mark) && all_marks_;
@@ -122,11 +138,16 @@ class Placer {
   std::optional<std::size_t> find_end() {
     const auto behind = rendered_.specials(last_, std::min(text_.size(), last_ + kReachBytes));
     const auto& written = turn_.trailing_specials;
-    if (behind.size() <= written.size()) return std::nullopt;
+    // Some templates put special texts around an argument's value; the last mark is a value, and the model's may be none.
+    const auto quotes = rendered_.specials(last_call_, last_);
+    const auto is_quote = [&](const Special& s) { return std::ranges::contains(quotes, s.text, &Special::text); };
+    std::size_t first = 0;
+    while (first < behind.size() && is_quote(behind[first])) ++first;
+    if (behind.size() - first <= written.size()) return std::nullopt;
     for (std::size_t i = 0; i < written.size(); ++i) {
-      if (behind[i].text != written[i]) return std::nullopt;
+      if (behind[first + i].text != written[i]) return std::nullopt;
     }
-    const Special& end = behind[written.size()];
+    const Special& end = behind[first + written.size()];
     if (text_.substr(last_, end.begin - last_).contains(word_)) return std::nullopt;
     end_text_ = end.text;
     return end.begin;
@@ -139,6 +160,7 @@ class Placer {
     if (words == std::string::npos) return std::nullopt;
     const std::string_view opening = std::string_view(turn_.opening).substr(words);
     const auto first = specials_.longest_at(opening, 0);
+    if (first && is_think_mark(specials_[*first])) return before_thought(words);
     std::size_t head_bytes = first ? specials_[*first].size() : 1;
     while (head_bytes < opening.size() && !specials_.longest_at(opening, head_bytes)) ++head_bytes;
     const auto at = last_before_first(without_blank_end(opening.substr(0, head_bytes)));
@@ -146,23 +168,30 @@ class Placer {
     return *at - words;
   }
 
-  std::optional<std::size_t> find_tail() const {
-    if (!turn_.leading_special.empty()) {
-      const auto begin = last_before_first(turn_.leading_special);
-      return begin ? behind_special(*begin) : std::nullopt;
+  // An opening that only opens a thought, where one turn of the template's holds several of the model's: what the template
+  // writes of the old turn there is thinking marks and blanks.
+  std::optional<std::size_t> before_thought(std::size_t blank_bytes) const {
+    const auto marks = rendered_.specials(first_ - std::min(first_, kReachBytes), first_);
+    const std::string_view text = text_;
+    std::size_t at = first_;
+    bool any = false;
+    for (auto mark = marks.rbegin(); mark != marks.rend() && is_think_mark(mark->text); ++mark) {
+      if (any && !is_blank_text(text.substr(mark->end(), at - mark->end()))) break;
+      at = mark->begin;
+      any = true;
     }
-    return behind_special(first_);
+    const std::size_t blank = without_blank_end(text.substr(0, at)).size();
+    const bool same_blanks = text.substr(blank, at - blank) == std::string_view(turn_.opening).substr(0, blank_bytes);
+    return any && same_blanks ? std::optional(blank) : std::nullopt;
   }
 
-  // The end of the special text before `at`, blanks aside.
-  std::optional<std::size_t> behind_special(std::size_t at) const {
-    const std::size_t from = at - std::min(at, kReachBytes);
-    const auto before = rendered_.specials(from, at);
-    if (before.empty() ||
-        !is_blank_text(std::string_view(text_).substr(before.back().end(), at - before.back().end()))) {
-      return std::nullopt;
-    }
-    return before.back().end();
+  // The last special text of the opening's kind before the turn's first words.
+  std::optional<std::size_t> find_tail() const {
+    const std::string_view opening = turn_.opening;
+    const std::size_t words = std::min(opening.find_first_not_of(" \t\r\n"), opening.size());
+    const auto special = specials_.longest_at(opening, words);
+    if (!special) return std::nullopt;
+    return is_think_mark(specials_[*special]) ? before_thought(words) : last_before_first(specials_[*special]);
   }
 
   std::optional<std::size_t> last_before_first(std::string_view head) const {
@@ -188,9 +217,11 @@ class Placer {
   const SampledTurn& turn_;
   const std::string_view word_;
   const SpecialTexts& specials_;
+  const std::uint32_t number_;
   bool all_marks_ = false;
-  std::size_t first_ = 0;  // where the first mark begins
-  std::size_t last_ = 0;   // where the last one ends
+  std::size_t first_ = 0;      // where the first mark begins
+  std::size_t last_ = 0;       // where the last one ends
+  std::size_t last_call_ = 0;  // where that one begins: a call's stands twice, as key and as value
   std::string_view end_text_;
 };
 
@@ -223,8 +254,10 @@ class Cutter {
       // The turn's opening is where the next request may branch, as it was when the turn was asked for.
       mark_boundary();
       out_.segments.push_back({.text = turn.opening, .parse_special = true, .tokens = {}});
-    } else if (!turn.opening.empty() && !out_.segments.empty()) {
-      out_.segments.back().text += turn.opening;
+    } else if (out_.segments.empty() || !out_.segments.back().parse_special) {
+      out_.segments.push_back({.text = turn.opening, .parse_special = true, .tokens = {}});
+    } else {
+      out_.segments.back().text += turn.opening;  // there was no cut before it when the turn was asked for
     }
     out_.segments.push_back({.text = "", .parse_special = false, .tokens = turn.tokens});
     while (at_ < end && index_ < prompt_.segments.size()) {
@@ -267,14 +300,15 @@ std::string splice_mark(std::string_view word, std::size_t turn, std::size_t par
 
 bool is_blank_text(std::string_view text) { return text.find_first_not_of(" \t\r\n") == std::string_view::npos; }
 
-std::size_t end_of_last_special(std::string_view text, const SpecialTexts& specials) {
-  std::size_t end = std::string_view::npos;
+std::size_t begin_of_tail(std::string_view text, const SpecialTexts& specials) {
+  std::optional<Special> last;
   for (std::size_t at = 0; at < text.size();) {
     const auto index = specials.longest_at(text, at);
+    if (index) last = Special{at, specials[*index]};
     at += index ? specials[*index].size() : 1;
-    if (index) end = at;
   }
-  return end;
+  if (!last || !is_blank_text(text.substr(last->end()))) return std::string_view::npos;
+  return is_think_mark(last->text) ? without_blank_end(text.substr(0, last->begin)).size() : last->begin;
 }
 
 std::optional<Prompt> splice(const Prompt& prompt, const std::vector<SpliceTurn>& turns, std::string_view word,

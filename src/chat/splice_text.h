@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <optional>
 #include <string>
@@ -20,8 +21,9 @@ inline constexpr std::size_t kOptionalPart = std::numeric_limits<std::size_t>::m
 
 struct SpliceTurn {
   TurnMemory::Found turn;
-  std::vector<std::string> marks;  // each must come out
-  std::string optional_mark;       // of its thoughts
+  std::vector<std::string> marks;    // each must come out
+  std::string optional_mark;         // of its thoughts
+  std::uint32_t message_number = 0;  // as in PromptRun
 };
 
 // The prompt with each turn's place taken by its opening and tokens; nullopt when one of them has no certain place.
@@ -31,7 +33,8 @@ struct SpliceTurn {
                                            std::vector<bool>& placed);
 
 [[nodiscard]] bool is_blank_text(std::string_view text);
-// npos when there is none.
-[[nodiscard]] std::size_t end_of_last_special(std::string_view text, const SpecialTexts& specials);
+// Where the last special text begins, if nothing but blanks follows it, else npos. A thinking mark begins with the blanks
+// before it, which a template may write otherwise when the turn is old.
+[[nodiscard]] std::size_t begin_of_tail(std::string_view text, const SpecialTexts& specials);
 
 }  // namespace hearth::chat

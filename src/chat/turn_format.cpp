@@ -139,7 +139,6 @@ std::optional<SavedTurn> read_turn(Reader& reader) {
     if (!block) return std::nullopt;
     saved.turn.message.blocks.push_back(std::move(*block));
   }
-  saved.turn.leading_special = reader.text();
   saved.turn.trailing_specials = reader.texts();
   saved.turn.specials = reader.texts();
   return reader.ok() ? std::optional(std::move(saved)) : std::nullopt;
@@ -164,7 +163,6 @@ void TurnWriter::add(const SampledTurn& turn, const std::vector<std::string>& ke
   for (const std::int32_t token : turn.tokens) put(bytes_, static_cast<std::uint32_t>(token));
   put(bytes_, static_cast<std::uint32_t>(turn.message.blocks.size()));
   for (const Block& block : turn.message.blocks) put_block(bytes_, block);
-  put(bytes_, std::string_view(turn.leading_special));
   put(bytes_, turn.trailing_specials);
   put(bytes_, turn.specials);
 }

@@ -81,25 +81,20 @@ SampledTurn make_sampled_turn(TurnOpening kind, std::string opening, std::vector
                    .opening = std::move(opening),
                    .tokens = std::move(tokens),
                    .message = std::move(message),
-                   .leading_special = {},
                    .trailing_specials = {},
                    .specials = {}};
   std::set<std::string> all;
-  bool blank_so_far = true;
   for (std::size_t at = 0; at < text.size();) {
     const auto index = specials.longest_at(text, at);
     if (index) {
       const std::string& special = specials[*index];
-      if (blank_so_far && turn.leading_special.empty()) turn.leading_special = special;
       turn.trailing_specials.push_back(special);
       all.insert(special);
       at += special.size();
     } else {
       if (!is_blank(text.substr(at, 1))) turn.trailing_specials.clear();
-      blank_so_far = blank_so_far && is_blank(text.substr(at, 1));
       ++at;
     }
-    blank_so_far = blank_so_far && !index;
   }
   turn.specials.assign(all.begin(), all.end());
   return turn;

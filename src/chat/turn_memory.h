@@ -24,7 +24,7 @@ namespace hearth::chat {
 // What stands between the last thing said and the first sampled token.
 enum class TurnOpening : std::uint8_t {
   Suffix,  // the template's generation suffix: "<|im_start|>assistant\n"
-  Tail,    // no suffix: blanks, or nothing, behind the last special text
+  Tail,    // no suffix: the last special text and the blanks around it
 };
 
 struct SampledTurn {
@@ -33,7 +33,6 @@ struct SampledTurn {
   std::vector<std::int32_t> tokens;  // as sampled, without the one that ended the turn
   Message message;                   // as the client was given it, without blank blocks
   // Of the text of `tokens`: special texts are where a rendered turn is told from what surrounds it.
-  std::string leading_special;                 // it begins with this one, if any
   std::vector<std::string> trailing_specials;  // it ends with these, blanks aside
   std::vector<std::string> specials;           // it holds these, each named once, sorted
 };

@@ -29,7 +29,6 @@ SampledTurn turn_of(Message message, std::vector<std::int32_t> tokens = {1, 2, 3
   turn.opening = "<|im_start|>assistant\n";
   turn.tokens = std::move(tokens);
   turn.message = std::move(message);
-  turn.leading_special = "<think>";
   turn.trailing_specials = {"</tool_call>"};
   turn.specials = {"</tool_call>", "<think>"};
   return turn;
@@ -175,11 +174,9 @@ TEST_CASE("the special texts of a turn are read off its text") {
   const SpecialTexts specials({"<|im_end|>", "<think>", "</think>", "<tool_call>", "</tool_call>"});
   const auto turn = make_sampled_turn(TurnOpening::Suffix, "", {1},
                                       "\n<think>\nhm\n</think>\n<tool_call>\n{}\n</tool_call>\n", says("x"), specials);
-  CHECK(turn.leading_special == "<think>");
   CHECK(turn.trailing_specials == std::vector<std::string>{"</tool_call>"});
   CHECK(turn.specials == std::vector<std::string>{"</think>", "</tool_call>", "<think>", "<tool_call>"});
   const auto plain = make_sampled_turn(TurnOpening::Tail, "", {1}, "a <think> b", says("x"), specials);
-  CHECK(plain.leading_special.empty());
   CHECK(plain.trailing_specials.empty());
 }
 
@@ -198,7 +195,6 @@ TEST_CASE("saved turns come back with all they held") {
   REQUIRE(found);
   CHECK(found->tokens == std::vector<std::int32_t>{-1, 0, 2147483647});
   CHECK(found->opening == "<|im_start|>assistant\n");
-  CHECK(found->leading_special == "<think>");
   CHECK(found->trailing_specials == std::vector<std::string>{"</tool_call>"});
   CHECK(found->specials == std::vector<std::string>{"</tool_call>", "<think>"});
   CHECK(later.find(says("done"), 5, {}));

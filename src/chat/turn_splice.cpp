@@ -20,13 +20,17 @@ struct KnownTurn {
   TurnMemory::Found turn;
 };
 
+bool is_thought(const Block& block) { return std::holds_alternative<ThinkingBlock>(block); }
+
 // The turns the memory knows, and the hash of all that was said.
-std::vector<KnownTurn> known_turns(const Conversation& conversation, TurnMemory& memory, std::uint64_t& said) {
+std::vector<KnownTurn> known_turns(const Conversation& conversation, TurnMemory& memory, OldThinking old_thinking,
+                                   std::uint64_t& said) {
   std::vector<KnownTurn> known;
   for (std::size_t i = 0; i < conversation.messages.size(); ++i) {
     const Message& message = conversation.messages[i];
     const bool last = i + 1 == conversation.messages.size();  // an assistant's message at the end is to be continued
-    if (message.role == Role::Assistant && !last) {
+    const bool left_alone = old_thinking == OldThinking::AsTemplate && std::ranges::any_of(message.blocks, is_thought);
+    if (message.role == Role::Assistant && !last && !left_alone) {
       if (auto turn = memory.find(message, said, conversation.tools)) known.push_back({i, std::move(turn)});
     }
     said = said_hash(said, message);
@@ -36,7 +40,8 @@ std::vector<KnownTurn> known_turns(const Conversation& conversation, TurnMemory&
 
 // The turn's blocks with marks for all they say. `marks`: those that must come out.
 Message skeleton(const Message& message, std::string_view word, std::size_t turn, std::vector<std::string>& marks) {
-  Message bare{.role = message.role, .blocks = {}};
+  Message bare = {.role = message.role, .blocks = {}};
+  bare.number = message.number;
   const auto mark = [&] { return splice_mark(word, turn, marks.size()); };
   bool any_text = false;
   for (const Block& block : message.blocks) {
@@ -66,19 +71,19 @@ void find_opening(RememberingPrompt& out, const SpecialTexts& specials) {
   }
   if (prompt.segments.empty() || !prompt.segments.back().parse_special) return;
   const std::string_view text = prompt.segments.back().text;
-  const std::size_t end = end_of_last_special(text, specials);
-  if (end == std::string_view::npos || !is_blank_text(text.substr(end))) return;
+  const std::size_t begin = begin_of_tail(text, specials);
+  if (begin == std::string_view::npos) return;
   out.opening_kind = TurnOpening::Tail;
-  out.opening = text.substr(end);
+  out.opening = text.substr(begin);
   out.can_remember = true;
 }
 
 }  // namespace
 
 Result<RememberingPrompt> render_remembering(const Renderer& renderer, const SpecialTexts& specials, TurnMemory& memory,
-                                             Conversation& conversation) {
+                                             Conversation& conversation, OldThinking old_thinking) {
   RememberingPrompt out;
-  std::vector<KnownTurn> known = known_turns(conversation, memory, out.said);
+  std::vector<KnownTurn> known = known_turns(conversation, memory, old_thinking, out.said);
   // A turn whose place is in doubt is left to the template, and the others are tried once more without it.
   constexpr int kTriesMax = 2;
   for (int tries = 0; tries < kTriesMax && !known.empty(); ++tries) {
@@ -86,7 +91,10 @@ Result<RememberingPrompt> render_remembering(const Renderer& renderer, const Spe
     std::vector<SpliceTurn> turns;
     std::vector<Message> whole;  // what the skeletons stand for
     for (std::size_t i = 0; i < known.size(); ++i) {
-      turns.push_back({.turn = known[i].turn, .marks = {}, .optional_mark = splice_mark(word, i, kOptionalPart)});
+      turns.push_back({.turn = known[i].turn,
+                       .marks = {},
+                       .optional_mark = splice_mark(word, i, kOptionalPart),
+                       .message_number = conversation.messages[known[i].message].number});
       Message& message = conversation.messages[known[i].message];
       whole.push_back(std::exchange(message, skeleton(message, word, i, turns.back().marks)));
     }

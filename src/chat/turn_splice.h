@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "chat/render_switches.h"
 #include "chat/renderer.h"
 #include "chat/turn_memory.h"
 
@@ -25,8 +26,9 @@ struct RememberingPrompt {
 };
 
 // As renderer.render(conversation), with known turns spliced in; a prompt with any says nothing of who wrote what (runs).
-// `conversation` is the same afterwards.
+// `conversation` is the same afterwards. Where old thoughts are the template's affair, turns that have any stay plain.
 [[nodiscard]] Result<RememberingPrompt> render_remembering(const Renderer& renderer, const SpecialTexts& specials,
-                                                           TurnMemory& memory, Conversation& conversation);
+                                                           TurnMemory& memory, Conversation& conversation,
+                                                           OldThinking old_thinking);
 
 }  // namespace hearth::chat

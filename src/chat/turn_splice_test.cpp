@@ -5,11 +5,16 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <format>
+#include <regex>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "base/file.h"
 #include "base/log.h"
 
 using namespace hearth;
@@ -79,14 +84,17 @@ std::vector<Family> families() {
 struct Fixture {
   explicit Fixture(const Family& f) : family(f), specials(f.specials) {
     set_log_level(LogLevel::Off);
-    auto made = Renderer::create({.text = f.text, .bos_text = "", .eos_text = "", .special_texts = f.specials});
+    auto made = Renderer::create({.text = f.text, .bos_text = "", .eos_text = f.end, .special_texts = f.specials});
     REQUIRE(made);
     renderer = *made;
     conversation.tools = {{.name = "Edit", .description = "", .input_schema = Json::object(), .deferred = false}};
   }
 
-  RememberingPrompt prompt() {
-    auto rendered = render_remembering(*renderer, specials, memory, conversation);
+  RememberingPrompt prompt(OldThinking old_thinking = OldThinking::Kept) {
+    // As the canonicalizer numbers them.
+    for (std::size_t i = 0; i < conversation.messages.size(); ++i)
+      conversation.messages[i].number = static_cast<std::uint32_t>(i);
+    auto rendered = render_remembering(*renderer, specials, memory, conversation, old_thinking);
     REQUIRE(rendered);
     return std::move(*rendered);
   }
@@ -134,6 +142,32 @@ struct Fixture {
                     asked.said);
   }
 
+  // The model calls a tool, sampling what its template writes for the call before its result. False: the template writes
+  // a new turn otherwise than it opens one.
+  bool call_and_result(const std::string& id, const std::string& thought) {
+    const RememberingPrompt asked = prompt();
+    REQUIRE(asked.can_remember);
+    const std::string before = spelled(asked.prompt);
+    Message message{.role = Role::Assistant, .blocks = {}};
+    if (!thought.empty()) message.blocks.emplace_back(ThinkingBlock{.text = thought, .signature = id});
+    message.blocks.emplace_back(ToolUseBlock{
+        .id = id, .name = "Edit", .input = Json::object({{"file", "a"}, {"text", "xZARGUMENT"}}), .raw_input = {}});
+    conversation.messages.push_back(message);
+    result(id, "ZRESULT");
+    const std::string after = spelled(prompt().prompt);
+    if (!after.starts_with(before)) return false;
+    const std::size_t argument = after.find("ZARGUMENT", before.size());
+    REQUIRE(argument != std::string::npos);
+    const std::size_t end = after.find(family.end, argument);
+    REQUIRE(end != std::string::npos);
+    const std::string sampled = after.substr(before.size(), end - before.size());
+    said = before + sampled;
+    const std::vector<std::int32_t> tokens(sampled.begin(), sampled.end());
+    memory.remember(make_sampled_turn(asked.opening_kind, asked.opening, tokens, sampled, message, specials),
+                    asked.said);
+    return true;
+  }
+
   const Family family;
   const SpecialTexts specials;
   TurnMemory memory;
@@ -144,6 +178,40 @@ struct Fixture {
 
 Block call(std::string id, Json input) {
   return ToolUseBlock{.id = std::move(id), .name = "Edit", .input = std::move(input), .raw_input = {}};
+}
+// Everything in a template that looks like a special text.
+std::vector<std::string> specials_in(const std::string& text) {
+  std::vector<std::string> found = {"[INST]",
+                                    "[/INST]",
+                                    "[TOOL_CALLS]",
+                                    "[TOOL_RESULTS]",
+                                    "[/TOOL_RESULTS]",
+                                    "[AVAILABLE_TOOLS]",
+                                    "[/AVAILABLE_TOOLS]",
+                                    "</s>",
+                                    "<tool_call>",
+                                    "</tool_call>",
+                                    "<think>",
+                                    "</think>",
+                                    "[e~[",
+                                    "]~b]",
+                                    "<minimax:tool_call>",
+                                    "</minimax:tool_call>",
+                                    "<|turn>",
+                                    "<turn|>",
+                                    "<|tool_call>",
+                                    "<tool_call|>",
+                                    "<|tool_response>",
+                                    "<tool_response|>",
+                                    "<|channel>",
+                                    "<channel|>",
+                                    "<|tool>",
+                                    "<tool|>",
+                                    "<|\"|>"};
+  const std::regex mark("<\\|[a-z_]+\\|>|<｜[^<>]+?｜>");
+  for (auto at = std::sregex_iterator(text.begin(), text.end(), mark); at != std::sregex_iterator(); ++at)
+    found.push_back(at->str());
+  return found;
 }
 Message turn(std::string thought, std::string text, std::vector<Block> calls = {}) {
   static int signatures = 0;
@@ -184,6 +252,52 @@ TEST_CASE("prompts with spliced turns say what plain ones say, and extend the st
     f.answer(turn(thought, "All done."));
     f.user("three");
     check(4);
+  }
+}
+
+TEST_CASE("on real templates a spliced turn keeps its thoughts, and each prompt extends the state of the turn before") {
+  // Where there are none the templates above are all that is tried.
+  const char* named = std::getenv("HEARTH_TEMPLATES");
+  const std::filesystem::path folder = named != nullptr ? named : "../shared/templates";
+  if (!std::filesystem::is_directory(folder)) {
+    MESSAGE("no templates at ", folder.string(), " (HEARTH_TEMPLATES names another folder)");
+    return;
+  }
+  struct Real {
+    const char* file;
+    const char* end;
+  };
+  for (const Real& real :
+       {Real{"Qwen-Qwen3-0.6B", "<|im_end|>"}, Real{"Qwen3.5-4B", "<|im_end|>"}, Real{"Qwen3-Coder", "<|im_end|>"},
+        Real{"google-gemma-4-31B-it", "<|tool_response>"}, Real{"openai-gpt-oss-120b", "<|call|>"},
+        Real{"meta-llama-Llama-3.1-8B-Instruct", "<|eot_id|>"},
+        Real{"deepseek-ai-DeepSeek-V3.1", "<｜end▁of▁sentence｜>"},
+        Real{"deepseek-ai-DeepSeek-V3.2", "<｜end▁of▁sentence｜>"}, Real{"GLM-4.6", "<|observation|>"},
+        Real{"mistralai-Mistral-Nemo-Instruct-2407", "</s>"}, Real{"MiniMax-M2", "[e~["}}) {
+    const std::string name = real.file;
+    CAPTURE(name);
+    const auto text = read_file((folder / (name + ".jinja")).string(), std::size_t{1} << 20);
+    REQUIRE(text);
+    bool tried = false;
+    for (const Thinking thinking : {Thinking::Enabled, Thinking::Disabled}) {
+      if (tried) break;
+      Fixture f({.name = name, .text = *text, .specials = specials_in(*text), .end = real.end});
+      f.conversation.thinking = thinking;
+      f.user("one");
+      const bool thinks = thinking == Thinking::Enabled;
+      if (!f.call_and_result("t1", thinks ? "I look at it." : "")) continue;
+      REQUIRE(f.call_and_result("t2", thinks ? "And once more." : ""));
+      tried = true;
+      f.user("Thanks. And now something else.");
+      const RememberingPrompt next = f.prompt();
+      const std::string plain = f.plain().starts_with(f.said) ? "extends" : "does not extend";
+      const std::string line = std::format("{}{}: {} of 2 turns as sampled; the plain prompt {} the turn before", name,
+                                           thinks ? ", thinking" : "", next.spliced_count, plain);
+      MESSAGE(line);
+      CHECK(next.spliced_count == 2);
+      CHECK(Fixture::spelled(next.prompt).starts_with(f.said));
+    }
+    CHECK(tried);
   }
 }
 
@@ -299,6 +413,17 @@ TEST_CASE("what cannot be remembered says so: a continued answer and a forced ca
   f.conversation.tool_choice = ToolChoice::Auto;
   f.conversation.messages.push_back(turn("", "It is"));
   CHECK_FALSE(f.prompt().can_remember);
+}
+
+TEST_CASE("a server that leaves old thoughts to the template splices no turn that has any") {
+  Fixture f(families().front());
+  f.user("one");
+  f.answer(turn("Hm.", "Yes."));
+  f.user("two");
+  f.answer(turn("", "No."));
+  f.user("three");
+  CHECK(f.prompt().spliced_count == 2);
+  CHECK(f.prompt(OldThinking::AsTemplate).spliced_count == 1);
 }
 
 TEST_CASE("the conversation is the same after rendering") {

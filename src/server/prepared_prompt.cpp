@@ -42,7 +42,10 @@ Result<PreparedPrompt> prepare_prompt(const ServedModel& model, chat::Conversati
   const bool asked_for_no_thinking = conversation.thinking == chat::Thinking::ModelDefault || forces_tool(conversation);
   if (asked_for_no_thinking && model.renderer->supports_thinking()) conversation.thinking = chat::Thinking::Disabled;
 
-  TRY_ASSIGN(auto rendered, chat::render_remembering(*model.renderer, *model.specials, *model.turns, conversation));
+  const auto old_thinking =
+      model.rules.on(chat::CanonicalRule::OldThinking) ? chat::OldThinking::Kept : chat::OldThinking::AsTemplate;
+  TRY_ASSIGN(auto rendered, chat::render_remembering(*model.renderer, *model.specials, *model.turns, conversation,
+                                                     old_thinking));
   chat::Prompt& prompt = rendered.prompt;
   if (rendered.can_remember)
     prepared.turn = {.said = rendered.said, .opening_kind = rendered.opening_kind, .opening = std::move(rendered.opening)};
