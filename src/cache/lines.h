@@ -53,7 +53,7 @@ struct Start {
   Way way = Way::Nothing;
   std::optional<Sequence> live;
   std::uint32_t live_tokens = 0;
-  Match ram;
+  Match ram;  // what RAM knows of the prompt; used with Import
   std::uint32_t tokens = 0;   // known in the end
   std::uint32_t longest = 0;  // known in any tier, usable or not
 };

@@ -59,7 +59,9 @@ std::optional<PrefixCache::Placement> PrefixCache::place(const std::string& salt
   Start start = choose_start(root, prompt);
   if (start.live) line(*start.live).last_used = tick_;
   // What goes to RAM to make room must not throw out what comes from there.
+  // What the pool answers is a use of its copy in RAM too: a conversation that goes on is not old.
   const bool imports = start.way == Start::Way::Import;
+  if (!start.ram.blocks.empty()) ram_.touch(start.ram, now_ms());
   if (imports) ram_.pin(start.ram);
   const std::optional<Sequence> target = target_for(start);
   std::optional<Placement> placement;

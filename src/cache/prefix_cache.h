@@ -72,6 +72,8 @@ class PrefixCache {
   bool make_room();
 
   void set_ram_budget(std::uint64_t bytes);
+  // What computing a token costs here: what is kept is weighed by the time it saves.
+  void set_prefill_cost(double us_per_token) { ram_.set_cost({.token_us = us_per_token}); }
   [[nodiscard]] std::uint64_t ram_bytes() const;
 
   [[nodiscard]] std::uint32_t length(Sequence sequence) const;

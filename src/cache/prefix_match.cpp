@@ -71,12 +71,18 @@ Start PrefixCache::choose_start(const Root& root, std::span<const Token> prompt)
   Match ram = ram_.find(root, prompt, wanted_max(prompt));
   start.longest = std::max(start.longest, ram.attention_tokens / unit_ * unit_);
   if (!keeps_anchors_) ram.tokens = ram.tokens / unit_ * unit_;
-  if (ram.tokens <= start.tokens) return start;
+  if (ram.tokens <= start.tokens) {
+    start.ram = std::move(ram);
+    return start;
+  }
   // What the pool holds of it is shared, not brought back; blocks begin at multiples of their size.
   std::uint32_t shared = live.longest ? std::min(live.common, ram.tokens) : 0;
   if (shared < ram.tokens) shared = shared / kBlockTokens * kBlockTokens;
   const std::uint64_t gain = ram.tokens - start.tokens;
-  if (gain * kGainPart < ram.tokens - shared) return start;
+  if (gain * kGainPart < ram.tokens - shared) {
+    start.ram = std::move(ram);
+    return start;
+  }
   start.way = Start::Way::Import;
   start.live = shared > 0 ? live.longest : std::nullopt;
   start.live_tokens = shared;

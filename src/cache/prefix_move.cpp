@@ -26,7 +26,6 @@ bool PrefixCache::begin_import(Sequence target, const Start& start, std::span<co
                         .tokens = {prompt.begin(), prompt.begin() + start.tokens},
                         .arrived = start.live_tokens};
   ram_.pin(begun.import->match);
-  ram_.touch(begun.import->match, now_ms());
   return true;
 }
 

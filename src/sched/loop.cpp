@@ -122,6 +122,7 @@ void Loop::after_decode(std::int64_t decode_us) {
     // Decoding rows beside it are few: they do not blur the average much.
     const double measured = static_cast<double>(decode_us) / static_cast<double>(prefilled);
     prefill_us_per_token_ = prefill_us_per_token_ == 0 ? measured : 0.7 * prefill_us_per_token_ + 0.3 * measured;
+    cache_.set_prefill_cost(prefill_us_per_token_);
   }
 
   // Tokens go out before anything else is done with the state.

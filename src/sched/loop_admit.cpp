@@ -14,6 +14,8 @@ namespace {
 
 // A branch point nearer to what is cached already saves less than a copy of the state costs.
 constexpr std::uint32_t kBranchTokensMin = 64;
+// Instructions shorter than this are computed again in the time that bringing back some of them takes.
+constexpr std::uint32_t kPartsTokensMin = 2048;
 
 template <class T>
 T chosen(const std::optional<T>& asked, T model_default, T built_in) {
@@ -216,6 +218,10 @@ void Loop::choose_stops(JobState& job) const {
   if (!job.boundaries.empty()) stops = {job.boundaries.front(), job.boundaries.back()};
   if (job.boundaries.size() > 2) stops.push_back(job.boundaries[job.boundaries.size() - 2]);
   if (job.branch_point >= job.computed + kBranchTokensMin) stops.push_back(job.branch_point);
+  // Instructions seen for the first time: another project's may leave them anywhere. With anchors at these parts it computes at
+  // most half of what it shares again, once; after that the branch point has an anchor of its own.
+  if (!job.boundaries.empty() && job.computed == 0 && job.boundaries.front() >= kPartsTokensMin)
+    for (const std::uint32_t eighths : {1U, 2U, 4U, 6U}) stops.push_back(job.boundaries.front() / 8 * eighths);
   const std::uint32_t unit = std::max<std::uint32_t>(info_.prefill_unit, 1);
   for (std::uint32_t& stop : stops) stop = stop / unit * unit;
   std::ranges::sort(stops);

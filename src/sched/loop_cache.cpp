@@ -20,7 +20,8 @@ cache::AnchorKind kind_of_stop(const JobState& job, std::uint32_t position, std:
   if (!job.boundaries.empty() && is(job.boundaries.front())) return cache::AnchorKind::Trunk;
   if (job.branch_point != 0 && is(job.branch_point)) return cache::AnchorKind::Branch;
   if (!job.boundaries.empty() && is(job.boundaries.back())) return cache::AnchorKind::Suffix;
-  return cache::AnchorKind::Turn;
+  // Before the end of the instructions: a place where others may branch off.
+  return !job.boundaries.empty() && position < job.boundaries.front() ? cache::AnchorKind::Branch : cache::AnchorKind::Turn;
 }
 
 }  // namespace
