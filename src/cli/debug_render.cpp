@@ -114,7 +114,6 @@ Result<TracedPrompt> render_request(const std::string& input, const RenderOption
   for (const link::Segment& segment : prepared.segments) prompt.text += segment.text;
   for (const chat::PromptRun& run : prepared.runs) prompt.runs.push_back(named(run, roles));
   // The beginning of a forced call, which is in the model's own words.
-  if (!prepared.opened_text.empty()) prompt.runs.push_back({.end = prompt.text.size(), .from = "tool_choice"});
   return prompt;
 }
 

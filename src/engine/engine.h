@@ -53,6 +53,7 @@ struct EngineInfo {
   std::uint32_t sequences_max = 0;
   std::uint32_t batch_tokens_max = 0;  // rows of one decode()
   std::uint32_t vocabulary_count = 0;
+  bool follows_grammars = true;  // false: a script that says what it says, whatever a job's grammar allows
   std::uint64_t parameter_count = 0, weights_bytes = 0;
   SamplingDefaults sampling_defaults{};
 };

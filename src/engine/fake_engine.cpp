@@ -62,6 +62,7 @@ FakeEngine::FakeEngine(FakeOptions options)
   info_.backend = "none";
   info_.kv_types = "none";
   info_.memory_kind = script.memory_kind;
+  info_.follows_grammars = script.grammar || script.rules.empty();
   info_.state_form = options_.state_form;
   info_.exact = options_.exact;
   if (options_.exact) info_.prefill_unit = kFakePrefillUnit;

@@ -148,6 +148,8 @@ Result<FakeScript> parse_fake_script(std::string_view json_text) {
   script.architecture = json.string_at("architecture", script.architecture);
   script.chat_template = json.string_at("chat_template", fake_chat_template());
   TRY_ASSIGN(script.memory_kind, memory_kind_at(json));
+  const Json* grammar = json.find("grammar");
+  script.grammar = grammar != nullptr && *grammar == Json(true);
   TRY_ASSIGN(const std::int64_t context, integer_at(json, "context_tokens", script.context_tokens, kTokensMax));
   script.context_tokens = std::max<std::uint32_t>(static_cast<std::uint32_t>(context), 2);
   TRY_ASSIGN(const std::int64_t sequences, integer_at(json, "sequences", script.sequences, 256));

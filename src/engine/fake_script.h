@@ -47,6 +47,7 @@ struct FakeScript {
   MemoryKind memory_kind = MemoryKind::Attention;
   std::int64_t prefill_us_per_token = 0;
   std::int64_t decode_ms_per_token = 0;
+  bool grammar = false;         // jobs are held to their grammars; a script without rules always is
   std::vector<FakeRule> rules;  // the last one is "otherwise" when the script has it
 };
 

@@ -24,7 +24,7 @@ auto fields(Either<TokenizeRequest> auto& m) { return std::tie(m.id, m.segments,
 auto fields(Either<Thought> auto& m) { return std::tie(m.tokens_max, m.opened, m.open_text, m.close_text, m.closing); }
 auto fields(Either<Job> auto& m) {
   return std::tie(m.id, m.prompt, m.resumed_count, m.boundaries, m.tokens_max, m.sampling, m.cache_salt, m.stop_tokens,
-                  m.grammar, m.thought);
+                  m.grammar, m.thought, m.shown_controls);
 }
 auto fields(Either<Cancel> auto& m) { return std::tie(m.job); }
 auto fields(Either<Probe> auto& m) { return std::tie(m.id, m.tokens); }

@@ -15,7 +15,7 @@
 namespace hearth::link {
 
 // Raised by one with every change of a message; Hello with another version is refused.
-inline constexpr std::uint16_t kProtocolVersion = 4;
+inline constexpr std::uint16_t kProtocolVersion = 5;
 // A 1M-token prompt is 4 MiB; text to tokenise is at most the front's body limit (64 MiB).
 inline constexpr std::uint32_t kFrameBytesMax = 96U << 20;
 
@@ -55,6 +55,7 @@ struct Job {
   std::vector<Token> stop_tokens;         // beside the vocabulary's own end-of-generation tokens
   std::string grammar;                    // what may be sampled (docs/grammar.md); empty: anything
   Thought thought;
+  std::vector<std::string> shown_controls;  // control tokens whose text comes out: the dialect's marks
 };
 struct Cancel {
   JobId job = 0;

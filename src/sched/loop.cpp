@@ -165,7 +165,8 @@ void Loop::sample(JobState& job, std::size_t row_index) {
   const std::span<const float> logits = engine_.logits(row_index);
   const std::optional<engine::Token> drawn = draw(job, logits);
   if (!drawn)
-    return fail_job(job, {ErrorKind::Internal, "the model's vocabulary cannot write what this request's grammar asks for"});
+    return fail_job(job,
+                    {ErrorKind::Internal, "the model's vocabulary cannot write what this request's grammar asks for"});
   const engine::Token token = *drawn;
   ++totals_.tokens_sampled;
   // The sampler passes over NaN, so this is a row of nothing else, or one that overflowed: an answer from it would be noise
@@ -181,7 +182,8 @@ void Loop::sample(JobState& job, std::size_t row_index) {
   job.tokens.push_back(token);
   shape_with(job, token);
   link::TokenEvent event{.job = job.id};
-  event.tokens.push_back({.token = token, .piece = tokenizer_->piece(token)});
+  const bool shows = std::ranges::contains(job.shown_controls, token);
+  event.tokens.push_back({.token = token, .piece = shows ? tokenizer_->shown(token) : tokenizer_->piece(token)});
   publish_(std::move(event));
   if (job.tokens_max != 0 && job.sampled() >= job.tokens_max) return end(job, link::EndReason::TokensMax);
   if (job.token_count() >= info_.context_tokens) return end(job, link::EndReason::ContextFull);

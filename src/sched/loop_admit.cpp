@@ -79,10 +79,14 @@ Result<Loop::JobPointer> Loop::accept(link::Job&& job) {
 
 // The grammar of the answer and the budget of its thoughts. Both follow from the tokens: a resumed job's are taken again.
 Result<void> Loop::shape_answer(JobState& state, const link::Job& job) {
-  if (!job.grammar.empty()) {
+  if (!job.grammar.empty() && info_.follows_grammars) {
     TRY_ASSIGN(state.constraint, constraints_.make(job.grammar, state.stop_tokens));
   }
   state.thought = ThoughtBudget(job.thought, *tokenizer_);
+  for (const std::string& text : job.shown_controls) {
+    const auto tokens = tokenizer_->tokenize(text, /*parse_special=*/true);
+    if (tokens.size() == 1 && tokenizer_->piece(tokens.front()).empty()) state.shown_controls.push_back(tokens.front());
+  }
   for (const engine::Token token : std::span(state.tokens).subspan(state.prompt_tokens)) shape_with(state, token);
   return {};
 }

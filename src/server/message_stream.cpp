@@ -60,14 +60,13 @@ void MessageStream::run(AdmittedJob admitted) {
   max_tokens_cut_ = admitted.job.tokens_max < options_.max_tokens;
   call_->record.prompt_tokens = prompt_tokens_;
   parser_ = std::make_unique<chat::StreamParser>(std::move(admitted.parser));
-  if (admitted.turn && admitted.opened_text.empty()) recorder_.emplace(std::move(*admitted.turn));
+  if (admitted.turn) recorder_.emplace(std::move(*admitted.turn));
 
   auto job = model_->engine->submit(std::move(admitted.job), shared_from_this());
   if (!job) return fail(job.error());
   job_ = *job;
   ++*model_->live_jobs;
   call_->record.times.submit_us = call_->clock().now_us() - submit_from_us;
-  opened_text_ = std::move(admitted.opened_text);
   answer_->open();
 }
 
@@ -116,7 +115,6 @@ void MessageStream::take_bytes(std::string_view bytes, const std::vector<link::T
   if (recorder_) recorder_->sampled(tokens, bytes);
   times_.last_token_ms = times_.last_work_ms = now_ms();
   start_message();
-  take_text(std::exchange(opened_text_, {}));
   if (!over_) take_text(joiner_.push(bytes));
   if (!over_) send(std::exchange(pending_, {}));
   if (first) {
@@ -161,7 +159,6 @@ void MessageStream::take_end(const link::JobEnd& end) {
   output_tokens_ = std::max(output_tokens_, end.sampled_tokens);
   if (end.reason == link::EndReason::Failed || end.reason == link::EndReason::Cancelled) return fail(error_of(end));
   start_message();
-  take_text(std::exchange(opened_text_, {}));
   take_text(joiner_.finish());
   if (over_) return;
   for (const auto& event : parser_->finish()) {

@@ -47,7 +47,6 @@ struct MessageStreamOptions {
 struct AdmittedJob {
   link::Job job;  // tokens_max is what the request asked for, cut to the context
   chat::StreamParserOptions parser;
-  std::string opened_text;        // see PreparedPrompt
   std::optional<TurnPlace> turn;  // see PreparedPrompt
 };
 
@@ -96,7 +95,6 @@ class MessageStream final : public models::JobListener, public std::enable_share
   std::unique_ptr<chat::StreamParser> parser_;  // from run() on
   std::optional<TurnRecorder> recorder_;        // from run() on, while the turn may be remembered
   chat::StopMatcher stops_;
-  std::string opened_text_;               // read by the parser with the first token, so that nothing starts early
   std::vector<wire::WireEvent> pending_;  // events of the step in hand, sent together
   KeepAliveTimes times_;
   std::int64_t begun_ms_ = 0;

@@ -30,6 +30,12 @@ JobSettings job_settings(const wire::MessagesRequest& request) {
   return settings;
 }
 
+AnswerWishes answer_wishes(const wire::MessagesRequest& request) {
+  AnswerWishes wishes{.parallel_calls = request.parallel_tools == wire::ParallelTools::Allowed};
+  if (const Json* schema = request.output_format.find("schema")) wishes.output_schema = *schema;
+  return wishes;
+}
+
 MessageStreamOptions stream_options(const wire::MessagesRequest& request, std::string_view body,
                                     const KeepAliveRules& keep_alive) {
   const auto& messages = request.conversation.messages;
@@ -56,9 +62,12 @@ Result<AdmittedJob> admit(link::TokenizeReply reply, PreparedPrompt prepared, Jo
       boundary_positions(prepared.boundary_segments, reply.segment_ends, admitted.job.prompt.size());
   admitted.job.tokens_max = std::min(settings.max_tokens, context_tokens - prompt_tokens);
   admitted.job.sampling = std::move(settings.sampling);
+  if (prepared.shape.grammar != nullptr) admitted.job.grammar = *prepared.shape.grammar;
+  admitted.job.thought = std::move(prepared.shape.thought);
+  admitted.job.thought.tokens_max = thought_tokens(admitted.job.thought.tokens_max, admitted.job.tokens_max);
+  admitted.job.shown_controls = std::move(prepared.shape.shown_controls);
   admitted.job.cache_salt = std::move(settings.cache_salt);
   admitted.parser = std::move(prepared.parser);
-  admitted.opened_text = std::move(prepared.opened_text);
   admitted.turn = std::move(prepared.turn);
   return admitted;
 }
@@ -105,7 +114,7 @@ void answer_message(const std::shared_ptr<Call>& call, const ServedModels& model
   JobSettings settings = job_settings(*request);
   settings.cache_salt = call->cache_salt;
   const std::int64_t render_from_us = clock.now_us();
-  auto prepared = prepare_prompt(*model, std::move(request->conversation));
+  auto prepared = prepare_prompt(*model, std::move(request->conversation), answer_wishes(*request));
   if (!prepared) return exchange->post([stream, error = prepared.error()] { stream->fail(error); });
   const std::int64_t tokenize_from_us = clock.now_us();
   const std::int64_t render_us = tokenize_from_us - render_from_us;

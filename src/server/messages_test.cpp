@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include "server/answer_shape.h"
 #include "server/test_hall.h"
 
 namespace hearth::server {
@@ -232,12 +233,20 @@ TEST_CASE("what is wrong with the body is a 400 that names the place") {
   CHECK(body_of(*exchange).string_at("request_id") == exchange->header("request-id"));
 }
 
-TEST_CASE("a forced tool is opened in the prompt and comes out as a call") {
+// Two tools, and whatever else is asked for.
+std::string two_tools(std::string_view more) {
+  return std::string(
+             R"(,"tools":[{"name":"look","input_schema":{"type":"object"}},)"
+             R"({"name":"leave","input_schema":{"type":"object","properties":{"slowly":{"type":"boolean"}}}}])") +
+         std::string(more);
+}
+
+TEST_CASE("a forced tool is the only one that the answer's grammar knows, and comes out as a call") {
   TestHall t;
-  const auto exchange = t.message("hi", R"(,"tools":[{"name":"look","input_schema":{"type":"object"}}],)"
-                                        R"("tool_choice":{"type":"tool","name":"look"})");
-  CHECK(t.engine.prompt_text.ends_with("<tool_call>\n{\"name\": \"look\", \"arguments\":"));
-  t.say(*exchange, {"{\"at\":", "1}}\n</tool_call>"});
+  const auto exchange = t.message("hi", two_tools(R"(,"tool_choice":{"type":"tool","name":"look"})"));
+  CHECK(t.engine.job.grammar.contains(R"(\"look\")"));
+  CHECK_FALSE(t.engine.job.grammar.contains(R"(\"leave\")"));
+  t.say(*exchange, {"<tool_call>\n{\"name\": \"look\", \"arguments\": {\"at\":", "1}}\n</tool_call>"});
   t.end(*exchange, link::EndReason::EndOfTurn);
   const Json body = body_of(*exchange);
   CHECK(body.string_at("stop_reason") == "tool_use");
@@ -245,6 +254,33 @@ TEST_CASE("a forced tool is opened in the prompt and comes out as a call") {
   const Json& call = body.find("content")->as_array()[0];
   CHECK(call.string_at("name") == "look");
   CHECK(call.find("input")->dump() == R"({"at":1})");
+}
+
+TEST_CASE("an output schema is the grammar of the answer; a request without tools and schema has none") {
+  TestHall t;
+  (void)t.message("hi");
+  CHECK(t.engine.job.grammar.empty());
+  (void)t.message("hi", R"(,"output_config":{"format":{"type":"json_schema","schema":{"const":"only this"}}})");
+  CHECK(t.engine.job.grammar.contains("only this"));
+}
+
+TEST_CASE("the budget of a thought is what was asked for, cut to what leaves room for an answer") {
+  CHECK(thought_tokens(0, 16'384) == 12'288);
+  CHECK(thought_tokens(0, 100'000) == 95'904);
+  CHECK(thought_tokens(1'024, 4'096) == 1'024);
+  CHECK(thought_tokens(50'000, 4'096) == 3'072);
+  CHECK(thought_tokens(5, 1) == 0);
+  TestHall t;
+  const auto budget_of = [&](const std::string& more) {
+    (void)t.message("hi", more);
+    return t.engine.job.thought.tokens_max;
+  };
+  CHECK(budget_of(R"(,"thinking":{"type":"enabled","budget_tokens":40})") == 40);
+  CHECK(t.engine.job.thought.close_text == "</think>");
+  CHECK(t.engine.job.thought.closing.contains("</think>"));
+  const std::uint32_t most = budget_of(R"(,"thinking":{"type":"adaptive"})");
+  CHECK(most > 40);
+  CHECK(budget_of(R"(,"thinking":{"type":"adaptive"},"output_config":{"effort":"low"})") <= most);
 }
 
 TEST_CASE("a stop sequence inside a longer one that never came still ends the message") {
@@ -257,12 +293,12 @@ TEST_CASE("a stop sequence inside a longer one that never came still ends the me
   CHECK(body.string_at("stop_sequence") == "three");
 }
 
-TEST_CASE("any tool: the model names it") {
+TEST_CASE("any tool: the answer begins with a call of one of them") {
   TestHall t;
-  const auto exchange =
-      t.message("hi", R"(,"tools":[{"name":"look","input_schema":{"type":"object"}}],"tool_choice":{"type":"any"})");
-  CHECK(t.engine.prompt_text.ends_with("<tool_call>\n{\"name\": \""));
-  t.say(*exchange, {"look\", \"arguments\": {}}\n</tool_call>"});
+  const auto exchange = t.message("hi", two_tools(R"(,"tool_choice":{"type":"any"})"));
+  CHECK(t.engine.job.grammar.contains(R"(\"look\")"));
+  CHECK(t.engine.job.grammar.contains(R"(\"leave\")"));
+  t.say(*exchange, {"<tool_call>\n{\"name\": \"look\", \"arguments\": {}}\n</tool_call>"});
   t.end(*exchange, link::EndReason::EndOfTurn);
   CHECK(body_of(*exchange).string_at("stop_reason") == "tool_use");
 }

@@ -27,7 +27,7 @@ bool forces_tool(const chat::Conversation& conversation) {
 
 }  // namespace
 
-Result<PreparedPrompt> prepare_prompt(const ServedModel& model, chat::Conversation conversation) {
+Result<PreparedPrompt> prepare_prompt(const ServedModel& model, chat::Conversation conversation, AnswerWishes wishes) {
   PreparedPrompt prepared;
   // tool_choice none keeps the tools in the prompt, for the cached prefix's sake; a call is then only text. Deferred
   // tools may be called without being loaded: the client runs them all the same.
@@ -38,7 +38,7 @@ Result<PreparedPrompt> prepare_prompt(const ServedModel& model, chat::Conversati
     }
   }
   conversation = chat::canonicalize(std::move(conversation), model.rules);
-  // On this wire a request without `thinking` is one without thoughts; a forced call leaves no room for them either.
+  // On this wire a request without `thinking` is one without thoughts, and so is one that must call: that is what it asks.
   const bool asked_for_no_thinking = conversation.thinking == chat::Thinking::ModelDefault || forces_tool(conversation);
   if (asked_for_no_thinking && model.renderer->supports_thinking()) conversation.thinking = chat::Thinking::Disabled;
 
@@ -48,14 +48,14 @@ Result<PreparedPrompt> prepare_prompt(const ServedModel& model, chat::Conversati
                                                      old_thinking));
   chat::Prompt& prompt = rendered.prompt;
   if (rendered.can_remember)
-    prepared.turn = {.said = rendered.said, .opening_kind = rendered.opening_kind, .opening = std::move(rendered.opening)};
+    prepared.turn = {
+        .said = rendered.said, .opening_kind = rendered.opening_kind, .opening = std::move(rendered.opening)};
   const std::string& bos_text = model.hello->bos_text;
   const bool add_bos = model.hello->adds_bos && !bos_text.empty() && !begins_with(prompt.segments, bos_text);
   if (add_bos) prepared.segments.push_back({.text = bos_text, .parse_special = true});
   for (auto& segment : prompt.segments) {
-    prepared.segments.push_back({.text = std::move(segment.text),
-                                 .parse_special = segment.parse_special,
-                                 .tokens = std::move(segment.tokens)});
+    prepared.segments.push_back(
+        {.text = std::move(segment.text), .parse_special = segment.parse_special, .tokens = std::move(segment.tokens)});
   }
   prepared.boundary_segments = std::move(prompt.boundary_segments);
   prepared.runs = std::move(prompt.runs);
@@ -65,16 +65,14 @@ Result<PreparedPrompt> prepare_prompt(const ServedModel& model, chat::Conversati
     if (!prepared.runs.empty()) prepared.runs.insert(prepared.runs.begin(), {.end = bos_text.size()});
   }
   prepared.parser.thinking_opened = prompt.thinking_opened;
-  // A forced call is opened for the model, in its template's own form, which then can only fill it in. The opening is
-  // read by the parser as if the model had written it. A template whose form of calls is not known is left to choose.
-  if (forces_tool(conversation) && !prepared.parser.tool_names.empty() && !prompt.forced_call.empty()) {
-    if (prompt.thinking_opened) prepared.segments.push_back({.text = "</think>\n\n", .parse_special = true});
-    for (auto& segment : prompt.forced_call) {
-      prepared.opened_text += segment.text;
-      prepared.segments.push_back({.text = std::move(segment.text), .parse_special = segment.parse_special});
-    }
-    prepared.parser.thinking_opened = false;
+  prepared.parser.dialect = model.dialect;
+  if (!prompt.prefill.empty()) {
+    // What the client began is gone on with, whatever it is the beginning of.
+    if (forces_tool(conversation)) conversation.tool_choice = chat::ToolChoice::Auto;
+    wishes.output_schema = {};
   }
+  prepared.shape = shape_answer(*model.dialect, conversation, wishes, prompt.thinking_opened,
+                                model.hello->special_texts, *model.grammars);
   return prepared;
 }
 

@@ -14,6 +14,7 @@
 #include "chat/stream_parser.h"
 #include "chat/turn_memory.h"
 #include "link/messages.h"
+#include "server/answer_shape.h"
 #include "server/served_models.h"
 
 namespace hearth::server {
@@ -28,15 +29,15 @@ struct TurnPlace {
 struct PreparedPrompt {
   std::vector<link::Segment> segments;
   std::vector<std::size_t> boundary_segments;  // as chat::Prompt names them
-  // Who wrote which bytes of the segments' text, opened_text left out; empty where remembered turns stand in it.
+  // Who wrote which bytes of the segments' text; empty where remembered turns stand in it.
   std::vector<chat::PromptRun> runs;
   chat::StreamParserOptions parser;
-  // The part of the model's own turn that the prompt already holds (an opened tool call): the parser reads it first.
-  std::string opened_text;
+  AnswerShape shape;
   std::optional<TurnPlace> turn;  // none: the answer cannot be remembered
 };
 
-[[nodiscard]] Result<PreparedPrompt> prepare_prompt(const ServedModel& model, chat::Conversation conversation);
+[[nodiscard]] Result<PreparedPrompt> prepare_prompt(const ServedModel& model, chat::Conversation conversation,
+                                                    AnswerWishes wishes = {});
 
 // Ascending positions in (0, token_count), read off where the segments end.
 [[nodiscard]] std::vector<std::uint32_t> boundary_positions(const std::vector<std::size_t>& boundary_segments,

@@ -12,12 +12,14 @@
 
 #include "base/result.h"
 #include "chat/canonical_rules.h"
+#include "chat/dialect.h"
 #include "chat/render_switches.h"
 #include "chat/renderer.h"
 #include "chat/special_guard.h"
 #include "chat/turn_memory.h"
 #include "link/messages.h"
 #include "models/engine_process.h"
+#include "server/answer_shape.h"
 #include "wire/anthropic_events.h"
 
 namespace hearth::server {
@@ -34,6 +36,8 @@ struct ServedModel {
   std::shared_ptr<const chat::Renderer> renderer;
   chat::CanonicalRules rules;
   std::shared_ptr<const chat::SpecialTexts> specials;  // of the vocabulary
+  const chat::Dialect* dialect = &chat::generic_dialect();
+  std::shared_ptr<AnswerGrammars> grammars = std::make_shared<AnswerGrammars>();
   // Our own turns as they were sampled.
   std::shared_ptr<chat::TurnMemory> turns = std::make_shared<chat::TurnMemory>();
   // Not owned: outlives the HTTP server's threads, and with them every request.
