@@ -1,9 +1,10 @@
-// Real coding clients other than Claude Code, run as it is: the real program with `env -i`, a HOME of its own, a dummy key,
+// Real coding clients with sessions that can be gone on with: OpenCode, pi and (beside the harness's one-shot) Claude Code: the real program with `env -i`, a HOME of its own, a dummy key,
 // pointed at 127.0.0.1. Packages come from npm into the cache folder, once. A client that cannot be installed or started
 // throws: the test fails and says why.
 //
 // Each launcher resolves to {code, stdout, stderr, work, read(name), home}; `session` of an earlier run goes on with it
 // (same home and work folder): opencode(server, 'again', {session: first}).
+import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { assert, npmPackages, run, scratch } from './harness.mjs';
@@ -68,6 +69,41 @@ export async function pi(server, prompt, { api = 'anthropic-messages', args = []
   writeFileSync(path.join(agent, 'settings.json'), JSON.stringify(settings));
   const result = await run(process.execPath, [program, '--print', '--provider', 'local', '--model', 'local-model', ...(session ? ['--continue'] : []), ...args, prompt], {
     cwd: work, limit_s, env: { ...bareEnv(home), PI_CODING_AGENT_DIR: agent, PI_OFFLINE: '1', ...env },
+  });
+  return outcome(result, home, work);
+}
+
+// As run(), and the client gets a SIGINT after interrupt_ms, as from Ctrl-C; the end is then the client's own.
+function runInterrupted(program, args, { env, cwd, limit_s, interrupt_ms }) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { env, cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+    let [stdout, stderr] = ['', ''];
+    child.stdout.on('data', (part) => { stdout += part; });
+    child.stderr.on('data', (part) => { stderr += part; });
+    const timers = [setTimeout(() => child.kill('SIGINT'), interrupt_ms), setTimeout(() => child.kill('SIGKILL'), limit_s * 1000)];
+    child.on('error', reject);
+    child.on('close', (code) => { timers.forEach(clearTimeout); resolve({ code, stdout, stderr }); });
+  });
+}
+
+// Claude Code as `claude -p`, with a session to continue: its home stays until the caller is done.
+export async function claudeCode(version, server, prompt, { args = [], env = {}, limit_s = 110, base, session, interrupt_ms, tools = 'Bash,Read,Write,Edit,Agent,Task,ToolSearch' } = {}) {
+  const folder = await npmPackages(`@anthropic-ai/claude-code@${version}`);
+  const binary = path.join(folder, 'node_modules', '@anthropic-ai', `claude-code-${process.platform}-${process.arch}`, 'claude');
+  assert(existsSync(binary), `no claude binary for this machine at ${binary}`);
+  const { home, work } = await folders(session);
+  if (!session) {
+    writeFileSync(path.join(home, '.claude.json'), JSON.stringify({
+      hasCompletedOnboarding: true, theme: 'dark', projects: { [work]: { hasTrustDialogAccepted: true, hasCompletedProjectOnboarding: true } },
+    }));
+  }
+  const start = interrupt_ms ? runInterrupted : run;
+  const result = await start(binary, ['-p', prompt, ...(session ? ['--continue'] : []), '--permission-mode', 'acceptEdits', '--allowedTools', tools, ...args], {
+    cwd: work, limit_s, interrupt_ms,
+    env: {
+      ...bareEnv(home), IS_SANDBOX: '1', ANTHROPIC_BASE_URL: base ?? server.url, ANTHROPIC_AUTH_TOKEN: 'local', ANTHROPIC_MODEL: 'local-model',
+      CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1', DISABLE_TELEMETRY: '1', DISABLE_AUTOUPDATER: '1', ...env,
+    },
   });
   return outcome(result, home, work);
 }
