@@ -56,7 +56,7 @@ std::string other_than(const Letters& at, const std::string& any_char, GrammarWr
 
 }  // namespace
 
-std::string SchemaGrammar::space_rule() { return writer_.rule("(\" \" | \"\\n\" [ \\t]{0,32})?"); }
+std::string SchemaGrammar::space_rule() { return writer_.rule("(\" \" | \"\\n\" [ \\t]{0,20})?"); }
 
 CharSpelling SchemaGrammar::char_spelling() const {
   return notation_ == ValueNotation::Gemma ? CharSpelling::Raw : CharSpelling::Json;
