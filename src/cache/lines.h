@@ -35,6 +35,13 @@ struct Line {
   std::optional<Import> import;
 };
 
+// The logits that follow a prompt.
+struct KeptLogits {
+  const Root* root = nullptr;
+  std::vector<Token> prompt;
+  std::vector<float> logits;
+};
+
 // The longest that lines have in common with a prompt.
 struct LiveMatch {
   std::optional<Sequence> best;  // can be continued or forked after `usable` tokens

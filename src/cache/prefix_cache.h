@@ -40,7 +40,7 @@ class PrefixCache {
   struct Placement {
     Sequence sequence = 0;
     bool importing = false;           // length() is what is there once import_step() said Ready
-    std::uint32_t cached_tokens = 0;  // held already (or being imported), always less than the prompt
+    std::uint32_t cached_tokens = 0;  // held already (or being imported); all of the prompt only with kept_logits()
     // Where a prefix that could not be used (its state cannot be cut) ends: keeping the state there pays, because
     // prompts branch there. 0 = nowhere.
     std::uint32_t branch_point = 0;
@@ -64,6 +64,11 @@ class PrefixCache {
   void keep_blocks(Sequence sequence);
   // ... the state of a running line as it stands can be kept there too.
   void keep_anchor(Sequence sequence, AnchorKind kind);
+  // The logits after a line as it stands, for the same prompt again; the last few are kept, and only where a line can be
+  // cut to them (attention, any batch shape). place() then promises the whole prompt, and kept_logits() is there.
+  void keep_logits(Sequence sequence, std::span<const float> logits);
+  [[nodiscard]] std::optional<std::span<const float>> kept_logits(const std::string& salt,
+                                                                  std::span<const Token> prompt) const;
   // One slice of demotion, about `budget_us` long but at least one block, when cells of idle lines cost running ones time
   // or when few lines are free. False: there is nothing to move.
   bool demote_step(std::int64_t budget_us, bool jobs_run);
@@ -87,7 +92,8 @@ class PrefixCache {
 
   // prefix_match.cpp: where a prompt begins
   [[nodiscard]] const Root& root_of(const std::string& salt) const;
-  [[nodiscard]] std::uint32_t wanted_max(std::span<const Token> prompt) const;
+  [[nodiscard]] std::uint32_t wanted_max(const Root& root, std::span<const Token> prompt) const;
+  [[nodiscard]] const KeptLogits* find_logits(const Root& root, std::span<const Token> prompt) const;
   [[nodiscard]] LiveMatch match_live(const Root& root, std::span<const Token> prompt) const;
   [[nodiscard]] Start choose_start(const Root& root, std::span<const Token> prompt) const;
 
@@ -123,6 +129,7 @@ class PrefixCache {
   mutable std::map<std::string, Root> roots_;
   RamTier ram_;
   std::optional<Sequence> demoted_;  // the idle line that is on its way to RAM
+  std::vector<KeptLogits> logits_;   // the one kept last is the last
   std::uint64_t tick_ = 0;
 
   struct Totals {

@@ -20,14 +20,15 @@ std::uint32_t common_prefix(std::span<const Token> a, std::span<const Token> b) 
   return static_cast<std::uint32_t>(end - a.begin());
 }
 
-// The last token is computed for its logits; in exact mode the rest of its unit with it.
-std::uint32_t PrefixCache::wanted_max(std::span<const Token> prompt) const {
+// The last token is computed for its logits, unless they were kept; in exact mode the rest of its unit with it.
+std::uint32_t PrefixCache::wanted_max(const Root& root, std::span<const Token> prompt) const {
+  if (find_logits(root, prompt) != nullptr) return static_cast<std::uint32_t>(prompt.size());
   return prompt.empty() ? 0 : static_cast<std::uint32_t>(prompt.size() - 1) / unit_ * unit_;
 }
 
 LiveMatch PrefixCache::match_live(const Root& root, std::span<const Token> prompt) const {
   LiveMatch match;
-  const std::uint32_t most = wanted_max(prompt);
+  const std::uint32_t most = wanted_max(root, prompt);
   // Of equals, the one whose whole content is used (nothing has to be copied), then the one used last.
   const auto rank = [&](const Line& one) {
     return one.state == Line::State::Idle && storable_tokens(one) == match.usable;
@@ -68,7 +69,7 @@ Start PrefixCache::choose_start(const Root& root, std::span<const Token> prompt)
   }
   if (!moves()) return start;
 
-  Match ram = ram_.find(root, prompt, wanted_max(prompt));
+  Match ram = ram_.find(root, prompt, wanted_max(root, prompt));
   start.longest = std::max(start.longest, ram.attention_tokens / unit_ * unit_);
   if (!keeps_anchors_) ram.tokens = ram.tokens / unit_ * unit_;
   if (ram.tokens <= start.tokens) {
@@ -93,6 +94,29 @@ Start PrefixCache::choose_start(const Root& root, std::span<const Token> prompt)
 
 std::uint32_t PrefixCache::usable_tokens(const std::string& salt, std::span<const Token> prompt) const {
   return choose_start(root_of(salt), prompt).tokens;
+}
+
+const KeptLogits* PrefixCache::find_logits(const Root& root, std::span<const Token> prompt) const {
+  const auto kept = std::ranges::find_if(logits_, [&](const KeptLogits& one) {
+    return one.root == &root && std::ranges::equal(one.prompt, prompt);
+  });
+  return kept == logits_.end() ? nullptr : &*kept;
+}
+
+std::optional<std::span<const float>> PrefixCache::kept_logits(const std::string& salt,
+                                                               std::span<const Token> prompt) const {
+  const KeptLogits* kept = find_logits(root_of(salt), prompt);
+  if (kept == nullptr) return std::nullopt;
+  return std::span<const float>(kept->logits);
+}
+
+void PrefixCache::keep_logits(Sequence sequence, std::span<const float> logits) {
+  // A row of a large vocabulary is 600 KB, and what asks the same again does so at once.
+  constexpr std::size_t kKeptMax = 4;
+  const Line& source = line(sequence);
+  if (keeps_anchors_ || unit_ != 1 || find_logits(*source.root, source.tokens) != nullptr) return;
+  if (logits_.size() == kKeptMax) logits_.erase(logits_.begin());
+  logits_.push_back({.root = source.root, .prompt = source.tokens, .logits = {logits.begin(), logits.end()}});
 }
 
 }  // namespace hearth::cache

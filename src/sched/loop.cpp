@@ -41,6 +41,7 @@ bool Loop::step() {
   import_slices();
   build_batch();
   if (rows_.empty()) {
+    remove_ended();
     demote_slice();
     return has_jobs();
   }
@@ -89,7 +90,7 @@ void Loop::build_batch() {
   plan_.clear();
   plan_jobs_.clear();
   for (const JobPointer& job : running_)
-    plan_jobs_.push_back({.pending = job->importing ? 0 : job->pending(),
+    plan_jobs_.push_back({.pending = job->importing || job->ended ? 0 : job->pending(),
                           .until_stop = job->until_stop(),
                           .chunk = job->chunk(info_.prefill_unit),
                           .arrival = job->arrival});
@@ -131,7 +132,10 @@ void Loop::after_decode(std::int64_t decode_us) {
   for (const PlannedRows& part : plan_) {
     row_index += part.count;
     JobState& job = *running_[part.job_index];
-    if (job.pending() == 0) sample(job, row_index - 1);
+    if (job.pending() > 0) continue;
+    const std::span<const float> logits = engine_.logits(row_index - 1);
+    if (job.sampled() == 0) cache_.keep_logits(*job.sequence, logits);
+    sample(job, logits);
   }
   totals_.sample_us += static_cast<std::uint64_t>(clock_.now_us() - sampling_began_us);
 
@@ -161,8 +165,7 @@ std::optional<engine::Token> Loop::draw(JobState& job, std::span<const float> lo
   return again;
 }
 
-void Loop::sample(JobState& job, std::size_t row_index) {
-  const std::span<const float> logits = engine_.logits(row_index);
+void Loop::sample(JobState& job, std::span<const float> logits) {
   const std::optional<engine::Token> drawn = draw(job, logits);
   if (!drawn)
     return fail_job(job,

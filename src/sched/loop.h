@@ -87,7 +87,7 @@ class Loop {
   // one batch (loop.cpp)
   void build_batch();
   void after_decode(std::int64_t decode_us);
-  void sample(JobState& job, std::size_t row_index);
+  void sample(JobState& job, std::span<const float> logits);
   [[nodiscard]] std::optional<engine::Token> draw(JobState& job, std::span<const float> logits);
   void tell_progress(JobState& job);
   void make_room();

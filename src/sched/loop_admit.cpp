@@ -209,6 +209,8 @@ void Loop::begin_computing(JobState& job, std::uint32_t cached_tokens) {
   job.cached_tokens = std::min(cached_tokens, job.prompt_tokens);
   totals_.tokens_cached += job.cached_tokens;
   publish_(link::JobStarted{.job = job.id, .cached_tokens = job.cached_tokens});
+  // The very prompt that was asked before: its logits were kept, and no pass is needed for the first token.
+  if (job.pending() == 0) sample(job, *cache_.kept_logits(job.cache_salt, job.tokens));
 }
 
 // Where state that cannot be cut is kept: the end of the instructions (every conversation of this agent begins there),

@@ -28,7 +28,7 @@ cache::AnchorKind kind_of_stop(const JobState& job, std::uint32_t position, std:
 
 // A stream is a job whose prompt is complete: somebody sees its tokens come.
 bool Loop::streams_run() const {
-  return std::ranges::any_of(running_, [](const JobPointer& job) { return !job->importing && job->pending() == 1; });
+  return std::ranges::any_of(running_, [](const JobPointer& job) { return !job->importing && !job->ended && job->pending() == 1; });
 }
 
 void Loop::import_slices() {

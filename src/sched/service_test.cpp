@@ -163,7 +163,7 @@ TEST_CASE("probe and stats are answered, also without jobs") {
   REQUIRE(service.front->send(link::FrontMessage(link::Probe{.id = 8, .tokens = job.prompt})));
   const auto reply = service.next<link::ProbeReply>();
   CHECK(reply.id == 8);
-  CHECK(reply.cached_tokens == job.prompt.size() - 1);
+  CHECK(reply.cached_tokens == job.prompt.size());
   REQUIRE(service.front->send(link::FrontMessage(link::StatsRequest{.id = 9})));
   const auto stats = service.next<link::StatsReply>();
   CHECK(stats.counters.at("tokens_sampled") == 4);
