@@ -52,7 +52,7 @@ function returningOnes(server, seen) {
   };
 }
 
-const totals = (counters) => Object.fromEntries(Object.entries(counters).filter(([name]) => /park|import|export|restor|demot|evict|block|anchor|ram/.test(name)));
+const totals = (counters) => Object.fromEntries(Object.entries(counters).filter(([name]) => /import|export|demot|evict|anchor|^ram_/.test(name)));
 
 async function bench(name) {
   const server = name === 'hearth'
