@@ -138,18 +138,18 @@ void live(const Setting& setting, std::uint64_t seed, std::uint64_t steps) {
 
 constexpr Kind kKinds[] = {Kind::Attention, Kind::Hybrid, Kind::Moe, Kind::Window};
 // A step here takes as long as some hundred of the fake engine's.
-constexpr std::uint64_t kPart = 50;
+constexpr std::uint64_t kPart = 100;
 
 TEST_CASE("on the real library the cache never changes an answer, for any kind of memory and of KV") {
   for (const Kind kind : kKinds)
     for (const KvType kv : {KvType::F16, KvType::Q8_0})
-      live({kind, kv, Promise::Always}, 1, simulation_steps(200, kPart));
+      live({kind, kv, Promise::Always}, 1, simulation_steps(120, kPart));
 }
 
 TEST_CASE("with --exact on the real library the cache never changes an answer, in no single token") {
   for (const Kind kind : kKinds)
     for (const KvType kv : {KvType::F16, KvType::Q8_0})
-      live({kind, kv, Promise::Exact}, 2, simulation_steps(200, kPart));
+      live({kind, kv, Promise::Exact}, 2, simulation_steps(120, kPart));
 }
 
 }  // namespace
