@@ -208,6 +208,11 @@ std::string Prompt::text() const {
   return all;
 }
 
+Result<void> check_template(const TemplateSource& source) {
+  TRY(compile_for_probes(source));
+  return {};
+}
+
 Result<std::shared_ptr<const Renderer>> Renderer::create(TemplateSource source) {
   Result<std::unique_ptr<const TemplateEngine>> prober = fail(ErrorKind::NotFound, "");
   if (!source.text.empty()) {

@@ -56,6 +56,9 @@ struct TemplateSource {
   RenderSwitches switches = {};
 };
 
+// InvalidInput where Renderer::create() would put the built-in template in the place of this one.
+[[nodiscard]] Result<void> check_template(const TemplateSource& source);
+
 class Renderer {
  public:
   // A template that cannot be compiled, or that fails (and does not refuse by raise_exception) on one message of the user:

@@ -105,6 +105,12 @@ Result<TracedPrompt> render_request(const std::string& input, const RenderOption
   TRY_ASSIGN(wire::MessagesRequest request, wire::decode_count_tokens(input));
   TRY_ASSIGN(const DebugModel debug_model, open_debug_model(options.model));
   TRY_ASSIGN(const server::PromptSettings settings, prompt_settings(options.rules_off, options.tools_first));
+  // A server goes on with a plain template; who looks at this one wants to hear what is wrong with it.
+  if (!options.model.template_file.empty()) {
+    TRY(chat::check_template({.text = debug_model.hello.chat_template,
+                              .bos_text = debug_model.hello.bos_text,
+                              .eos_text = debug_model.hello.eos_text}));
+  }
   TRY_ASSIGN(const server::ServedModel model,
              server::describe_model(std::make_shared<const link::Hello>(debug_model.hello), settings));
   std::vector<chat::Role> roles;  // the canonicalizer numbers messages as they came

@@ -43,8 +43,8 @@ struct Rendered {
 
 // What one render may cost; the other limits are constants (budget.h).
 struct RenderLimits {
-  // Rendering 4 MB takes about 1.5 million steps; this many take a few seconds.
-  std::uint64_t steps_max = 50'000'000;
+  // Rendering 4 MB, which fills a context of a million tokens, takes about 1.5 million steps; this many take a second or two.
+  std::uint64_t steps_max = 10'000'000;
 };
 
 // Whether render() failed by the template's own word (raise_exception) and not by a mistake in it or at a limit.
