@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { test, assert, equal, serve, post, stream, checkout } from './harness.mjs';
+import { test, assert, equal, serve, post, stream, checkout, fakeModel } from './harness.mjs';
 
 const folder = process.env.HEARTH_TEST_MODELS || path.join(process.env.HEARTH_CACHE || path.join(process.env.XDG_CACHE_HOME || path.join(os.homedir(), '.cache'), 'hearth'), 'models');
 function tinyModel() {
@@ -90,5 +90,24 @@ test('a hostile or unusable schema is answered all the same', async () => {
       const { status: called, raw: more } = await post(server, '/v1/messages', ask(1, { max_tokens: 40, tools: [{ name: 't', input_schema: schema }], tool_choice: { type: 'any' } }));
       equal(called, 200, more.slice(0, 300));
     }
+  } finally { equal((await server.stop()).code, 0, 'exit code'); }
+});
+
+test('a thought ends within its budget, in the dialect\'s words, and an answer follows', async () => {
+  const server = await serve(fakeModel({ rules: [{ say: `<think>\n${'I wonder about this and that. '.repeat(40)}\n</think>\n\nThe answer.` }] }));
+  try {
+    const ask = async (thinking, max_tokens = 4000) => {
+      const { json, raw } = await post(server, '/v1/messages', { model: 'm', max_tokens, thinking, messages: [{ role: 'user', content: 'go on' }] });
+      assert(json?.content, raw);
+      return { thought: json.content.filter((b) => b.type === 'thinking').map((b) => b.thinking).join(''), text: said(json), json };
+    };
+    const free = await ask({ type: 'adaptive' });
+    assert(free.thought.length > 1100 && free.text === 'The answer.', JSON.stringify(free.json));
+    const cut = await ask({ type: 'enabled', budget_tokens: 100 });
+    assert(cut.thought.length > 50 && cut.thought.length <= 100, `${cut.thought.length} characters of thought`);
+    assert(cut.text.length > 0, JSON.stringify(cut.json));
+    // No budget, but max_tokens would be used up by the thought alone.
+    const small = await ask({ type: 'adaptive' }, 400);
+    assert(small.thought.length <= 300 && small.text.length > 0, JSON.stringify(small.json));
   } finally { equal((await server.stop()).code, 0, 'exit code'); }
 });
