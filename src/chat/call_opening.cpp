@@ -177,7 +177,11 @@ BehindCall skip_behind_call(std::string_view text, TextEnd end, CallOpening& ope
       bytes += closer.bytes;
       continue;
     }
-    if (closer.match == Match::Maybe && end == TextEnd::Later) return BehindCall::Wait;
+    if (closer.match == Match::Maybe) {
+      if (end == TextEnd::Later) return BehindCall::Wait;
+      bytes = text.size();  // a closing text that was cut
+      return BehindCall::Other;
+    }
     const char c = rest.front();
     if (opening.list && (c == ',' || c == ']')) {
       if (c == ']') opening.list = false;

@@ -51,10 +51,10 @@ class JsonCallScanner final : public CallScanner {
       state_ = CallState::Rejected;
       return;
     }
-    if (at_ == At::After && (end == TurnEnd::Finished || arguments_)) return end_of_object(events);
-    if (end == TurnEnd::Finished) {
-      state_ = CallState::Rejected;
-      return;
+    const bool complete = at_ == At::After && (!others_.empty() || context_.schema_of(*tool_).required().empty());
+    if (complete && end == TurnEnd::Finished) {
+      context_.repairs->add(Repair::MissingClose);
+      return end_of_object(events);
     }
     writer_.begin(*tool_, events);
     end_call(false, events);

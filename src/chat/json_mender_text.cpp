@@ -259,7 +259,7 @@ JsonMender::Sight JsonMender::comma_ends(std::size_t after) const {
 // A key and its colon stand at `at`. Keys without quotes, and keys in a text known to hold quotes, must be declared.
 JsonMender::Sight JsonMender::key_at(std::size_t at) const {
   at = after_blank(at);
-  if (at == in_.size()) return last_ ? Sight::No : Sight::Wait;
+  if (at == in_.size()) return last_ ? Sight::Yes : Sight::Wait;
   const ArgumentSchema& schema = frames_.back().schema;
   const char quote = in_[at];
   const bool quoted = quote == '"' || quote == '\'';
@@ -271,12 +271,12 @@ JsonMender::Sight JsonMender::key_at(std::size_t at) const {
   } else {
     while (end < limit && is_key_byte(in_[end])) ++end;
   }
-  if (end == in_.size()) return last_ ? Sight::No : Sight::Wait;
+  if (end == in_.size()) return last_ ? Sight::Yes : Sight::Wait;
   if (quoted && in_[end] != quote) return Sight::No;
   const std::string_view key = std::string_view(in_).substr(quoted ? at + 1 : at, end - at - (quoted ? 1 : 0));
   // [path": 1]: the opening quote was dropped.
   const std::size_t colon = after_blank(quoted || in_[end] == '"' ? end + 1 : end);
-  if (colon >= in_.size()) return last_ ? Sight::No : Sight::Wait;
+  if (colon >= in_.size()) return last_ ? Sight::Yes : Sight::Wait;
   if (in_[colon] != ':' && in_[colon] != '=') return Sight::No;
   if (key.empty()) return Sight::No;
   if (quoted && !dirty_ && in_[colon] == ':') return Sight::Yes;

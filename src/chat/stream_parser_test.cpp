@@ -224,7 +224,7 @@ const Case kCases[] = {
     {"missing closing tag", "<tool_call>\n{\"name\": \"Read\", \"arguments\": {\"a\": 1}}", "C(Read {\"a\": 1})"},
     {"missing closing tag, then text", "<tool_call>\n{\"name\": \"Read\", \"arguments\": {}}\nDone.",
      "C(Read {})X(Done.)"},
-    {"half a closing tag", "<tool_call>\n{\"name\": \"Read\", \"arguments\": {}}\n</tool_", "C(Read {})X(</tool_)"},
+    {"half a closing tag", "<tool_call>\n{\"name\": \"Read\", \"arguments\": {}}\n</tool_", "C(Read {})"},
     {"cut in the arguments", "<tool_call>\n{\"name\": \"Read\", \"arguments\": {\"path\": \"/a",
      "c(Read {\"path\": \"/a)", Opened::No, kCut},
     {"cut before the arguments", "<tool_call>\n{\"name\": \"Read\", \"argu", "c(Read )", Opened::No, kCut},

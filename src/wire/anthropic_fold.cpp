@@ -1,4 +1,6 @@
 // MessageFold: the events of a stream joined into the JSON message of stream:false.
+#include <set>
+#include <string_view>
 #include <utility>
 
 #include "base/check.h"
@@ -8,10 +10,29 @@
 namespace hearth::wire {
 namespace {
 
+// Of keys that were written twice the last counts, as it does for every reader of JSON.
+void drop_doubled_keys(Json& value) {
+  if (value.is_array()) {
+    for (Json& item : value.as_array()) drop_doubled_keys(item);
+  }
+  if (!value.is_object()) return;
+  Json::Object& members = value.as_object();
+  for (auto& [key, member] : members) drop_doubled_keys(member);
+  std::set<std::string_view> keys;
+  for (const auto& [key, member] : members) keys.insert(key);
+  if (keys.size() == members.size()) return;
+  Json kept = Json::object();
+  for (auto& [key, member] : members) kept.set(key, std::move(member));
+  value = std::move(kept);
+}
+
 // A tool's input from its joined fragments. What is no object (the generation was cut) is wrapped in the form clients
 // use for it themselves, so that no word is lost and nobody runs a call without its arguments.
 Json input_of(std::string joined) {
-  if (auto parsed = Json::parse(joined); parsed && parsed->is_object()) return std::move(*parsed);
+  if (auto parsed = Json::parse(joined); parsed && parsed->is_object()) {
+    drop_doubled_keys(*parsed);
+    return std::move(*parsed);
+  }
   const std::size_t length = joined.size();
   return object_of("__unparsedToolInput", object_of("raw", std::move(joined), "len", length));
 }
