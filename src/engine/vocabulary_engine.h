@@ -25,14 +25,13 @@ class VocabularyEngine final : public Engine {
   void clear(Sequence) override {}
   [[nodiscard]] std::vector<std::uint8_t> save(Sequence) const override { return {}; }
   [[nodiscard]] bool restore(Sequence, std::span<const std::uint8_t>, std::uint32_t) override { return false; }
-  // A virtual or not, as engine.h has it at the time.
-  [[nodiscard]] std::vector<std::uint8_t> export_cells(Sequence, std::uint32_t, std::uint32_t) { return {}; }
+  [[nodiscard]] std::vector<std::uint8_t> export_cells(Sequence, std::uint32_t, std::uint32_t) override { return {}; }
   [[nodiscard]] bool share_cells(Sequence, Sequence, std::uint32_t) override { return false; }
-  [[nodiscard]] bool import_cells(Sequence, std::uint32_t, std::span<const std::uint8_t>, std::uint32_t) {
+  [[nodiscard]] bool import_cells(Sequence, std::uint32_t, std::span<const std::uint8_t>, std::uint32_t) override {
     return false;
   }
-  [[nodiscard]] std::vector<std::uint8_t> snapshot(Sequence) { return {}; }
-  [[nodiscard]] bool finish_import(Sequence, std::uint32_t, std::span<const std::uint8_t>) { return false; }
+  [[nodiscard]] std::vector<std::uint8_t> snapshot(Sequence) override { return {}; }
+  [[nodiscard]] bool finish_import(Sequence, std::uint32_t, std::span<const std::uint8_t>) override { return false; }
 
  private:
   EngineInfo info_;
