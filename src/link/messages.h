@@ -10,7 +10,7 @@
 #include <variant>
 #include <vector>
 
-#include "link/sampling.h"
+#include "link/job.h"
 
 namespace hearth::link {
 
@@ -18,8 +18,6 @@ namespace hearth::link {
 inline constexpr std::uint16_t kProtocolVersion = 5;
 // A 1M-token prompt is 4 MiB; text to tokenise is at most the front's body limit (64 MiB).
 inline constexpr std::uint32_t kFrameBytesMax = 96U << 20;
-
-using JobId = std::uint64_t;  // chosen by the front, never reused while an engine lives
 
 // ---- front -> engine --------------------------------------------------------------------------------------
 
@@ -35,27 +33,6 @@ struct TokenizeRequest {
   std::vector<Segment> segments;  // tokenised one by one and joined; BOS is added by the template's text only
   bool count_only = false;        // the answer then carries the count and no tokens
   bool with_pieces = false;       // the answer also says how each token is written, for people
-};
-
-// How a thought may go on: when it has taken its tokens, the engine writes its end in the model's place.
-struct Thought {
-  std::uint32_t tokens_max = 0;       // of all thoughts of the answer; 0 = no limit
-  bool opened = false;                // the prompt ends inside a thought
-  std::string open_text, close_text;  // the marks around a thought; a model without an open mark opens none itself
-  std::string closing;                // what is written for it: the dialect's own words, close_text among them
-};
-struct Job {
-  JobId id = 0;
-  std::vector<Token> prompt;              // never empty; includes `resumed_count` tokens sampled before a crash
-  std::uint32_t resumed_count = 0;        // the last so many of `prompt` were sampled by this same job earlier
-  std::vector<std::uint32_t> boundaries;  // ascending positions in (0, prompt.size()): where keeping state pays
-  std::uint32_t tokens_max = 0;           // tokens to sample in all, resumed ones included; 0 = to the context's end
-  Sampling sampling;                      // seed is always set by the front, so that a resumed job draws the same
-  std::string cache_salt;                 // jobs of different salts share nothing that was computed
-  std::vector<Token> stop_tokens;         // beside the vocabulary's own end-of-generation tokens
-  std::string grammar;                    // what may be sampled (docs/grammar.md); empty: anything
-  Thought thought;
-  std::vector<std::string> shown_controls;  // control tokens whose text comes out: the dialect's marks
 };
 struct Cancel {
   JobId job = 0;
