@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::uint64_t kSeed = 20'260'915;
 constexpr std::size_t kCallsPerDialect = 60;
-constexpr std::size_t kCallsPerTemplate = 12;
+constexpr std::size_t kCallsPerTemplate = 16;
 // What follows it is the assistant's turn.
 constexpr std::string_view kUserMark = "the user's words, 7319";
 
@@ -155,6 +155,14 @@ PropertyCount run_table(const chat::Dialect& dialect) {
   return {.passed = 1};
 }
 
+// Templates that write calls in Python's form put strings between quotes as they are: what a backslash or a quote in them
+// means is lost there.
+bool is_lossy(const chat::Dialect& dialect, const std::vector<GeneratedCall>& calls) {
+  if (dialect.writing != chat::CallWriting::Pythonic) return false;
+  return std::ranges::any_of(
+      calls, [](const GeneratedCall& call) { return call.arguments.dump().find_first_of("\\'") != std::string::npos; });
+}
+
 // Nothing where the template writes no calls at all.
 PropertyCount run_template(const std::string& path, std::string_view only) {
   constexpr std::size_t kTemplateBytesMax = std::size_t{1} << 20;
@@ -174,7 +182,7 @@ PropertyCount run_template(const std::string& path, std::string_view only) {
       calls.resize(1);  // some write one call only
       raw = turn_of(**engine, dialect, calls);
     }
-    if (raw.empty()) continue;
+    if (raw.empty() || is_lossy(dialect, calls)) continue;
     ++written;
     if (const std::string fault = fault_of(dialect, calls, raw); !fault.empty()) return count_of(fault, what);
   }
