@@ -95,4 +95,17 @@ TEST_CASE("a model's id is its file's name") {
   CHECK(model_id_of_path("plain") == "plain");
 }
 
+TEST_CASE("rules of the canonicalizer are switched off by their names, and an unknown name lists them all") {
+  const auto settings = prompt_settings({"billing-header", "old-thinking"}, true);
+  REQUIRE(settings);
+  CHECK_FALSE(settings->rules.on(chat::CanonicalRule::BillingHeader));
+  CHECK_FALSE(settings->rules.on(chat::CanonicalRule::OldThinking));
+  CHECK(settings->rules.on(chat::CanonicalRule::BlankText));
+  CHECK(settings->head_order == chat::HeadOrder::ToolsFirst);
+  CHECK(prompt_settings({}, false)->rules.all_on());
+  const auto unknown = prompt_settings({"billing"}, false);
+  REQUIRE_FALSE(unknown);
+  CHECK(unknown.error().message.contains("billing-header"));
+}
+
 }  // namespace hearth::cli
