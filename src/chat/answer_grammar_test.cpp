@@ -176,8 +176,9 @@ TEST_CASE("every dialect has a grammar for each choice, and a forced one never a
 
 TEST_CASE("random answers of a forced grammar are read as whole calls of declared tools with valid arguments") {
   const std::vector<Tool> tools = some_tools();
-  for (const char* dialect : {"qwen3", "hermes", "qwen3-coder"}) {
-    AnswerRules rules = rules_of(dialect, ToolChoice::Any);
+  for (const Dialect& dialect : all_dialects()) {
+    CAPTURE(dialect.name);
+    AnswerRules rules = rules_of(dialect.name, ToolChoice::Any);
     rules.may_think = false;
     rules.bounds = {.string_chars_max = 40, .array_items_max = 3};
     grammar::Automaton automaton = automaton_of(answer_grammar(rules, tools).text);
