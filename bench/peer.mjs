@@ -10,6 +10,9 @@ export async function startPeer(model, { context, args = [] }) {
     ?? (spawnSync('sh', ['-c', 'command -v llama-server']).status === 0 ? ['llama-server'] : [path.join(checkout, 'scripts', 'in-root'), 'llama-server']);
   const port = await freePort();
   const child = spawn(command[0], [...command.slice(1), '-m', model, '-c', String(context), '-np', '4', '--kv-unified', '-fa', 'on', '-t', '2', '-b', '2048', '-ub', '512', '--host', '127.0.0.1', '--port', String(port), '--jinja', '--log-disable', ...args], { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  const kill = () => { try { process.kill(-child.pid, 'SIGKILL'); } catch { /* gone */ } };
+  process.once('exit', kill);
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
   let log = '';
   child.stdout.on('data', (b) => { log += b; });
   child.stderr.on('data', (b) => { log += b; });
@@ -17,7 +20,7 @@ export async function startPeer(model, { context, args = [] }) {
   const url = `http://127.0.0.1:${port}`;
   for (let i = 0; i < 600; i += 1) {
     if ((await request(`${url}/health`).catch(() => null))?.status === 200) {
-      return { name: 'llama-server', url, child, stop: async () => { try { process.kill(-child.pid, 'SIGKILL'); } catch { /* gone */ } await exited; } };
+      return { name: 'llama-server', url, child, stop: async () => { kill(); await exited; process.off('exit', kill); } };
     }
     if (child.exitCode !== null) throw new Error(`llama-server ended: ${log.slice(-2000)}`);
     await sleep(100);
