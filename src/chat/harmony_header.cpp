@@ -56,16 +56,16 @@ HarmonyHeader harmony_header_at(std::string_view text, TextEnd end, const CallCo
   return header;
 }
 
-MarkerMatch harmony_end_at(std::string_view text) {
+MarkerMatch harmony_end_at(std::string_view text, TextEnd end, const CallContext& context) {
   MarkerMatch found;
-  for (const std::string_view end : kEnds) {
-    const Match match = match_tag(text, end);
-    if (match == Match::Yes) return {.match = match, .bytes = end.size(), .kind = MarkerKind::ControlToken};
+  for (const std::string_view one : kEnds) {
+    const Match match = match_tag(text, one);
+    if (match == Match::Yes) return {.match = match, .bytes = one.size(), .kind = MarkerKind::ControlToken};
     if (match == Match::Maybe) found.match = match;
   }
   for (const std::string_view next : {kStart, kChannel}) {
     const Match match = match_tag(text, next);
-    if (match == Match::Yes) return {.match = match, .bytes = 0, .kind = MarkerKind::ControlToken};
+    if (match == Match::Yes) found.match = harmony_header_at(text, end, context).match;
     if (match == Match::Maybe) found.match = match;
   }
   return found;

@@ -19,7 +19,7 @@ struct HarmonyHeader {
 };
 // REQUIRES: `text` begins with no white space.
 [[nodiscard]] HarmonyHeader harmony_header_at(std::string_view text, TextEnd end, const CallContext& context);
-// <|end|> and the like, or the beginning of the next header, stand at `text`.
-[[nodiscard]] MarkerMatch harmony_end_at(std::string_view text);
+// <|end|> and the like, or the next header (then of no bytes), stand at `text`.
+[[nodiscard]] MarkerMatch harmony_end_at(std::string_view text, TextEnd end, const CallContext& context);
 
 }  // namespace hearth::chat

@@ -176,7 +176,7 @@ bool StreamParser::State::step_thinking() {
 StreamParser::State::Look StreamParser::State::look_in_thought(std::string_view tag, std::size_t blank) {
   if (const Look look = look_at_turn_end(tag, blank); look != Look::Plain) return look;
   if (harmony_) {
-    const MarkerMatch end = harmony_end_at(tag);
+    const MarkerMatch end = harmony_end_at(tag, text_end(), context_);
     if (waits(end.match)) return Look::Wait;
     if (end.match == Match::Yes) return end_thought(blank + end.bytes);
   } else {
@@ -263,7 +263,7 @@ StreamParser::State::Look StreamParser::State::look_in_text(std::string_view tag
 StreamParser::State::Look StreamParser::State::look_at_thought(std::string_view tag, std::size_t blank,
                                                                bool line_start) {
   if (harmony_) {
-    const MarkerMatch end = harmony_end_at(tag);
+    const MarkerMatch end = harmony_end_at(tag, text_end(), context_);
     if (waits(end.match)) return Look::Wait;
     return end.match == Match::Yes ? end_thought(blank + end.bytes) : Look::Plain;
   }
