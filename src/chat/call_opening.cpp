@@ -11,6 +11,7 @@ namespace {
 constexpr std::string_view kWhiteSpace = " \t\n\r";
 // "```tool_code" and the like.
 constexpr std::size_t kFenceLineBytesMax = 24;
+constexpr std::size_t kFenceBytes = 3;
 
 bool is_name_byte(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
@@ -25,8 +26,9 @@ class OpeningReader {
       : text_(text), end_(end), context_(context) {}
 
   CallOpening read(LineStart line_start) {
-    if (!read_markers()) return opening_;
     line_start_ = line_start == LineStart::Yes;
+    if (line_start_ && text_.starts_with('`') && !read_outer_fence()) return opening_;
+    if (!read_markers()) return opening_;
     if (at_ == text_.size()) return more();
     return read_body();
   }
@@ -34,6 +36,7 @@ class OpeningReader {
  private:
   CallOpening more() {
     opening_.ended_early = true;
+    opening_.meant = opening_.meant || opening_.announced == Announced::Yes;
     opening_.match = end_ == TextEnd::Later ? Match::Maybe : Match::No;
     return opening_;
   }
@@ -79,10 +82,11 @@ class OpeningReader {
     if (c == '{') return announced || line_start_ ? yes(CallBody::Json) : no();
     if (c == '[' && (announced || line_start_)) return read_list();
     if (c == '<' || c == ']') return read_tag(rest);
-    if (c == '`' && (announced || line_start_)) return read_fence(rest);
+    if (c == '`' && announced) return read_fence(rest);
     if (match_tag(rest, "call:") != Match::No && line_start_) {
       return match_tag(rest, "call:") == Match::Yes ? yes(CallBody::Named) : announced ? yes(CallBody::Named) : more();
     }
+    if (!announced && opening_.fence_length != 0) return read_item(at_);
     return announced && is_name_byte(c) ? yes(CallBody::Named) : no();
   }
 
@@ -101,7 +105,10 @@ class OpeningReader {
   CallOpening read_tag(std::string_view rest) {
     CallTag tag;
     const Match match = read_call_tag(rest, tag);
-    if (match == Match::Maybe && (tag.word.empty() || is_function_prefix(tag.word))) return more();
+    if (match == Match::Maybe && (tag.word.empty() || is_function_prefix(tag.word))) {
+      opening_.meant = rest.contains("function=") || rest.contains("name=");
+      return more();
+    }
     if (match != Match::Yes || tag.closing || !is_function_word(tag.word)) return no();
     if (tag_name(tag).empty()) return no();
     if (rest.starts_with("]<]minimax[>[") || rest.starts_with("<｜DSML｜")) opening_.kind = MarkerKind::ControlToken;
@@ -109,6 +116,22 @@ class OpeningReader {
   }
   static bool is_function_prefix(std::string_view word) {
     return std::string_view("function").starts_with(word) || std::string_view("invoke").starts_with(word);
+  }
+
+  // The line of a fence that may hold nothing but a call. False: it is none, or not yet complete.
+  bool read_outer_fence() {
+    const std::size_t run = std::min(text_.size(), text_.find_first_not_of('`'));
+    const std::size_t line = text_.find('\n');
+    opening_.match = Match::No;
+    if (line == std::string_view::npos) {
+      const bool may = text_.size() < kFenceLineBytesMax && text_.find('`', run) == std::string_view::npos;
+      if (may && end_ == TextEnd::Later) opening_.match = Match::Maybe;
+      return false;
+    }
+    if (run < kFenceBytes || line > kFenceLineBytesMax || text_.substr(run, line - run).contains('`')) return false;
+    opening_.fence_length = run;
+    at_ = blank_at(text_, line);
+    return true;
   }
 
   CallOpening read_fence(std::string_view rest) {
@@ -144,12 +167,17 @@ class OpeningReader {
 
 }  // namespace
 
-std::string_view own_marker(const Dialect& dialect) {
+std::string_view written_opening(const Dialect& dialect) {
   const CallWords& words = dialect.words;
   std::string_view own = words.section_begin.empty() ? words.call_begin : words.section_begin;
   if (dialect.writing == CallWriting::Harmony) return {};
   own.remove_prefix(std::min(own.size(), own.find_first_not_of(kWhiteSpace)));
   while (!own.empty() && kWhiteSpace.contains(own.back())) own.remove_suffix(1);
+  return own;
+}
+
+std::string_view own_marker(const Dialect& dialect) {
+  const std::string_view own = written_opening(dialect);
   return own.empty() || call_marker_at(own).match == Match::Yes ? std::string_view{} : own;
 }
 
@@ -192,7 +220,8 @@ BehindCall skip_behind_call(std::string_view text, TextEnd end, CallOpening& ope
       // A brace too many, when nothing but closers stand behind it.
       const std::size_t behind = std::min(rest.size(), rest.find_first_not_of("} \t\r\n"));
       if (behind == rest.size() && end == TextEnd::Later) return BehindCall::Wait;
-      const Match closes = behind == rest.size() ? Match::Yes : call_closer_at(rest.substr(behind)).match;
+      const bool list_ends = behind < rest.size() && opening.list && (rest[behind] == ']' || rest[behind] == ',');
+      const Match closes = behind == rest.size() || list_ends ? Match::Yes : call_closer_at(rest.substr(behind)).match;
       if (closes == Match::Maybe && end == TextEnd::Later) return BehindCall::Wait;
       if (closes != Match::Yes) return BehindCall::Other;
       bytes += behind;

@@ -20,7 +20,9 @@ struct CallOpening {
   Announced announced = Announced::No;    // by a marker
   MarkerKind kind = MarkerKind::Spelled;  // of the markers
   bool list = false;                      // calls are items of a list
-  bool fenced = false;                    // a code fence was opened on the way
+  bool fenced = false;                    // a code fence was opened behind the marker
+  std::size_t fence_length = 0;           // a code fence of so many backticks stands around it all; 0: none
+  bool meant = false;                     // so much of a call that no prose begins so
   bool ended_early = false;               // not (yet) a call, only because the text ends here
 };
 
@@ -37,7 +39,9 @@ enum class BehindCall { Wait, NextItem, Other };
 // call that ended, and becomes the next item's.
 [[nodiscard]] BehindCall skip_behind_call(std::string_view text, TextEnd end, CallOpening& opening, std::size_t& bytes);
 
-// Whether the dialect's own opening is a text of its own beside the known markers.
+// The text that opens the dialect's calls, without white space around it; may be empty.
+[[nodiscard]] std::string_view written_opening(const Dialect& dialect);
+// The same, where it is none of the markers that all dialects know.
 [[nodiscard]] std::string_view own_marker(const Dialect& dialect);
 
 }  // namespace hearth::chat

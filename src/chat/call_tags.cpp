@@ -35,6 +35,8 @@ constexpr std::array kMarkers = {
     CallMarker{"<｜DSML｜tool_calls>", MarkerKind::ControlToken},
     CallMarker{"<｜DSML｜function_calls>", MarkerKind::ControlToken},
     CallMarker{"<|message_sep|>\n\nfunction call<|role_sep|>", MarkerKind::ControlToken},
+    CallMarker{"<|channel|>commentary", MarkerKind::ControlToken},
+    CallMarker{"functools", MarkerKind::Spelled},
     CallMarker{"[TOOL_CALLS]", MarkerKind::ControlToken},
 };
 constexpr std::array kClosers = {

@@ -7,8 +7,6 @@
 namespace hearth::chat {
 namespace {
 
-constexpr std::string_view kFence = "```";
-
 std::string_view after_white_space(std::string_view text) {
   return text.substr(std::min(text.size(), text.find_first_not_of(" \t\n\r")));
 }
@@ -21,9 +19,7 @@ CallTrial::CallTrial(Place place, CallOpening opening, std::string_view think_cl
       context_(context),
       opening_(opening),
       scanner_(make_call_scanner(opening, context)),
-      at_(opening.bytes) {
-  if (place == Place::Fence) opening_.fenced = false;  // its end is looked for here
-}
+      at_(opening.bytes) {}
 
 CallTrial::Verdict CallTrial::look(std::string_view text, TextEnd end, TurnEnd turn) {
   for (;;) {
@@ -46,6 +42,7 @@ CallTrial::Verdict CallTrial::look(std::string_view text, TextEnd end, TurnEnd t
 }
 
 CallTrial::Verdict CallTrial::look_behind(std::string_view text, TextEnd end, TurnEnd turn) {
+  if (place_ == Place::Line) return look_behind_on_line(text, end, turn);
   std::size_t bytes = 0;
   const BehindCall behind = skip_behind_call(text.substr(at_), end, opening_, bytes);
   at_ += bytes;
@@ -56,6 +53,30 @@ CallTrial::Verdict CallTrial::look_behind(std::string_view text, TextEnd end, Tu
   }
   const std::string_view rest = text.substr(at_);
   return place_ == Place::Thought ? behind_in_thought(rest, end) : behind_in_fence(rest, end, turn);
+}
+
+// A line of its own: nothing but white space, a separator, a tag or another call may stand behind.
+CallTrial::Verdict CallTrial::look_behind_on_line(std::string_view text, TextEnd end, TurnEnd turn) {
+  for (;;) {
+    const std::size_t next = std::min(text.size(), text.find_first_not_of(" \t", at_));
+    if (next == text.size()) return end == TextEnd::Here ? Verdict::Calls : Verdict::Wait;
+    const char c = text[next];
+    if (opening_.list && c == ']') {
+      opening_.list = false;
+      at_ = next + 1;
+      continue;
+    }
+    if (!opening_.list) {
+      return std::string_view("\r\n;,<[{}").contains(c) ? Verdict::Calls : Verdict::NoCalls;
+    }
+    if (c == '\n' || c == '\r' || c == ',') {
+      at_ = next + 1;
+      continue;
+    }
+    at_ = next;
+    scanner_ = make_call_scanner(opening_, context_);
+    return look(text, end, turn);
+  }
 }
 
 // The message, or its next call, or only the thought's closing tag must follow.
@@ -82,12 +103,13 @@ CallTrial::Verdict CallTrial::behind_in_thought(std::string_view text, TextEnd e
 // The fence must close, and nothing but another fence follow.
 CallTrial::Verdict CallTrial::behind_in_fence(std::string_view text, TextEnd end, TurnEnd turn) {
   if (text.empty()) return turn == TurnEnd::Finished ? Verdict::Calls : Verdict::NoCalls;
-  const Match close = match_tag(text, kFence);
+  const std::string fence(opening_.fence_length, '`');
+  const Match close = match_tag(text, fence);
   if (close == Match::Maybe && end == TextEnd::Later) return Verdict::Wait;
   if (close != Match::Yes) return Verdict::NoCalls;
-  const std::string_view behind = after_white_space(text.substr(kFence.size()));
+  const std::string_view behind = after_white_space(text.substr(fence.size()));
   if (behind.empty() && end == TextEnd::Later) return Verdict::Wait;
-  const Match next = match_tag(behind, kFence);
+  const Match next = match_tag(behind, "```");
   if (next == Match::Maybe && !behind.empty() && end == TextEnd::Later) return Verdict::Wait;
   if (!behind.empty() && next != Match::Yes) return Verdict::NoCalls;
   at_ += text.size() - behind.size();

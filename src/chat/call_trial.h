@@ -13,7 +13,7 @@ namespace hearth::chat {
 
 class CallTrial {
  public:
-  enum class Place { Thought, Fence };
+  enum class Place { Thought, Fence, Line };  // Line: without any marker
   // `opening` is that of the first call, counted from the trial's first byte. `context` outlives the trial.
   CallTrial(Place place, CallOpening opening, std::string_view think_close, const CallContext& context);
 
@@ -27,6 +27,7 @@ class CallTrial {
  private:
   [[nodiscard]] Verdict look_behind(std::string_view text, TextEnd end, TurnEnd turn);
   [[nodiscard]] Verdict behind_in_thought(std::string_view text, TextEnd end);
+  [[nodiscard]] Verdict look_behind_on_line(std::string_view text, TextEnd end, TurnEnd turn);
   [[nodiscard]] Verdict behind_in_fence(std::string_view text, TextEnd end, TurnEnd turn);
 
   const Place place_;

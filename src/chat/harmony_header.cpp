@@ -20,7 +20,8 @@ constexpr std::array<std::string_view, 3> kEnds = {"<|end|>", "<|return|>", "<|c
 HarmonyHeader harmony_header_at(std::string_view text, TextEnd end, const CallContext& context) {
   HarmonyHeader header;
   const auto undecided = [&] {
-    header.match = end == TextEnd::Later && text.size() < kHeaderBytesMax ? Match::Maybe : Match::No;
+    header.cut = text.size() < kHeaderBytesMax;
+    header.match = end == TextEnd::Later && header.cut ? Match::Maybe : Match::No;
     return header;
   };
   bool begins = false;
@@ -30,6 +31,15 @@ HarmonyHeader harmony_header_at(std::string_view text, TextEnd end, const CallCo
     begins = begins || match == Match::Yes;
   }
   if (!begins) return header;
+  // <|start|>assistant and at once the answer.
+  if (text.starts_with(kStart) && text.substr(kStart.size()).starts_with(kAssistant)) {
+    const std::size_t behind = kStart.size() + kAssistant.size();
+    if (behind < text.size() && text[behind] != '<' && text[behind] != ' ') {
+      header.match = Match::Yes;
+      header.bytes = behind;
+      return header;
+    }
+  }
   const std::size_t message = text.find(kMessage);
   if (message == std::string_view::npos) return undecided();
   if (message > kHeaderBytesMax) return header;

@@ -15,6 +15,7 @@ enum class HarmonyChannel { Thought, Answer, Call };
 struct HarmonyHeader {
   Match match = Match::No;
   HarmonyChannel channel = HarmonyChannel::Answer;
+  bool cut = false;       // a header, had the text not ended in it
   std::size_t bytes = 0;  // up to behind <|message|>; of a call: up to its recipient and channel
 };
 // REQUIRES: `text` begins with no white space.

@@ -57,6 +57,7 @@ class JsonCallScanner final : public CallScanner {
       return end_of_object(events);
     }
     writer_.begin(*tool_, events);
+    pending_.clear();
     end_call(false, events);
   }
 

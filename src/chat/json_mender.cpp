@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "chat/call_tags.h"
+
 namespace hearth::chat {
 namespace {
 
@@ -102,7 +104,7 @@ bool JsonMender::step_value() {
     }
     return begin_string(c == '"' ? "\"" : "'", false);
   }
-  if (notation_ == Notation::Gemma && c == '<') {
+  if (notation_ != Notation::Json && c == '<') {
     constexpr std::string_view delimiter = "<|\"|>";
     const std::string_view rest = std::string_view(in_).substr(at_);
     if (rest.starts_with(delimiter)) return begin_string(delimiter, true);
@@ -173,7 +175,13 @@ bool JsonMender::step_key() {
     case '"':
     case '\'': return step_quoted_key(c);
     case '<':
-      if (std::string_view(in_).substr(at_).starts_with("<|\"|>")) return step_bare_key();
+      switch (match_tag(std::string_view(in_).substr(at_), "<|\"|>")) {
+        case Match::Yes: return step_bare_key();
+        case Match::Maybe:
+          if (!last_) return false;
+          break;
+        case Match::No: break;
+      }
       if (closer_at(at_) == Sight::Wait) return false;
       if (closer_at(at_) == Sight::No) return break_off();
       close_all();
@@ -335,6 +343,10 @@ bool JsonMender::step_after() {
 // A closing bracket: of the innermost container, or of one around it, which the model forgot to close from the inside.
 bool JsonMender::close_by(char c) {
   const auto opened = std::ranges::find_last_if(frames_, [&](const Frame& frame) { return frame.close == c; });
+  if (opened.empty() && notation_ == Notation::Python) {
+    close_all();  // the bracket is of the list around the call
+    return false;
+  }
   if (opened.empty()) {
     count(Repair::Unbalanced);
     ++at_;

@@ -80,6 +80,7 @@ class JsonMender {
   [[nodiscard]] Sight comma_ends(std::size_t after) const;
   [[nodiscard]] Sight key_at(std::size_t at) const;
   [[nodiscard]] Sight closer_at(std::size_t at) const;
+  [[nodiscard]] Sight last_closer_at(std::size_t at) const;
   [[nodiscard]] Sight text_member_at(std::size_t at) const;
   bool step_bare();
   [[nodiscard]] Sight bare_end(std::size_t& end) const;

@@ -98,7 +98,7 @@ bool JsonMender::step_string() {
   }
   if (delimiter_.size() == 5 && (c == ',' || c == '}')) {
     // The closing delimiter was dropped where the next key, or the end of the call, follows.
-    const Sight sight = c == ',' ? text_member_at(at_ + 1) : closer_at(at_ + 1);
+    const Sight sight = c == ',' ? text_member_at(at_ + 1) : last_closer_at(at_ + 1);
     if (sight == Sight::Wait) return false;
     if (sight == Sight::Yes) {
       count(Repair::InnerQuote);
@@ -198,7 +198,7 @@ bool JsonMender::step_unicode_escape() {
     const std::string_view second = rest.substr(kEscapeBytes);
     constexpr std::string_view opening = "\\u";
     const bool may_pair = second.size() < 2 ? opening.starts_with(second) : second.starts_with(opening);
-    if (may_pair && second.size() < kEscapeBytes && !last_ &&
+    if (may_pair && second.size() < kEscapeBytes &&
         second.find_first_not_of("0123456789abcdefABCDEF", 2) == std::string_view::npos) {
       return false;
     }
@@ -228,7 +228,7 @@ JsonMender::Sight JsonMender::closes(std::size_t after) const {
   const char own = frames_.back().close;
   if (c == '}' || c == ']' || c == ')') {
     const bool opened = std::ranges::any_of(frames_, [&](const Frame& frame) { return frame.close == c; });
-    if (!opened) return Sight::No;
+    if (!opened) return c == ']' && notation_ == Notation::Python ? closer_at(after_blank(next + 1)) : Sight::No;
     if (!dirty_) return Sight::Yes;
     const std::size_t behind = after_blank(next + 1);
     if (behind == in_.size()) return last_ ? Sight::Yes : Sight::Wait;
@@ -284,6 +284,17 @@ JsonMender::Sight JsonMender::key_at(std::size_t at) const {
     return schema.declares(key) || root_.declares(key) ? Sight::Yes : Sight::No;
   }
   return quoted || notation_ != Notation::Json ? Sight::Yes : Sight::No;
+}
+
+// As closer_at(), and nothing but white space or a tag follows: in a text that speaks of calls, more text does.
+JsonMender::Sight JsonMender::last_closer_at(std::size_t at) const {
+  const MarkerMatch closer = call_closer_at(std::string_view(in_).substr(at));
+  if (closer.match == Match::No) return Sight::No;
+  const std::size_t behind = at + closer.bytes;
+  if (closer.match == Match::Maybe || behind == in_.size()) {
+    return !last_ ? Sight::Wait : closer.match == Match::Yes ? Sight::Yes : Sight::No;
+  }
+  return is_blank(in_[behind]) || in_[behind] == '<' ? Sight::Yes : Sight::No;
 }
 
 // Gemma's key:<|"|> stands at `at`.

@@ -32,7 +32,8 @@ constexpr std::array<std::string_view, 16> kSeparators = {"<｜tool▁sep｜>",
                                                           "```",
                                                           "<arguments>",
                                                           "<parameters>"};
-constexpr std::array<std::string_view, 6> kWords = {"function", "json", "commentary", "analysis", "code", "assistant"};
+constexpr std::array<std::string_view, 7> kWords = {"function", "json",      "commentary", "analysis",
+                                                    "code",     "assistant", "call:"};
 
 class NamedCallScanner final : public CallScanner {
  public:
@@ -140,6 +141,7 @@ class NamedCallScanner final : public CallScanner {
     if (std::string_view(pending_).substr(stop).starts_with("<|tool_call:name|>")) return true;
     if (tool_) return false;
     if (word.starts_with("to=")) word.remove_prefix(3);
+    if (word.ends_with(".call")) word.remove_suffix(5);  // as Llama calls its interpreter's tools
     tool_ = context_.tool_named(word);
     return tool_.has_value();
   }
@@ -184,6 +186,7 @@ class NamedCallScanner final : public CallScanner {
     if (end == TurnEnd::Cut && tool_) {
       writer_.begin(*tool_, events);
       static_cast<void>(writer_.end(false, events));
+      pending_.clear();
       state_ = CallState::Ended;
     } else {
       state_ = CallState::Rejected;

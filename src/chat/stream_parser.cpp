@@ -45,8 +45,8 @@ StreamParser::State::State(StreamParserOptions options)
       dialect_(options_.dialect == nullptr ? generic_dialect() : *options_.dialect),
       context_{.options = &options_, .dialect = &dialect_, .repairs = &repairs_},
       harmony_(dialect_.writing == CallWriting::Harmony),
-      think_open_(dialect_.think_open.empty() ? "<think>" : dialect_.think_open),
-      think_close_(dialect_.think_close.empty() ? "</think>" : dialect_.think_close),
+      think_open_(dialect_.think_open.empty() || harmony_ ? "<think>" : dialect_.think_open),
+      think_close_(dialect_.think_close.empty() || harmony_ ? "</think>" : dialect_.think_close),
       at_(options_.thinking_opened ? At::ThinkingStart : At::Start) {
   const auto add = [this](std::string_view text) {
     if (!text.empty()) candidate_[static_cast<unsigned char>(text.front())] = true;
@@ -55,10 +55,10 @@ StreamParser::State::State(StreamParserOptions options)
   add(think_close_);
   for (const std::string_view text : dialect_.turn_ends) add(text);
   for (const std::string_view text : dialect_.silent) add(text);
-  if (harmony_) add("<");
+  channel_thought_ = harmony_ && options_.thinking_opened;
   if (options_.tool_names.empty()) return;
   for (const std::string_view text : {"<", "[", "]", "{", "`"}) add(text);
-  add(own_marker(dialect_));
+  add(written_opening(dialect_));
   if (dialect_.writing == CallWriting::Gemma) add("call:");
 }
 
@@ -108,6 +108,7 @@ void StreamParser::State::take_thinking(std::size_t count) {
 
 void StreamParser::State::begin_thought(std::size_t bytes) {
   consumed_ += bytes;
+  channel_thought_ = false;
   separate_thought_ = true;
   fence_ = {};
   at_ = At::ThinkingStart;
@@ -122,6 +123,15 @@ bool StreamParser::State::step_start() {
     const HarmonyHeader header = harmony_header_at(word, text_end(), context_);
     if (header.match == Match::Maybe) return false;
     if (header.match == Match::Yes) return begin_channel(header, blank);
+    if (header.cut && turn_ == TurnEnd::Cut) {
+      consumed_ += rest().size();
+      return false;
+    }
+  }
+  if (word.front() == 'f' && !options_.tool_names.empty()) {
+    const CallOpening opening = call_opening_at(word, LineStart::Yes, text_end(), context_);
+    if (waits(opening.match)) return false;
+    if (opening.match == Match::Yes) return begin_call(opening, blank, At::Text);
   }
   const Match opens = match_tag(word, think_open_);
   if (waits(opens)) return false;
@@ -175,7 +185,7 @@ bool StreamParser::State::step_thinking() {
 
 StreamParser::State::Look StreamParser::State::look_in_thought(std::string_view tag, std::size_t blank) {
   if (const Look look = look_at_turn_end(tag, blank); look != Look::Plain) return look;
-  if (harmony_) {
+  if (channel_thought_) {
     const MarkerMatch end = harmony_end_at(tag, text_end(), context_);
     if (waits(end.match)) return Look::Wait;
     if (end.match == Match::Yes) return end_thought(blank + end.bytes);
@@ -225,7 +235,15 @@ bool StreamParser::State::step_text() {
   take_text(without_trailing_white_space(rest().substr(0, at)));
   const std::size_t blank = white_space_prefix(rest());
   const Look look = look_in_text(rest().substr(blank), blank);
-  if (look == Look::Plain) take_text(blank + 1);
+  if (look == Look::Plain) {
+    // The prompt's own part of what turned out to be no call is not the answer's.
+    if (injected_ > 0) {
+      consumed_ += injected_;
+    } else {
+      take_text(blank + 1);
+    }
+  }
+  if (look != Look::Wait && at_ != At::Call && at_ != At::Trial) injected_ = 0;
   return look != Look::Wait;
 }
 
@@ -252,8 +270,11 @@ StreamParser::State::Look StreamParser::State::look_in_text(std::string_view tag
   const CallOpening opening = call_opening_at(tag, line_start, text_end(), context_);
   if (waits(opening.match)) return Look::Wait;
   if (opening.match != Match::Yes) return drop_if_cut(opening);
-  if (opening.fenced && opening.announced == Announced::No) {
+  const bool shows_itself = opening.announced == Announced::No && opening.body != CallBody::Tagged && !writes_bare();
+  if (opening.fence_length != 0) {
     begin_trial(CallTrial::Place::Fence, opening, blank);
+  } else if (shows_itself) {
+    begin_trial(CallTrial::Place::Line, opening, blank);
   } else {
     begin_call(opening, blank, At::Text);
   }
@@ -265,7 +286,11 @@ StreamParser::State::Look StreamParser::State::look_at_thought(std::string_view 
   if (harmony_) {
     const MarkerMatch end = harmony_end_at(tag, text_end(), context_);
     if (waits(end.match)) return Look::Wait;
-    return end.match == Match::Yes ? end_thought(blank + end.bytes) : Look::Plain;
+    if (end.match == Match::Yes) return end_thought(blank + end.bytes);
+    if (last_ && turn_ == TurnEnd::Cut && harmony_header_at(tag, text_end(), context_).cut) {
+      consumed_ += rest().size();
+      return Look::Took;
+    }
   }
   const bool sentence_over = blank == 0 && std::string_view(".!?").contains(last_byte_);
   const Match opens = match_tag(tag, think_open_);
@@ -301,11 +326,15 @@ StreamParser::State::Look StreamParser::State::look_at_thought(std::string_view 
 }
 
 StreamParser::State::Look StreamParser::State::look_at_turn_end(std::string_view tag, std::size_t blank) {
-  for (const std::string_view end : dialect_.turn_ends) {
+  for (std::size_t i = 0; i < dialect_.turn_ends.size() + dialect_.silent.size(); ++i) {
+    const bool turn = i < dialect_.turn_ends.size();
+    const std::string_view end = turn ? dialect_.turn_ends[i] : dialect_.silent[i - dialect_.turn_ends.size()];
     const Match match = match_tag(tag, end);
     if (waits(match)) return Look::Wait;
     if (match != Match::Yes || white_space_prefix(tag.substr(end.size())) + end.size() != tag.size()) continue;
-    if (!last_) return Look::Wait;
+    if (!last_ && turn) return Look::Wait;
+    if (!last_ && at_ == At::Text && (fence_.inside() || fence_.inline_code())) return Look::Wait;
+    if (!last_) continue;
     if (at_ == At::Text) take_text(blank);
     consumed_ += rest().size();
     return Look::Took;

@@ -10,7 +10,10 @@ namespace hearth::chat {
 bool StreamParser::State::begin_channel(const HarmonyHeader& header, std::size_t blank) {
   drops_blank_ = true;
   switch (header.channel) {
-    case HarmonyChannel::Thought: begin_thought(blank + header.bytes); return true;
+    case HarmonyChannel::Thought:
+      begin_thought(blank + header.bytes);
+      channel_thought_ = true;
+      return true;
     case HarmonyChannel::Answer:
       consumed_ += blank + header.bytes;
       consumed_ += white_space_prefix(rest());
@@ -42,7 +45,7 @@ StreamParser::State::Look StreamParser::State::look_at_call_in_thought(std::stri
 }
 
 StreamParser::State::Look StreamParser::State::drop_if_cut(const CallOpening& opening) {
-  const bool cut = last_ && turn_ == TurnEnd::Cut && opening.ended_early && opening.announced == Announced::Yes;
+  const bool cut = last_ && turn_ == TurnEnd::Cut && opening.ended_early && opening.meant;
   if (!cut) return Look::Plain;
   repairs_.add(Repair::CutCall);
   consumed_ += rest().size();
@@ -75,6 +78,7 @@ bool StreamParser::State::step_call() {
   if (scanner_->state() == CallState::Undecided) return false;
   if (scanner_->state() == CallState::Rejected) return reject_call();
   if (was_undecided) count_form();
+  injected_ = 0;
   last_kind_ = Kind::Call;
   consumed_ += call_opening_bytes_ + call_scanned_bytes_;
   call_opening_bytes_ = call_scanned_bytes_ = 0;
@@ -111,19 +115,22 @@ void StreamParser::State::count_form() {
       own == CallWriting::Tagged || own == CallWriting::Elements || dialect_.words.name_begin.starts_with("<function=");
   const bool json_written = opening_.body == CallBody::Json;
   const bool tagged_written = opening_.body == CallBody::Tagged;
-  const CallWords& words = dialect_.words;
-  const bool bare_dialect = words.call_begin.empty() && words.section_begin.empty();
+
   if ((json && !json_written) || (tagged && json_written) || (!json && !tagged && (json_written || tagged_written))) {
     repairs_.add(Repair::ForeignForm);
   }
   // Calls of a section follow each other without its opening.
-  if (opening_.announced == Announced::Yes || bare_dialect || last_kind_ == Kind::Call) return;
+  if (opening_.announced == Announced::Yes || writes_bare() || last_kind_ == Kind::Call) return;
   repairs_.add(tagged_written ? Repair::DroppedOpener : Repair::BareCall);
 }
 
 bool StreamParser::State::reject_call() {
   scanner_.reset();
   at_ = return_to_;
+  if (const std::size_t injected = std::exchange(injected_, 0); injected > 0) {
+    consumed_ += injected;
+    return true;
+  }
   // The first bracket goes out as text, so that the same call is not tried again; what follows is read anew.
   const std::size_t count = white_space_prefix(rest()) + 1;
   if (at_ == At::Thinking) {
@@ -162,7 +169,9 @@ bool StreamParser::State::step_trial() {
     trial_.reset();
     return reject_call();
   }
-  repairs_.add(return_to_ == At::Thinking ? Repair::CallInThought : Repair::FencedCall);
+  repairs_.add(return_to_ == At::Thinking   ? Repair::CallInThought
+               : opening_.fence_length != 0 ? Repair::FencedCall
+                                            : Repair::BareCall);
   std::vector<StreamEvent> events = trial_->take_events();
   std::ranges::move(events, std::back_inserter(events_));
   consumed_ += trial_blank_ + trial_->bytes();

@@ -30,6 +30,7 @@ class StreamParser::State {
     const std::string_view begun = dialect_.prompt_begins_answer;
     if (!std::exchange(begun_, begun_ || !text.empty()) && !text.empty() && !begun.empty()) {
       if (text.front() != begun.front()) buffer_ = begun;
+      injected_ = buffer_.size();
     }
     buffer_ += text;
     return run();
@@ -86,6 +87,10 @@ class StreamParser::State {
   bool step_call();
   // Of a call that was cut before its name was complete: no prose begins so.
   [[nodiscard]] bool call_was_meant() const;
+  // The dialect writes calls without any marker.
+  [[nodiscard]] bool writes_bare() const {
+    return dialect_.words.call_begin.empty() && dialect_.words.section_begin.empty();
+  }
   void end_calls(At at);
   // How the call was written, where the dialect would have written it otherwise.
   void count_form();
@@ -111,6 +116,8 @@ class StreamParser::State {
   bool drops_blank_ = false;  // white space that follows is not shown: a thought or a call has ended
   bool separate_thought_ = false;
   bool separate_text_ = false;
+  bool channel_thought_ = false;  // of Harmony: a header ends it, no tag
+  std::size_t injected_ = 0;      // bytes at the front of buffer_ that the prompt holds
   Kind last_kind_ = Kind::Nothing;
   char last_byte_ = 0;  // of the last text or thought
   FenceTracker fence_;  // of the text or thought in hand

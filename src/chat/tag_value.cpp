@@ -28,6 +28,10 @@ std::string_view trimmed(std::string_view text) {
 std::string elements_to_json(std::string_view text, ArgumentSchema schema, int depth) {
   const bool elements = text.starts_with(kMinimax) && depth < kElementDepthMax;
   std::string json;
+  if (text.empty() && schema.types().known() && !schema.types().allow(JsonTypes::Text)) {
+    if (schema.types().allow(JsonTypes::List)) return "[]";
+    if (schema.types().allow(JsonTypes::Object)) return "{}";
+  }
   if (!elements) {
     const Result<Json> value = Json::parse(text);
     const bool plain =
@@ -70,7 +74,7 @@ TagValue::TagValue(TagValueRules rules, ArgumentSchema tool, const std::vector<s
                    RepairCounts& repairs)
     : rules_(std::move(rules)), tool_(tool), schema_(tool.member(rules_.key)), keys_(keys), repairs_(repairs) {
   const JsonTypes types = schema_.types();
-  is_text_ = types.known() ? types.allow(JsonTypes::Text) : rules_.dsml_type == "true";
+  is_text_ = types.known() ? types.allow(JsonTypes::Text) && rules_.dsml_type != "false" : rules_.dsml_type == "true";
   drop_last_ = rules_.last_line_end == LineEnd::Drop;
 }
 
@@ -106,7 +110,8 @@ TagValue::Step TagValue::read(std::string& pending, TextEnd end, CallWriter& wri
     if (found.match == Match::Maybe) {
       looked_ = tag;
       if (!is_text_) return Step::Wait;
-      const std::size_t certain = without_line_end(text.substr(0, tag));
+      const std::string_view before = text.substr(0, tag);
+      const std::size_t certain = cdata_ ? without_cdata_end(before) : without_line_end(before);
       send(text.substr(0, certain), writer, events);
       if (certain > 0) {
         const std::size_t last = text.substr(0, certain).find_last_not_of(" \t");
@@ -119,7 +124,7 @@ TagValue::Step TagValue::read(std::string& pending, TextEnd end, CallWriter& wri
     std::string_view value = text.substr(0, tag);
     if (cdata_ && trimmed(value).ends_with(kCdataClose)) {
       value = value.substr(0, value.rfind(kCdataClose));
-    } else if (drop_last_) {
+    } else if (drop_last_ || found.bytes == 0) {
       value = value.substr(0, without_line_end(value));
     }
     if (is_text_) {
@@ -151,15 +156,16 @@ TagValue::End TagValue::end_at(std::string_view text, bool line_start, TextEnd e
   if (match == Match::Maybe) {
     if (end == TextEnd::Here) return {};
     const bool may = tag.word.empty() || may_be_call_word(tag.word) || rules_.key.starts_with(tag.word) ||
-                     rules_.open_word.starts_with(tag.word) || tool_.declares(tag.word);
+                     rules_.open_word.starts_with(tag.word) || tool_.declares(tag.word) || text.starts_with(kMinimax);
     return {.match = may ? Match::Maybe : Match::No};
   }
   const std::string_view behind = text.substr(tag.bytes);
   if (tag.closing) {
     const bool own = tag.word == rules_.open_word;
     const bool kin = is_parameter_word(tag.word) || tag.word == rules_.key || tag.word == "arg_value" ||
-                     tag.word == "arg_key" || tag.word == "value";
-    if (own || kin) {
+                     tag.word == "arg_key" || tag.word == "value" || (is_text_ && text.starts_with(kMinimax));
+    const bool ends_call = is_function_word(tag.word) || is_wrapper_word(tag.word);
+    if (own || (kin && !ends_call)) {
       const Match next = goes_on_at(behind, end);
       if (next == Match::Yes && !own) repairs_.add(Repair::MalformedTag);
       return {.match = next, .bytes = tag.bytes};
@@ -167,7 +173,8 @@ TagValue::End TagValue::end_at(std::string_view text, bool line_start, TextEnd e
     const bool outer = is_function_word(tag.word) || (is_wrapper_word(tag.word) && tag.word.starts_with("tool_call"));
     if (!outer || !line_start) return {};
     const std::string_view next = trimmed(behind);
-    if (next.empty()) return {.match = end == TextEnd::Here ? Match::No : Match::Maybe};
+    if (next.empty() && end == TextEnd::Later) return {.match = Match::Maybe};
+    if (next.empty()) return {.match = turn_is_over_ ? Match::Yes : Match::No};
     const Match closes = call_end_at(next);
     if (closes == Match::Yes) repairs_.add(Repair::MalformedTag);
     return {.match = closes == Match::Maybe && end == TextEnd::Here ? Match::No : closes};
@@ -192,21 +199,20 @@ Match TagValue::goes_on_at(std::string_view text, TextEnd end) const {
                               is_wrapper_word(tag.word) || (!tag.closing && tool_.declares(tag.word)) ||
                               tag.word == rules_.open_word || text.starts_with(kMinimax));
   if (known) return Match::Yes;
-  if (end == TextEnd::Here) return Match::No;
   const bool may =
       match == Match::Maybe && (tag.word.empty() || may_be_call_word(tag.word) || text.starts_with(kMinimax) ||
                                 kMinimax.starts_with(text) || tool_.declares_any());
-  return may || closes == Match::Maybe ? Match::Maybe : Match::No;
+  if (!may && closes != Match::Maybe) return Match::No;
+  return end == TextEnd::Here ? Match::Yes : Match::Maybe;
 }
 
-// The size of `text` without the line end (or the closing of CDATA) that may belong to the closing tag.
-std::size_t TagValue::without_line_end(std::string_view text) const {
+// The size of `text` without what may belong to the closing tag.
+std::size_t TagValue::without_cdata_end(std::string_view text) {
+  const std::size_t last = text.find_last_not_of("]> \t\r\n");
+  return last == std::string_view::npos ? 0 : last + 1;
+}
+std::size_t TagValue::without_line_end(std::string_view text) {
   std::size_t size = text.size();
-  if (cdata_) {
-    const std::size_t last = text.find_last_not_of("]> \t\r\n");
-    return last == std::string_view::npos ? 0 : last + 1;
-  }
-  if (!drop_last_) return size;
   if (size > 0 && text[size - 1] == '\n') --size;
   if (size > 0 && text[size - 1] == '\r') --size;
   return size;

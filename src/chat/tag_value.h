@@ -32,6 +32,8 @@ class TagValue {
   enum class Step { Wait, Ended };
   // Takes from the front of `pending` what is certain.
   Step read(std::string& pending, TextEnd end, CallWriter& writer, std::vector<StreamEvent>& events);
+  // The model ended its turn: an outer closing tag at the very end is one.
+  void turn_is_over() { turn_is_over_ = true; }
   // The turn is over inside the value: all of it, as it is.
   void flush(std::string& pending, CallWriter& writer, std::vector<StreamEvent>& events);
 
@@ -43,7 +45,8 @@ class TagValue {
   bool begin(std::string& pending, TextEnd end, CallWriter& writer, std::vector<StreamEvent>& events);
   [[nodiscard]] End end_at(std::string_view text, bool line_start, TextEnd end) const;
   [[nodiscard]] Match goes_on_at(std::string_view text, TextEnd end) const;
-  [[nodiscard]] std::size_t without_line_end(std::string_view text) const;
+  [[nodiscard]] static std::size_t without_line_end(std::string_view text);
+  [[nodiscard]] static std::size_t without_cdata_end(std::string_view text);
   void send(std::string_view text, CallWriter& writer, std::vector<StreamEvent>& events) const;
   [[nodiscard]] std::string typed(std::string text);
 
@@ -55,6 +58,7 @@ class TagValue {
   bool is_text_ = false;
   bool begun_ = false;
   bool cdata_ = false;
+  bool turn_is_over_ = false;
   bool drop_last_ = false;
   bool line_start_ = true;  // the front of `pending` begins a line
   std::size_t looked_ = 0;  // tags before this place in `pending` are the value's

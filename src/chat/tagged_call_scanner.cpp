@@ -38,6 +38,7 @@ class TaggedCallScanner final : public CallScanner {
 
   void finish(TurnEnd end, std::vector<StreamEvent>& events) override {
     last_ = true;
+    if (value_ && end == TurnEnd::Finished) value_->turn_is_over();
     run(events);
     if (state_ == CallState::Undecided) {
       if (!tool_ || end == TurnEnd::Finished) {
@@ -57,9 +58,11 @@ class TaggedCallScanner final : public CallScanner {
     if (end == TurnEnd::Finished && at_ == At::Between && rest.empty() && has_required()) {
       context_.repairs->add(Repair::MissingClose);
       writer_.fragment(keys_.empty() ? "{}" : "}", events);
+      pending_.clear();
       return end_call(true, events);
     }
     if (at_ == At::Value) value_->flush(pending_, writer_, events);
+    pending_.clear();
     end_call(false, events);
   }
 
@@ -116,7 +119,7 @@ class TaggedCallScanner final : public CallScanner {
     }
     CallTag tag;
     const Match match = read_call_tag(rest, tag);
-    if (match == Match::Maybe && !last_) return false;
+    if (match == Match::Maybe) return false;
     if (match == Match::Yes) {
       if (is_parameter_word(tag.word) && !tag.closing) return begin_parameter(tag, blank, events);
       if (tag.word == "arg_key" && !tag.closing) {
@@ -145,7 +148,7 @@ class TaggedCallScanner final : public CallScanner {
       }
     }
     const Match end = call_end_at(rest);
-    if (end == Match::Maybe && !last_) return false;
+    if (end == Match::Maybe) return false;
     if (end == Match::Yes && (writer_.begun() || rest.front() != '`')) return end_whole(blank, events);
     return reject_or_break(events);
   }
@@ -175,7 +178,8 @@ class TaggedCallScanner final : public CallScanner {
     }
     if (key.empty()) return reject_or_break(events);
     if (!named && context_.dialect->writing != CallWriting::Elements) context_.repairs->add(Repair::MalformedTag);
-    const bool assigned = tag.attributes.starts_with('=');
+    const bool assigned =
+        tag.attributes.starts_with('=') || (named && context_.dialect->words.key_begin == "<parameter=");
     TagValueRules rules{.key = key, .open_word = std::string(tag.word)};
     rules.dsml_type = tag_attribute(tag, "string");
     if (assigned) {
