@@ -54,6 +54,14 @@ Result<std::string> find_engine_program() {
                           beside.string()));
 }
 
+std::string find_pdf_program() {
+  if (const char* named = std::getenv("HEARTH_PDF"); named && *named) return named;
+  const auto self = own_path();
+  if (!self) return "";
+  const auto beside = self->parent_path() / "hearth-pdf";
+  return ::access(beside.c_str(), X_OK) == 0 ? beside.string() : "";
+}
+
 int run_engine(int argc, char** argv) {
   auto program = find_engine_program();
   if (!program) {

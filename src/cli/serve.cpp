@@ -173,6 +173,7 @@ int run_serve(const ServeOptions& options) {
 
   // Engines outlive the sockets' threads, and end before the server's memory does.
   StopSignals signals;
+  hall_options->pdf_program = find_pdf_program();
   auto server = server::Server::start(std::move(*hall_options), clock);
   if (!server) return complain(server.error());
   Engines engines;

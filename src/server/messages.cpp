@@ -72,6 +72,10 @@ Result<AdmittedJob> admit(link::TokenizeReply reply, PreparedPrompt prepared, Jo
   return admitted;
 }
 
+wire::PdfText pdf_text_by(documents::PdfReader& pdfs) {
+  return [&pdfs](std::string_view pdf) { return pdfs.text(pdf); };
+}
+
 }  // namespace
 
 std::size_t prompt_tokens_bound(const wire::MessagesRequest& request, std::size_t body_bytes) {
@@ -84,12 +88,13 @@ std::size_t prompt_tokens_bound(const wire::MessagesRequest& request, std::size_
          kPerTool_bytes * conversation.tools.size();
 }
 
-void answer_message(const std::shared_ptr<Call>& call, const ServedModels& models, const KeepAliveRules& keep_alive) {
+void answer_message(const std::shared_ptr<Call>& call, const ServedModels& models, documents::PdfReader& pdfs,
+                    const KeepAliveRules& keep_alive) {
   const Clock& clock = call->clock();
   const std::int64_t parse_from_us = clock.now_us();
 
   // Decode: the body becomes a conversation and its settings, or a 400 that names the place.
-  auto request = wire::decode_messages(call->request().body);
+  auto request = wire::decode_messages(call->request().body, pdf_text_by(pdfs));
   if (!request) return call->respond_error(request.error());
   call->record.times.parse_us = clock.now_us() - parse_from_us;
   call->record.model = request->model;
@@ -139,8 +144,8 @@ void answer_message(const std::shared_ptr<Call>& call, const ServedModels& model
       });
 }
 
-void answer_count_tokens(const std::shared_ptr<Call>& call, const ServedModels& models) {
-  auto request = wire::decode_count_tokens(call->request().body);
+void answer_count_tokens(const std::shared_ptr<Call>& call, const ServedModels& models, documents::PdfReader& pdfs) {
+  auto request = wire::decode_count_tokens(call->request().body, pdf_text_by(pdfs));
   if (!request) return call->respond_error(request.error());
   call->exchange()->drop_body();
   auto chosen = models.choose(request->model);

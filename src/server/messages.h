@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <memory>
 
+#include "documents/pdf_reader.h"
 #include "server/call.h"
 #include "server/keep_alive.h"
 #include "server/served_models.h"
@@ -12,9 +13,10 @@
 
 namespace hearth::server {
 
-void answer_message(const std::shared_ptr<Call>& call, const ServedModels& models, const KeepAliveRules& keep_alive);
+void answer_message(const std::shared_ptr<Call>& call, const ServedModels& models, documents::PdfReader& pdfs,
+                    const KeepAliveRules& keep_alive);
 
-void answer_count_tokens(const std::shared_ptr<Call>& call, const ServedModels& models);
+void answer_count_tokens(const std::shared_ptr<Call>& call, const ServedModels& models, documents::PdfReader& pdfs);
 
 // No prompt that comes of this request can have more tokens: a token is at least one byte, and templates and
 // re-serialised tool schemas grow the body by less than this allows for.

@@ -75,8 +75,8 @@ void answer_preflight(const std::shared_ptr<Call>& call) {
 
 }  // namespace
 
-Hall::Hall(AccessRules access, KeepAliveRules keep_alive, const Clock& clock)
-    : access_(std::move(access)), keep_alive_(keep_alive), clock_(clock) {}
+Hall::Hall(AccessRules access, KeepAliveRules keep_alive, const Clock& clock, std::string pdf_program)
+    : access_(std::move(access)), keep_alive_(keep_alive), clock_(clock), pdfs_(std::move(pdf_program)) {}
 
 void Hall::handle(std::shared_ptr<http::Exchange> exchange) {
   const auto call = std::make_shared<Call>(std::move(exchange), log_, clock_);
@@ -115,8 +115,8 @@ void Hall::dispatch(const std::shared_ptr<Call>& call, const Route& route, std::
     return call->respond_error({ErrorKind::Unavailable, "the server is shutting down; ask again when it is back"});
   }
   switch (route.action) {
-    case Action::Messages: return answer_message(call, models_, keep_alive_);
-    case Action::CountTokens: return answer_count_tokens(call, models_);
+    case Action::Messages: return answer_message(call, models_, pdfs_, keep_alive_);
+    case Action::CountTokens: return answer_count_tokens(call, models_, pdfs_);
     case Action::ModelList: return answer_model_list(call, models_);
     case Action::Model: return answer_model(call, models_, path.substr(kModelPrefix.size()));
     case Action::Status: return answer_status(call, models_, log_);
@@ -138,7 +138,7 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options, const Clock
   return server;
 }
 
-Server::Server(const ServerOptions& options, const Clock& clock) : hall_(options.access, options.keep_alive, clock) {}
+Server::Server(const ServerOptions& options, const Clock& clock) : hall_(options.access, options.keep_alive, clock, options.pdf_program) {}
 
 Server::~Server() { stop(); }
 

@@ -8,11 +8,13 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <utility>
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "documents/pdf_reader.h"
 #include "http/http.h"
 #include "server/access.h"
 #include "server/call.h"
@@ -26,13 +28,14 @@ struct ServerOptions {
   http::ServerOptions http;
   AccessRules access;
   KeepAliveRules keep_alive;
+  std::string pdf_program;  // hearth-pdf; empty: PDFs are refused
 };
 
 // All of the front's answers, apart from the sockets: given an exchange, it is answered.
 class Hall {
  public:
   // `clock` outlives the hall; the hall outlives every exchange it was given.
-  Hall(AccessRules access, KeepAliveRules keep_alive, const Clock& clock);
+  Hall(AccessRules access, KeepAliveRules keep_alive, const Clock& clock, std::string pdf_program = "");
 
   void handle(std::shared_ptr<http::Exchange> exchange);
   [[nodiscard]] ServedModels& models() { return models_; }
@@ -49,6 +52,7 @@ class Hall {
   const KeepAliveRules keep_alive_;
   const Clock& clock_;
   ServedModels models_;
+  documents::PdfReader pdfs_;
   RequestLog log_;
   std::atomic<bool> refusing_{false};
 };

@@ -57,6 +57,8 @@ class Path {
 // The text of a document or search_result block. `images`: what becomes of a part that no text can show.
 enum class Unshowable { Refuse, Note };
 [[nodiscard]] Result<std::string> read_document(Json& block, Unshowable unshowable, const Path& path);
+// Replaces the source of each PDF by its text, for the steps above.
+[[nodiscard]] Result<void> read_pdfs(Json& body, const PdfText& pdf_text, const Path& path);
 [[nodiscard]] Result<std::string> read_search_result(Json& block, const Path& path);
 
 }  // namespace hearth::wire::decode

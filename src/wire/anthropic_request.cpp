@@ -148,9 +148,10 @@ void add_announced_tools(chat::Conversation& conversation) {
 
 enum class Need { Answer, CountOnly };
 
-Result<MessagesRequest> decode_body(std::string_view text, Need need) {
+Result<MessagesRequest> decode_body(std::string_view text, Need need, const PdfText& pdf_text) {
   TRY_ASSIGN(Json body, parse_body(text));
   const Path root;
+  if (pdf_text) TRY(decode::read_pdfs(body, pdf_text, root));
   MessagesRequest request;
   TRY_ASSIGN(request.model, decode::required_name(body, "model", root));
   if (need == Need::Answer) {
@@ -167,7 +168,11 @@ Result<MessagesRequest> decode_body(std::string_view text, Need need) {
 
 }  // namespace
 
-Result<MessagesRequest> decode_messages(std::string_view body) { return decode_body(body, Need::Answer); }
-Result<MessagesRequest> decode_count_tokens(std::string_view body) { return decode_body(body, Need::CountOnly); }
+Result<MessagesRequest> decode_messages(std::string_view body, const PdfText& pdf_text) {
+  return decode_body(body, Need::Answer, pdf_text);
+}
+Result<MessagesRequest> decode_count_tokens(std::string_view body, const PdfText& pdf_text) {
+  return decode_body(body, Need::CountOnly, pdf_text);
+}
 
 }  // namespace hearth::wire

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -41,8 +42,12 @@ struct MessagesRequest {
   ParallelTools parallel_tools = ParallelTools::Allowed;  // Disabled: at most one call in the answer
 };
 
-[[nodiscard]] Result<MessagesRequest> decode_messages(std::string_view body);
+// The text of a PDF. InvalidInput: what is wrong with the file, for the one who sent it.
+using PdfText = std::function<Result<std::string>(std::string_view pdf)>;
+
+// Without `pdf_text` PDFs are refused.
+[[nodiscard]] Result<MessagesRequest> decode_messages(std::string_view body, const PdfText& pdf_text = nullptr);
 // max_tokens is not required here.
-[[nodiscard]] Result<MessagesRequest> decode_count_tokens(std::string_view body);
+[[nodiscard]] Result<MessagesRequest> decode_count_tokens(std::string_view body, const PdfText& pdf_text = nullptr);
 
 }  // namespace hearth::wire
