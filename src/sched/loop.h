@@ -75,6 +75,7 @@ class Loop {
   bool start(JobState& job);
   void begin_computing(JobState& job, std::uint32_t cached_tokens);
   void choose_stops(JobState& job) const;
+  void add_stop(JobState& job, std::uint32_t position) const;
   [[nodiscard]] engine::SamplingSettings settings_for(const link::Sampling& sampling) const;
 
   // between two batches: slices of the cache's work (loop_cache.cpp)

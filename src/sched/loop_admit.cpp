@@ -171,7 +171,8 @@ bool Loop::waits_for_prefix(JobState& job) {
       return true;
     }
     if (cache_.keeps_anchors()) {
-      // Only what is kept at a stop can be begun from.
+      // Only what is kept at a stop can be begun from: where the two part is one, from now on.
+      add_stop(*other, common);
       const auto after = std::ranges::upper_bound(other->stops, common);
       common = after == other->stops.begin() ? 0 : *std::prev(after);
     }
@@ -185,6 +186,16 @@ bool Loop::waits_for_prefix(JobState& job) {
     return true;
   }
   return false;
+}
+
+// A further place where a running prefill keeps its state, when it saves more than the place before would.
+void Loop::add_stop(JobState& job, std::uint32_t position) const {
+  const std::uint32_t unit = std::max<std::uint32_t>(info_.prefill_unit, 1);
+  position = position / unit * unit;
+  const auto after = std::ranges::upper_bound(job.stops, position);
+  const std::uint32_t before = after == job.stops.begin() ? 0 : *std::prev(after);
+  if (position > job.computed && position < job.token_count() && position >= before + options_.join_tokens_min)
+    job.stops.insert(after, position);
 }
 
 bool Loop::start(JobState& job) {

@@ -249,6 +249,27 @@ TEST_CASE("agents that begin with the same instructions at once compute them onc
   }
 }
 
+TEST_CASE("agents that part beyond the marked boundaries share up to where they part, on any memory") {
+  for (const auto kind : {MemoryKind::Attention, MemoryKind::Recurrent, MemoryKind::Hybrid, MemoryKind::Window}) {
+    CAPTURE(static_cast<int>(kind));
+    auto options = fake_options(kind, 8192, 12);
+    options.batch_tokens_max = 128;
+    TestLoop test(std::move(options), {.parallel_jobs = 4, .ubatch_tokens = 128});
+    const auto shared = prompt_of(1, 1400);
+    for (link::JobId id = 1; id <= 3; ++id) {
+      auto job = greedy_job(id, joined(shared, prompt_of(10 + id, 40)));
+      job.boundaries = {1000};
+      test.submit(std::move(job));
+    }
+    test.run();
+    CHECK(test.counter("tokens_prefilled") <= 1400 + 3 * 41);
+    for (link::JobId id = 1; id <= 3; ++id) {
+      CHECK(test.jobs[id].cached_tokens == (id == 1 ? 0U : 1400U));
+      CHECK(test.jobs[id].tokens == test.expected(joined(shared, prompt_of(10 + id, 40)), 24));
+    }
+  }
+}
+
 TEST_CASE("a job that waits for another's prefix goes on by itself when that one is cancelled") {
   auto options = fake_options();
   options.batch_tokens_max = 64;
