@@ -60,6 +60,7 @@ function bounded(schema) {
   const open = Object.keys(out).every((key) => ['description', 'title', 'default'].includes(key));
   if (open) return { type: 'string', maxLength: 8 };
   if (types.includes('string') && !('enum' in out) && !('pattern' in out) && !('format' in out)) out.maxLength ??= Math.max(10, out.minLength ?? 0);
+  if (out.pattern) out.pattern = out.pattern.replace(/\{(\d+),\}/g, (_, least) => `{${least},${Number(least) + 6}}`).replace(/\+(?=\$|\))/g, '{1,8}').replace(/\*(?=\$|\))/g, '{0,8}');
   if (types.includes('array')) { out.maxItems ??= Math.max(2, out.minItems ?? 0); out.items ??= { type: 'integer' }; }
   if (types.includes('object') && !out.properties) { out.maxProperties ??= 2; out.propertyNames ??= { maxLength: 8 }; if (!out.additionalProperties || out.additionalProperties === true) out.additionalProperties = { type: 'string', maxLength: 8 }; }
   return out;
