@@ -154,7 +154,6 @@ void add_functionary_and_others(std::vector<Dialect>& all) {
 void add_generic(std::vector<Dialect>& all) {
   all.push_back({.name = "generic",
                  .about = "any other: <think> thoughts; every common shape of a call is read",
-                 .aliases = {"auto", "default"},
                  .think_open = kThinkOpen,
                  .think_close = kThinkClose,
                  .think_close_written = kThinkCloseWritten,

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "chat/builtin_template.h"
+#include "chat/dialect.h"
 #include "chat/prompt_cutter.h"
 #include "chat/prompt_marks.h"
 #include "chat/special_guard.h"
@@ -26,10 +27,13 @@ constexpr jinja::Source kToolsSource = 1;
 constexpr jinja::Source kSettingsSource = 2;
 constexpr jinja::Source kFirstMessageSource = 3;  // the first element of `messages`
 
+std::string_view tag_or(std::string_view tag, std::string_view otherwise) { return tag.empty() ? otherwise : tag; }
+
 jinja::Variable trusted(const char* name, const Json& value) { return {.name = name, .value = &value}; }
 
-// A thought that the template's own text opened after `begin`.
-bool opens_thought(const jinja::Rendered& rendered, std::size_t begin) {
+// A thought that the template's own text opened after `begin`, with these tags.
+bool opens_thought(const jinja::Rendered& rendered, std::size_t begin, std::string_view open_tag,
+                   std::string_view close_tag) {
   bool opened = false;
   std::size_t at = 0;
   for (const jinja::Run& run : rendered.runs) {
@@ -37,8 +41,8 @@ bool opens_thought(const jinja::Rendered& rendered, std::size_t begin) {
     at = run.end;
     if (run.source != jinja::kTemplateSource || from >= run.end) continue;
     const std::string_view text = std::string_view(rendered.text).substr(from, run.end - from);
-    const std::size_t open = text.rfind(kThinkOpen);
-    const std::size_t close = text.rfind(kThinkClose);
+    const std::size_t open = text.rfind(open_tag);
+    const std::size_t close = text.rfind(close_tag);
     if (open == std::string_view::npos && close == std::string_view::npos) continue;
     opened = close == std::string_view::npos || (open != std::string_view::npos && open > close);
   }
@@ -75,7 +79,9 @@ class TemplateRenderer final : public Renderer {
         bos_text_(source.bos_text),
         eos_text_(source.eos_text),
         switches_(source.switches),
-        supports_thinking_(source.text.contains("enable_thinking") || source.text.contains(kThinkOpen)) {}
+        think_open_(tag_or(choose_dialect(source.text, source.special_texts).think_open, kThinkOpen)),
+        think_close_(tag_or(choose_dialect(source.text, source.special_texts).think_close, kThinkClose)),
+        supports_thinking_(source.text.contains("enable_thinking") || source.text.contains(think_open_)) {}
 
   [[nodiscard]] Result<Prompt> render(const Conversation& conversation) const override {
     const PromptMarks marks;
@@ -159,7 +165,8 @@ class TemplateRenderer final : public Renderer {
     prompt.segments = std::move(cut.segments);
     prompt.boundary_segments = std::move(cut.boundary_segments);
     prompt.runs = runs_of(rendered.runs, input.message_numbers);
-    prompt.thinking_opened = !input.is_prefill && opens_thought(rendered, last_boundary(prompt));
+    prompt.thinking_opened =
+        !input.is_prefill && opens_thought(rendered, last_boundary(prompt), think_open_, think_close_);
     if (has_suffix) prompt.generation_suffix = suffix;
     prompt.prefill = std::move(input.prefill);
     return prompt;
@@ -197,6 +204,8 @@ class TemplateRenderer final : public Renderer {
   const Json bos_text_;
   const Json eos_text_;
   const RenderSwitches switches_;
+  const std::string_view think_open_;  // of the table of dialects
+  const std::string_view think_close_;
   const bool supports_thinking_;
 };
 

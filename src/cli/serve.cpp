@@ -76,7 +76,7 @@ void show_progress(const std::string& name, float fraction) {
 // One after the other, so that the memory check of each sees what the one before took.
 Result<void> load_models(const ServeOptions& options, const std::string& engine_program, server::ServedModels& served,
                          Engines& engines) {
-  TRY_ASSIGN(const server::PromptSettings prompts, prompt_settings(options.rules_off, options.tools_first));
+  TRY_ASSIGN(server::PromptSettings prompts, prompt_settings(options.rules_off, options.tools_first));
   if (!prompts.rules.all_on()) log_info("cli", "prompts are made without the rules {}", prompts.rules.names_off());
   const auto now_s =
       std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch());
@@ -93,6 +93,7 @@ Result<void> load_models(const ServeOptions& options, const std::string& engine_
                  show_progress(name, fraction);
                }));
     const std::string id = model_id(options, i, *engine->hello(), served);
+    prompts.dialect = chosen_dialect(options, i);
     TRY_ASSIGN(auto model, server::serve_model(id, now_s.count(), *engine, prompts));
     engines.push_back(std::move(engine));
     served.add(std::move(model));

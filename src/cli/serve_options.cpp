@@ -71,7 +71,8 @@ CLI::Validator memory_size() {
       [](std::string& value) -> std::string {
         const std::string size = value.ends_with('B') ? value.substr(0, value.size() - 1) : value;
         const auto digits = size.find_first_not_of("0123456789");
-        const bool whole = digits == std::string::npos || (digits + 1 == size.size() && std::string("KMGT").contains(size[digits]));
+        const bool whole =
+            digits == std::string::npos || (digits + 1 == size.size() && std::string("KMGT").contains(size[digits]));
         if (value == "auto" || (!size.empty() && digits != 0 && whole)) return {};
         return "'" + value + "' is no size: give 8G, 512M, 0 or auto";
       },
@@ -173,6 +174,11 @@ Result<server::PromptSettings> prompt_settings(const std::vector<std::string>& r
   return settings;
 }
 
+const chat::Dialect* chosen_dialect(const ServeOptions& options, std::size_t model_index) {
+  if (model_index >= options.dialects.size()) return nullptr;
+  return chat::find_dialect(options.dialects[model_index]);
+}
+
 void add_serve_flags(CLI::App& command, ServeOptions& options) {
   command.add_option("-m,--model", options.models, "A GGUF file; again for each further model")
       ->required()
@@ -200,6 +206,16 @@ void add_serve_flags(CLI::App& command, ServeOptions& options) {
   command.add_option("--allow-origin", options.allowed_origins, "An origin whose web pages may use this server")
       ->expected(1)
       ->take_all();
+  command
+      .add_option("--dialect", options.dialects,
+                  "How a model writes thoughts and calls; again for each further model (hearth debug dialects lists "
+                  "them); auto: as its template says")
+      ->type_name("NAME")
+      ->allow_extra_args(false)
+      ->check([](const std::string& name) {
+        const bool known = name == "auto" || chat::find_dialect(name) != nullptr;
+        return known ? std::string{} : std::format("{} is no dialect; there are {}", name, chat::dialect_names());
+      });
   command.add_option("--cache-dir", options.cache_dir, "Folder for what is kept on disk; made, readable by you only");
   command
       .add_option("--stall-timeout", options.stall_timeout_s,

@@ -28,6 +28,7 @@ struct ServeOptions {
   std::string cache_dir;
   std::vector<std::string> rules_off;  // of the canonicalizer, by name
   bool tools_first = false;
+  std::vector<std::string> dialects;  // in the order of the models; "auto" or missing: chosen by the template
   std::string log_level = "info";
   std::int64_t stall_timeout_s = 0;
   std::int64_t drain_timeout_s = 30;          // a service manager kills after 90 s; most answers end before
@@ -44,6 +45,9 @@ void add_serve_flags(CLI::App& command, ServeOptions& options);
 void add_prompt_flags(CLI::App& command, std::vector<std::string>& rules_off, bool& tools_first);
 [[nodiscard]] Result<server::PromptSettings> prompt_settings(const std::vector<std::string>& rules_off,
                                                              bool tools_first);
+
+// Of the model at that index; nullptr: its template says. REQUIRES: flags that were read.
+[[nodiscard]] const chat::Dialect* chosen_dialect(const ServeOptions& options, std::size_t model_index);
 
 [[nodiscard]] Result<server::ServerOptions> server_options(const ServeOptions& options);
 [[nodiscard]] LogLevel log_level_named(const std::string& name);

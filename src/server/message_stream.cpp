@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "base/check.h"
+#include "base/log.h"
 #include "base/random.h"
 
 namespace hearth::server {
@@ -128,7 +129,25 @@ void MessageStream::take_text(std::string_view text) {
   for (const auto& event : parser_->push(text)) {
     take_event(event);
     if (over_) return;
+    end_if_it_loops(event);
+    if (over_) return;
   }
+}
+
+// A model that says the same without end would say it until the limit: it is told that it has reached it.
+void MessageStream::end_if_it_loops(const chat::StreamEvent& event) {
+  chat::Loop loop = chat::Loop::None;
+  if (const auto* text = std::get_if<chat::TextDelta>(&event)) loop = loops_.feed(text->text, chat::LoopPlace::Speech);
+  if (const auto* thought = std::get_if<chat::ThinkingDelta>(&event))
+    loop = loops_.feed(thought->text, chat::LoopPlace::Speech);
+  if (const auto* fragment = std::get_if<chat::ToolCallDelta>(&event))
+    loop = loops_.feed(fragment->json, chat::LoopPlace::Arguments);
+  if (loop == chat::Loop::None) return;
+  log_warning("chat", "{}: the answer repeats itself ({}) and was ended after {} tokens", call_->record.request_id,
+              loop == chat::Loop::Exact ? "word for word" : "but for its numbers", output_tokens_);
+  call_->record.repairs.add(chat::Repair::LoopCut);
+  recorder_.reset();
+  end_message(wire::StopReason::MaxTokens, std::nullopt);
 }
 
 // Stop sequences are looked for in visible text only. What the matcher holds back comes out before another kind begins.
@@ -161,15 +180,16 @@ void MessageStream::take_end(const link::JobEnd& end) {
   start_message();
   take_text(joiner_.finish());
   if (over_) return;
-  for (const auto& event : parser_->finish()) {
+  // Only a turn the model ended itself may lack a closing text, and is remembered: of another, what was sampled is more
+  // than what was sent.
+  const bool whole = end.reason == link::EndReason::EndOfTurn || end.reason == link::EndReason::StopToken;
+  for (const auto& event : parser_->finish(whole ? chat::TurnEnd::Finished : chat::TurnEnd::Cut)) {
     take_event(event);
     if (over_) return;
   }
   take_stop_step(stops_.finish());
   if (over_) return;
   end_message(stop_reason(end.reason), std::nullopt);
-  // Only a turn the model ended itself: of another, what was sampled is more than what was sent.
-  const bool whole = end.reason == link::EndReason::EndOfTurn || end.reason == link::EndReason::StopToken;
   if (recorder_ && whole) std::move(*recorder_).remember(*model_->turns, *model_->specials);
   recorder_.reset();
 }
@@ -233,6 +253,7 @@ void MessageStream::cancel_job() {
 void MessageStream::end_record() {
   call_->record.cached_tokens = cached_tokens_;
   call_->record.output_tokens = output_tokens_;
+  if (parser_) call_->record.repairs.add(parser_->repairs());
 }
 
 void MessageStream::check_keep_alive() {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/utf8.h"
+#include "chat/loop_detector.h"
 #include "chat/stop_matcher.h"
 #include "chat/stream_parser.h"
 #include "models/engine_process.h"
@@ -70,6 +71,7 @@ class MessageStream final : public models::JobListener, public std::enable_share
   void take_bytes(std::string_view bytes, const std::vector<link::Token>& tokens, std::int64_t arrived_us);
   void take_text(std::string_view text);
   void take_event(const chat::StreamEvent& event);
+  void end_if_it_loops(const chat::StreamEvent& event);
   void take_stop_step(chat::StopMatcher::Step step);
   void take_end(const link::JobEnd& end);
   void end_message(wire::StopReason reason, std::optional<std::string> stop_sequence);
@@ -95,6 +97,7 @@ class MessageStream final : public models::JobListener, public std::enable_share
   std::unique_ptr<chat::StreamParser> parser_;  // from run() on
   std::optional<TurnRecorder> recorder_;        // from run() on, while the turn may be remembered
   chat::StopMatcher stops_;
+  chat::LoopDetector loops_;
   std::vector<wire::WireEvent> pending_;  // events of the step in hand, sent together
   KeepAliveTimes times_;
   std::int64_t begun_ms_ = 0;

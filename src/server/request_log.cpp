@@ -32,6 +32,15 @@ Json record_json(const RequestRecord& record) {
                        {"times", times_json(record.times)}});
 }
 
+Json repairs_to_json(const chat::RepairCounts& repairs) {
+  Json json = Json::object();
+  for (std::size_t i = 0; i < chat::kRepairNames.size(); ++i) {
+    const std::uint64_t count = repairs.of(static_cast<chat::Repair>(i));
+    if (count != 0) json.set(chat::kRepairNames[i], count);
+  }
+  return json;
+}
+
 void log_record(const RequestRecord& record) {
   const std::int64_t total_ms = record.times.total_us / 1000;
   if (record.prompt_tokens == 0) {
@@ -42,6 +51,9 @@ void log_record(const RequestRecord& record) {
   log_info("server", "{} {} {} in {} ms: prompt {} tokens ({} cached), answer {} tokens, {}", record.method,
            record.path, record.status, total_ms, record.prompt_tokens, record.cached_tokens, record.output_tokens,
            record.request_id);
+  if (record.repairs.any()) {
+    log_info("chat", "{}: the model's text was mended: {}", record.request_id, repairs_to_json(record.repairs).dump());
+  }
   const StepTimes& times = record.times;
   log_debug("server",
             "{}: wait {} parse {} render {} tokenize {} submit {} headers {} first token {} first event {} us",
@@ -78,6 +90,7 @@ void RequestLog::finish(const RequestRecord& record) {
   prompt_token_count_ += record.prompt_tokens;
   cached_token_count_ += record.cached_tokens;
   output_token_count_ += record.output_tokens;
+  repairs_.add(record.repairs);
   if (record.prompt_tokens == 0) return;
   if (recent_.size() == kRecentMax) recent_.pop_front();
   recent_.push_back(record);
@@ -103,6 +116,11 @@ Json RequestLog::totals_json() const {
   const std::lock_guard lock(mutex_);
   return Json::object(
       {{"messages", message_request_count_}, {"count_tokens", count_request_count_}, {"other", other_request_count_}});
+}
+
+Json RequestLog::repairs_json() const {
+  const std::lock_guard lock(mutex_);
+  return repairs_to_json(repairs_);
 }
 
 Json RequestLog::recent_json() const {

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "base/json.h"
+#include "chat/repairs.h"
 
 namespace hearth::server {
 
@@ -37,6 +38,7 @@ struct RequestRecord {
   std::uint64_t prompt_tokens = 0;
   std::uint64_t cached_tokens = 0;
   std::uint64_t output_tokens = 0;
+  chat::RepairCounts repairs;  // of what the model wrote
   StepTimes times;
 };
 
@@ -51,6 +53,8 @@ class RequestLog {
   // Requests ever begun, by what they asked for.
   [[nodiscard]] Json totals_json() const;
   [[nodiscard]] Json recent_json() const;
+  // How often what was mended, by name; docs/dialects.md says what each is.
+  [[nodiscard]] Json repairs_json() const;
 
  private:
   // 64: a benchmark's repetitions fit; some 20 KB.
@@ -67,6 +71,7 @@ class RequestLog {
   std::uint64_t prompt_token_count_ = 0;
   std::uint64_t cached_token_count_ = 0;
   std::uint64_t output_token_count_ = 0;
+  chat::RepairCounts repairs_;
 };
 
 }  // namespace hearth::server

@@ -18,7 +18,8 @@ Result<ServedModel> describe_model(std::shared_ptr<const link::Hello> hello, con
                                      .special_texts = hello->special_texts,
                                      .switches = chat::render_switches(settings.rules, settings.head_order)}));
   model.specials = std::make_shared<const chat::SpecialTexts>(hello->special_texts);
-  model.dialect = &chat::choose_dialect(hello->chat_template, hello->special_texts);
+  model.dialect = settings.dialect != nullptr ? settings.dialect
+                                              : &chat::choose_dialect(hello->chat_template, hello->special_texts);
   model.rules = settings.rules;
   model.hello = std::move(hello);
   return model;

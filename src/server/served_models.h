@@ -28,6 +28,7 @@ namespace hearth::server {
 struct PromptSettings {
   chat::CanonicalRules rules;
   chat::HeadOrder head_order = chat::HeadOrder::AsTemplate;
+  const chat::Dialect* dialect = nullptr;  // nullptr: as the model's template says
 };
 
 struct ServedModel {

@@ -40,6 +40,7 @@ Json model_status(const ServedModel& model) {
                        {"backend", hello.backend},
                        {"kv_types", hello.kv_types},
                        {"thinking", model.renderer->supports_thinking()},
+                       {"dialect", std::string(model.dialect->name)},
                        {"state", state_name(model.engine->state())},
                        {"engine_pid", model.engine->process_id()},
                        {"restart_count", model.engine->restart_count()},
@@ -71,6 +72,7 @@ struct StatusGathering {
     }
     body.set("requests_total", log->totals_json());
     body.set("requests", log->counters_json());
+    body.set("repairs", log->repairs_json());
     body.set("recent", log->recent_json());
     call->respond_json(200, body);
   }
