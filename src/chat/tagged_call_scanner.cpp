@@ -188,13 +188,15 @@ class TaggedCallScanner final : public CallScanner {
       const bool writes = words.key_begin != "<parameter=" || words.value_end.starts_with('\n');
       rules.last_line_end = writes ? LineEnd::Drop : LineEnd::DropIfFirst;
     }
-    pending_.erase(0, blank + tag.bytes);
-    if (tag.self_closing) inline_value = tag_attribute(tag, "value");
-    begin_value(std::move(rules), events);
-    if (!inline_value.empty() || tag.self_closing) {
-      if (inline_value.ends_with('/') && tag.self_closing) inline_value.pop_back();
-      pending_.insert(0, inline_value + (tag.self_closing ? "</" + std::string(tag.word) + ">" : ""));
+    // The tag is a view of what is erased here.
+    if (tag.self_closing) {
+      inline_value = tag_attribute(tag, "value");
+      if (inline_value.ends_with('/')) inline_value.pop_back();
+      inline_value += "</" + std::string(tag.word) + ">";
     }
+    pending_.erase(0, blank + tag.bytes);
+    begin_value(std::move(rules), events);
+    pending_.insert(0, inline_value);
     return true;
   }
 
