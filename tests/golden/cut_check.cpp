@@ -54,12 +54,12 @@ std::vector<Call> calls_of(const std::vector<chat::StreamEvent>& events) {
   return calls;
 }
 
-// `part` is `whole` with members or elements missing; what is there is the same to the last byte.
+// `part` is `whole` with members or elements missing; what is there is the same to the last byte. Of doubled keys the last.
 bool is_part_of(const Json& part, const Json& whole) {
   if (part.is_object() && whole.is_object()) {
     return std::ranges::all_of(part.as_object(), [&](const Json::Member& member) {
       const Json* value = whole.find(member.first);
-      return value != nullptr && is_part_of(member.second, *value);
+      return value != nullptr && is_part_of(*part.find(member.first), *value);
     });
   }
   if (part.is_array() && whole.is_array()) {

@@ -2,9 +2,14 @@
 // at every place, and character by character; through the wire's encoder and the fold; and must give the same message each
 // time; and is stopped at every place by the token limit, where half a value must not look whole. Then the properties: generated calls come back as themselves. Ends with `golden: N passed, N failed`; a case, and
 // a property for one dialect, counts as one.
+#include <unistd.h>
+
 #include <algorithm>
+#include <array>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <format>
 #include <print>
@@ -25,6 +30,24 @@ using namespace hearth::golden;
 // Over this size a text is cut in two at some places only.
 constexpr std::size_t kEveryCutBytesMax = 4096;
 constexpr std::size_t kSampledCuts = 64;
+
+// A parser that never ends is named, not waited for.
+constexpr unsigned kCaseSecondsMax = 60;  // under a sanitizer the longest takes a few
+std::array<char, 256> running{};
+
+void begin_case(std::string_view name) {
+  running.fill(0);
+  name.copy(running.data(), running.size() - 2);
+  alarm(kCaseSecondsMax);
+}
+void on_alarm(int) {
+  constexpr std::string_view kWords = "FAIL does not end: ";
+  static_cast<void>(!write(1, kWords.data(), kWords.size()));
+  static_cast<void>(!write(1, running.data(), std::strlen(running.data())));
+  constexpr std::string_view kSummary = "\ngolden: 0 passed, 1 failed\n";
+  static_cast<void>(!write(1, kSummary.data(), kSummary.size()));
+  _exit(1);
+}
 
 struct Count {
   std::size_t passed = 0;
@@ -71,6 +94,7 @@ Count run_file(const std::string& file, const std::vector<ToolList>& tools, std:
   }
   for (const Case& golden : *cases) {
     if (!golden.name.contains(part)) continue;
+    begin_case(std::format("{}: {}", golden.dialect->name, golden.name));
     const std::string fault = fault_of(golden);
     ++(fault.empty() ? count.passed : count.failed);
     if (fault.empty()) continue;
@@ -113,6 +137,7 @@ int main(int argument_count, char** arguments) {
     std::println(stderr, "golden_run FOLDER [DIALECT [PART-OF-A-NAME]]");
     return 2;
   }
+  signal(SIGALRM, on_alarm);
   const std::string folder = arguments[1];
   const std::string only = argument_count > 2 ? arguments[2] : "";
   const std::string part = argument_count > 3 ? arguments[3] : "";
@@ -135,6 +160,7 @@ int main(int argument_count, char** arguments) {
     std::println("golden {:<18} {:4} passed, {} failed", dialect.name, count.passed, count.failed);
   }
   if (part.empty()) {
+    begin_case("the properties");
     const PropertyCount properties = run_properties(templates_beside(folder), only);
     all.passed += properties.passed;
     all.failed += properties.failed;
