@@ -16,6 +16,7 @@
 #include "cli/cli.h"
 #include "cli/engine_program.h"
 #include "cli/serve_options.h"
+#include "cli/turn_files.h"
 #include "cli/stop_signals.h"
 #include "models/engine_process.h"
 #include "models/model_path.h"
@@ -28,6 +29,8 @@ using Engines = std::vector<std::unique_ptr<models::EngineProcess>>;
 
 // How quickly the end of loading, or of the last stream, is noticed.
 constexpr std::chrono::milliseconds kLook{20};
+// Remembered turns go to disk so often: what a crash loses are at most the turns of so long, which are then rendered plainly.
+constexpr auto kTurnsEvery = std::chrono::minutes(1);
 
 int complain(const Error& error) {
   std::fprintf(stderr, "hearth: %s\n", error.message.c_str());
@@ -179,11 +182,13 @@ int run_serve(const ServeOptions& options) {
   if (!server) return complain(server.error());
   Engines engines;
   const auto loaded = load_until_signal(options, *engine_program, (*server)->hall().models(), engines, signals);
+  TurnFiles turn_files(options.cache_dir);
   if (loaded == LoadEnd::Loaded) {
+    turn_files.load((*server)->hall().models());
     print_ready(base_url(options.host, (*server)->port()), options, (*server)->hall().models(), has_key);
-    while (!signals.wait_for(std::chrono::hours(1))) {
-    }
+    while (!signals.wait_for(kTurnsEvery)) turn_files.save((*server)->hall().models());
     drain(**server, signals, options.drain_timeout_s);
+    turn_files.save((*server)->hall().models());
   }
   (*server)->stop();
   for (const auto& engine : engines) engine->stop();

@@ -1,0 +1,70 @@
+// See turn_files.h.
+#include "cli/turn_files.h"
+
+#include <filesystem>
+#include <format>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/random.h"
+
+namespace hearth::cli {
+namespace {
+
+// The memory is bounded to 64 MiB of turns; their saved form is smaller than what they take in memory.
+constexpr std::size_t kFileBytesMax = std::size_t{128} << 20;
+
+std::uint64_t hash_of(std::string_view text) {
+  std::uint64_t hash = text.size();
+  for (const char byte : text) hash = mix_u64(hash ^ static_cast<unsigned char>(byte), 1);
+  return hash;
+}
+
+}  // namespace
+
+std::string turn_scope(const link::Hello& hello) {
+  std::string scope = std::format("{}\n{}\n{}\n{}\n{}\n", hello.name, hello.architecture, hello.parameter_count,
+                                  hello.weights_bytes, hello.special_texts.size());
+  for (const auto& text : hello.special_texts) scope += text + '\n';
+  return scope + hello.chat_template;
+}
+
+std::string TurnFiles::path_of(const std::string& scope) const {
+  return (std::filesystem::path(folder_) / std::format("turns-{:016x}.bin", hash_of(scope))).string();
+}
+
+void TurnFiles::load(const server::ServedModels& models) {
+  if (folder_.empty()) return;
+  for (const auto& model : models.all()) {
+    const std::string scope = turn_scope(*model->hello);
+    const std::string path = path_of(scope);
+    auto saved = read_file(path, kFileBytesMax);
+    if (!saved && saved.error().kind == ErrorKind::NotFound) continue;
+    const Result<void> taken = saved ? model->turns->load(scope, *saved) : std::unexpected(saved.error());
+    if (taken) {
+      log_info("cli", "{} remembered turns of {}", model->turns->turn_count(), model->card.id);
+      continue;
+    }
+    std::error_code ignored;
+    std::filesystem::rename(path, path + ".bad", ignored);
+    log_warning("cli", "the remembered turns in {} cannot be used ({}); the file is now {}.bad", path,
+                taken.error().message, path);
+  }
+}
+
+void TurnFiles::save(const server::ServedModels& models) {
+  if (folder_.empty()) return;
+  for (const auto& model : models.all()) {
+    if (model->turns->turn_count() == 0) continue;
+    const std::string scope = turn_scope(*model->hello);
+    const std::string path = path_of(scope);
+    const std::string bytes = model->turns->save(scope);
+    std::string state = std::format("{} {}", bytes.size(), hash_of(bytes));
+    if (written_[path] == state) continue;
+    if (auto done = write_file_atomically(path, bytes); !done)
+      log_warning("cli", "the turns could not be kept: {}", done.error().message);
+    written_[path] = std::move(state);  // a folder that cannot be written is not tried, and complained of, every minute
+  }
+}
+
+}  // namespace hearth::cli

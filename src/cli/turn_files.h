@@ -1,0 +1,32 @@
+// TurnFiles: the turn memory of each served model on disk (docs/turn-memory-format.md), so that the first prompt after a
+// restart is made of the same tokens as the last one before it. One file per model and template in --cache-dir, owner-only.
+// A file that cannot be read is logged, put aside and forgotten: turns are then rendered plainly. Main thread.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <string>
+
+#include "server/served_models.h"
+
+namespace hearth::cli {
+
+class TurnFiles {
+ public:
+  // An empty folder: nothing is kept on disk.
+  explicit TurnFiles(std::string folder) : folder_(std::move(folder)) {}
+  void load(const server::ServedModels& models);
+  // Writes what has changed since the last time.
+  void save(const server::ServedModels& models);
+
+ private:
+  [[nodiscard]] std::string path_of(const std::string& scope) const;
+
+  const std::string folder_;
+  std::map<std::string, std::string> written_;  // path -> what lies there, as a size and a checksum in words
+};
+
+// What the tokens of a turn mean something for: model, vocabulary and template.
+[[nodiscard]] std::string turn_scope(const link::Hello& hello);
+
+}  // namespace hearth::cli
