@@ -135,6 +135,7 @@ TEST_CASE("each template of a real model means its family's dialect") {
     if (!file) continue;
     std::stringstream text;
     text << file.rdbuf();
-    CHECK_MESSAGE(choose_dialect(text.str(), {}).name == intended.dialect, intended.file);
+    CHECK_MESSAGE(std::string(choose_dialect(text.str(), {}).name) == std::string(intended.dialect),
+                  std::string(intended.file));
   }
 }

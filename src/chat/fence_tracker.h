@@ -10,7 +10,14 @@ namespace hearth::chat {
 class FenceTracker {
  public:
   void feed(std::string_view text) {
-    for (const char c : text) feed(c);
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      // In the middle of a line only its end and backticks matter.
+      if (run_over_ && ticks_ == 0 && (run_length_ == 0 || text_after_run_)) {
+        while (i < text.size() && text[i] != '\n' && text[i] != '`') ++i;
+        if (i == text.size()) break;
+      }
+      feed(text[i]);
+    }
   }
   // Inside a fence, or on the very line that opens one.
   [[nodiscard]] bool inside() const { return fence_length_ != 0 || line_opens_fence(); }

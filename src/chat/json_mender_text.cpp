@@ -302,9 +302,14 @@ JsonMender::Sight JsonMender::text_member_at(std::size_t at) const {
   const std::size_t begin = at;
   while (at < in_.size() && is_key_byte(in_[at])) ++at;
   if (at < in_.size() && (at == begin || in_[at] != ':')) return Sight::No;
-  const Match match = match_tag(std::string_view(in_).substr(std::min(in_.size(), at + 1)), "<|\"|>");
-  if (at >= in_.size() || match == Match::Maybe) return last_ || at - begin > kKeyBytesMax ? Sight::No : Sight::Wait;
-  return match == Match::Yes ? Sight::Yes : Sight::No;
+  constexpr std::string_view delimiter = "<|\"|>";
+  const Match match = match_tag(std::string_view(in_).substr(std::min(in_.size(), at + 1)), delimiter);
+  const std::size_t behind = at + 1 + delimiter.size();
+  if (at >= in_.size() || match == Match::Maybe || (match == Match::Yes && behind == in_.size())) {
+    return last_ || at - begin > kKeyBytesMax ? Sight::No : Sight::Wait;
+  }
+  // What a member or the end follows is this text's own closing delimiter.
+  return match == Match::Yes && !std::string_view(",}]").contains(in_[behind]) ? Sight::Yes : Sight::No;
 }
 
 // A text that closes a call, or opens the next, stands at `at`.

@@ -104,7 +104,7 @@ TagValue::Step TagValue::read(std::string& pending, TextEnd end, CallWriter& wri
     const bool line_start = line == std::string_view::npos ? line_start_ : text[line] == '\n';
     const End found = tag < text.size() ? end_at(text.substr(tag), line_start, end) : End{.match = Match::Maybe};
     if (found.match == Match::No) {
-      looked_ = tag + 1;
+      looked_ = tag + std::max<std::size_t>(found.bytes, 1);
       continue;
     }
     if (found.match == Match::Maybe) {
@@ -149,7 +149,7 @@ void TagValue::flush(std::string& pending, CallWriter& writer, std::vector<Strea
 
 // The value ends with the closing tag of its own kind that the call goes on behind; with a mismatched one, or with none,
 // where what stands there can only be the call's.
-TagValue::End TagValue::end_at(std::string_view text, bool line_start, TextEnd end) const {
+TagValue::End TagValue::end_at(std::string_view text, bool line_start, TextEnd end) {
   CallTag tag;
   const Match match = read_call_tag(text, tag);
   if (match == Match::No) return {};
@@ -158,6 +158,10 @@ TagValue::End TagValue::end_at(std::string_view text, bool line_start, TextEnd e
     const bool may = tag.word.empty() || may_be_call_word(tag.word) || rules_.key.starts_with(tag.word) ||
                      rules_.open_word.starts_with(tag.word) || tool_.declares(tag.word) || text.starts_with(kMinimax);
     return {.match = may ? Match::Maybe : Match::No};
+  }
+  if (!is_text_ && text.starts_with(kMinimax) && tag.word == rules_.open_word && (!tag.closing || nested_ > 0)) {
+    nested_ += tag.closing ? -1 : 1;
+    return {.match = Match::No, .bytes = tag.bytes};
   }
   const std::string_view behind = text.substr(tag.bytes);
   if (tag.closing) {

@@ -43,7 +43,7 @@ class TagValue {
     std::size_t bytes = 0;  // of the closing tag
   };
   bool begin(std::string& pending, TextEnd end, CallWriter& writer, std::vector<StreamEvent>& events);
-  [[nodiscard]] End end_at(std::string_view text, bool line_start, TextEnd end) const;
+  [[nodiscard]] End end_at(std::string_view text, bool line_start, TextEnd end);
   [[nodiscard]] Match goes_on_at(std::string_view text, TextEnd end) const;
   [[nodiscard]] static std::size_t without_line_end(std::string_view text);
   [[nodiscard]] static std::size_t without_cdata_end(std::string_view text);
@@ -59,6 +59,7 @@ class TagValue {
   bool begun_ = false;
   bool cdata_ = false;
   bool turn_is_over_ = false;
+  int nested_ = 0;  // elements of the value's own name inside it
   bool drop_last_ = false;
   bool line_start_ = true;  // the front of `pending` begins a line
   std::size_t looked_ = 0;  // tags before this place in `pending` are the value's
