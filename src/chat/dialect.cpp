@@ -27,13 +27,13 @@ bool same_without_case(std::string_view a, std::string_view b) {
   return std::ranges::equal(a, b, {}, lower, lower);
 }
 
-// Every text of `all` is in the template. A bar in front of a text asks for a control token of the vocabulary instead.
+// Every text of `all` must be there.
 struct Mark {
   std::string_view dialect;
   std::vector<std::string_view> all;
 };
 
-const std::vector<Mark>& marks() {
+const std::vector<Mark>& template_marks() {
   static const std::vector<Mark> list = {
       {"gpt-oss", {"<|channel|>analysis<|message|>"}},
       {"gpt-oss", {"<|channel|>", "<|message|>", "to=functions."}},
@@ -83,25 +83,31 @@ const std::vector<Mark>& marks() {
       {"gemma3", {"<start_of_turn>"}},
       {"deepseek-r1", {"<｜Assistant｜>", "<think>"}},
       {"deepseek-v3", {"<｜Assistant｜>"}},
-      // No template, or one that says nothing about calls: the vocabulary speaks.
-      {"llama4", {"|<|python_start|>"}},
-      {"llama3", {"|<|python_tag|>"}},
-      {"gemma4", {"|<|tool_call>"}},
-      {"gemma3", {"|<start_of_turn>"}},
-      {"gpt-oss", {"|<|channel|>", "|<|constrain|>"}},
-      {"kimi-k2", {"|<|tool_call_begin|>"}},
-      {"deepseek-v4", {"|｜DSML｜"}},
-      {"deepseek-v3", {"|<｜tool▁call▁begin｜>"}},
-      {"minimax-m2", {"|<minimax:tool_call>"}},
-      {"seed-oss", {"|<seed:tool_call>"}},
-      {"glm4", {"|<arg_key>"}},
-      {"lfm2", {"|<|tool_call_start|>"}},
-      {"magistral", {"|[THINK]", "|[ARGS]"}},
-      {"mistral-v11", {"|[TOOL_CALLS]", "|[ARGS]"}},
-      {"mistral", {"|[TOOL_CALLS]"}},
-      {"command", {"|<|START_ACTION|>"}},
-      {"granite", {"|<|start_of_role|>"}},
-      {"qwen3", {"|<tool_call>"}},
+  };
+  return list;
+}
+
+// Of models without a template, or with one that says nothing about calls: the vocabulary speaks.
+const std::vector<Mark>& vocabulary_marks() {
+  static const std::vector<Mark> list = {
+      {"llama4", {"<|python_start|>"}},
+      {"llama3", {"<|python_tag|>"}},
+      {"gemma4", {"<|tool_call>"}},
+      {"gemma3", {"<start_of_turn>"}},
+      {"gpt-oss", {"<|channel|>", "<|constrain|>"}},
+      {"kimi-k2", {"<|tool_call_begin|>"}},
+      {"deepseek-v4", {"｜DSML｜"}},
+      {"deepseek-v3", {"<｜tool▁call▁begin｜>"}},
+      {"minimax-m2", {"<minimax:tool_call>"}},
+      {"seed-oss", {"<seed:tool_call>"}},
+      {"glm4", {"<arg_key>"}},
+      {"lfm2", {"<|tool_call_start|>"}},
+      {"magistral", {"[THINK]", "[ARGS]"}},
+      {"mistral-v11", {"[TOOL_CALLS]", "[ARGS]"}},
+      {"mistral", {"[TOOL_CALLS]"}},
+      {"command", {"<|START_ACTION|>"}},
+      {"granite", {"<|start_of_role|>"}},
+      {"qwen3", {"<tool_call>"}},
   };
   return list;
 }
@@ -125,19 +131,19 @@ const Dialect* find_dialect(std::string_view name) {
 const Dialect& generic_dialect() { return table().back(); }
 
 const Dialect& choose_dialect(std::string_view template_text, std::span<const std::string> special_texts) {
-  const auto holds = [&](std::string_view text) {
-    if (text.size() > 1 && text.front() == '|') {
-      return std::ranges::find(special_texts, text.substr(1)) != special_texts.end();
-    }
-    return template_text.find(text) != std::string_view::npos;
+  const auto in_template = [&](std::string_view text) { return template_text.contains(text); };
+  const auto in_vocabulary = [&](std::string_view text) { return std::ranges::contains(special_texts, text); };
+  const Dialect* chosen = &generic_dialect();
+  const auto choose = [&](const std::vector<Mark>& marks, const auto& holds) {
+    const auto found =
+        std::ranges::find_if(marks, [&](const Mark& mark) { return std::ranges::all_of(mark.all, holds); });
+    if (found == marks.end()) return false;
+    chosen = find_dialect(found->dialect);
+    CHECK(chosen != nullptr);
+    return true;
   };
-  for (const Mark& mark : marks()) {
-    if (!std::ranges::all_of(mark.all, holds)) continue;
-    const Dialect* dialect = find_dialect(mark.dialect);
-    CHECK(dialect != nullptr);
-    return *dialect;
-  }
-  return generic_dialect();
+  if (!choose(template_marks(), in_template)) static_cast<void>(choose(vocabulary_marks(), in_vocabulary));
+  return *chosen;
 }
 
 std::string dialect_names() {

@@ -235,7 +235,7 @@ std::string TagValue::typed(std::string raw) {
   const std::string_view text = trimmed(raw);
   const JsonTypes types = schema_.types();
   std::string json;
-  if (text.starts_with(kMinimax)) return elements_to_json(text, schema_, 0);
+  if (text.starts_with(kMinimax) || text.empty()) return elements_to_json(text, schema_, 0);
   if (text == "True" || text == "False" || text == "None") {
     repairs_.add(Repair::PythonLiteral);
     return text == "True" ? "true" : text == "False" ? "false" : "null";
