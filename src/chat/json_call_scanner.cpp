@@ -170,7 +170,10 @@ class JsonCallScanner final : public CallScanner {
       at_ = At::After;
       return true;
     }
-    if (mender_->broken()) return reject(events);
+    if (mender_->broken()) {
+      pending_ = mender_->take_rest();
+      return reject(events);
+    }
     if (!mender_->done()) return false;
     pending_ = mender_->take_rest();
     at_ = At::After;
