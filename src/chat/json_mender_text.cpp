@@ -288,6 +288,7 @@ JsonMender::Sight JsonMender::key_at(std::size_t at) const {
 
 // As closer_at(), and nothing but white space or a tag follows: in a text that speaks of calls, more text does.
 JsonMender::Sight JsonMender::last_closer_at(std::size_t at) const {
+  if (at >= in_.size()) return last_ ? Sight::No : Sight::Wait;
   const MarkerMatch closer = call_closer_at(std::string_view(in_).substr(at));
   if (closer.match == Match::No) return Sight::No;
   const std::size_t behind = at + closer.bytes;
