@@ -226,6 +226,11 @@ Match StreamParser::State::is_quoted(std::string_view behind, std::size_t blank)
 }
 
 bool StreamParser::State::step_text() {
+  if (text_begins_) {
+    consumed_ += white_space_prefix(rest());
+    if (rest().empty()) return false;
+    text_begins_ = false;
+  }
   const std::size_t at = find_candidate(rest());
   if (at == std::string_view::npos) {
     // White space may stand before a call, where it is not shown.

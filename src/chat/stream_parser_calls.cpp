@@ -16,7 +16,7 @@ bool StreamParser::State::begin_channel(const HarmonyHeader& header, std::size_t
       return true;
     case HarmonyChannel::Answer:
       consumed_ += blank + header.bytes;
-      consumed_ += white_space_prefix(rest());
+      text_begins_ = true;
       separate_text_ = true;
       at_ = At::Text;
       return true;

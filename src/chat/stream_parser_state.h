@@ -29,7 +29,7 @@ class StreamParser::State {
   std::vector<StreamEvent> push(std::string_view text) {
     const std::string_view begun = dialect_.prompt_begins_answer;
     if (!std::exchange(begun_, begun_ || !text.empty()) && !text.empty() && !begun.empty()) {
-      if (text.front() != begun.front()) buffer_ = begun;
+      if (text.front() != begun.front() && !options_.thinking_opened) buffer_ = begun;
       injected_ = buffer_.size();
     }
     buffer_ += text;
@@ -116,6 +116,7 @@ class StreamParser::State {
   bool drops_blank_ = false;  // white space that follows is not shown: a thought or a call has ended
   bool separate_thought_ = false;
   bool separate_text_ = false;
+  bool text_begins_ = false;      // behind a header: white space is not shown
   bool channel_thought_ = false;  // of Harmony: a header ends it, no tag
   std::size_t injected_ = 0;      // bytes at the front of buffer_ that the prompt holds
   Kind last_kind_ = Kind::Nothing;

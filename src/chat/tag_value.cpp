@@ -203,9 +203,9 @@ Match TagValue::goes_on_at(std::string_view text, TextEnd end) const {
                               is_wrapper_word(tag.word) || (!tag.closing && tool_.declares(tag.word)) ||
                               tag.word == rules_.open_word || text.starts_with(kMinimax));
   if (known) return Match::Yes;
-  const bool may =
-      match == Match::Maybe && (tag.word.empty() || may_be_call_word(tag.word) || text.starts_with(kMinimax) ||
-                                kMinimax.starts_with(text) || tool_.declares_any());
+  const bool may = match == Match::Maybe &&
+                   (tag.word.empty() || may_be_call_word(tag.word) || rules_.open_word.starts_with(tag.word) ||
+                    text.starts_with(kMinimax) || kMinimax.starts_with(text) || tool_.declares_any());
   if (!may && closes != Match::Maybe) return Match::No;
   return end == TextEnd::Here ? Match::Yes : Match::Maybe;
 }

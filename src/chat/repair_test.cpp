@@ -1,0 +1,166 @@
+// Repairs: each malformed shape gives what was meant, counts its name, and gives the same at every cut. The golden corpus
+// (tests/golden) holds many more; here each kind stands once.
+#include "chat/repairs.h"
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "chat/stream_parser.h"
+
+using namespace hearth;
+using namespace hearth::chat;
+
+namespace {
+
+struct Shape {
+  Repair repair;
+  const char* dialect;
+  std::string raw;
+  std::string arguments;  // of the first call; empty: no call
+};
+
+StreamParserOptions options_of(const char* dialect) {
+  StreamParserOptions options;
+  options.dialect = find_dialect(dialect);
+  options.tool_names = {"Read", "Edit"};
+  options.tool_schemas.push_back(*Json::parse(
+      R"({"type":"object","properties":{"path":{"type":"string"},"limit":{"type":"integer"}},"required":["path"]})"));
+  options.tool_schemas.push_back(*Json::parse(
+      R"({"type":"object","properties":{"path":{"type":"string"},"edits":{"type":"array","items":{"type":"object",
+          "properties":{"old":{"type":"string"},"new":{"type":"string"}}}}},"required":["path","edits"]})"));
+  return options;
+}
+
+struct Read {
+  std::string arguments;
+  std::string text;
+  bool whole = false;
+  RepairCounts repairs;
+};
+
+Read read(const char* dialect, std::string_view raw, std::size_t cut) {
+  StreamParser parser(options_of(dialect));
+  Read result;
+  int call_count = 0;
+  const auto add = [&](const std::vector<StreamEvent>& events) {
+    for (const StreamEvent& event : events) {
+      if (std::holds_alternative<ToolCallBegin>(event)) ++call_count;
+      if (const auto* text = std::get_if<TextDelta>(&event)) result.text += text->text;
+      const auto* json = std::get_if<ToolCallDelta>(&event);
+      if (json != nullptr && call_count == 1) result.arguments += json->json;
+      const auto* end = std::get_if<ToolCallEnd>(&event);
+      if (end != nullptr && call_count == 1) result.whole = end->whole;
+    }
+  };
+  add(parser.push(raw.substr(0, cut)));
+  add(parser.push(raw.substr(cut)));
+  add(parser.finish(TurnEnd::Finished));
+  result.repairs = parser.repairs();
+  return result;
+}
+
+std::string json_call(const std::string& arguments, const char* name = "Read") {
+  return std::string("<tool_call>\n{\"name\": \"") + name + "\", \"arguments\": " + arguments + "}\n</tool_call>";
+}
+
+std::vector<Shape> shapes() {
+  const std::string a = R"({"path": "/a"})";
+  const std::string tagged = "<function=Read>\n<parameter=path>\n/a\n</parameter>\n";
+  return {
+      {Repair::RawControl, "qwen3", json_call("{\"path\": \"a\nb\"}"), R"({"path": "a\nb"})"},
+      {Repair::InnerQuote, "qwen3", json_call(R"({"path": "say "hi" now", "limit": 1})"),
+       R"({"path": "say \"hi\" now", "limit": 1})"},
+      {Repair::InnerQuote, "qwen3", json_call(R"({"path": "x = {"a": "b"};"})"), R"({"path": "x = {\"a\": \"b\"};"})"},
+      {Repair::BadEscape, "qwen3", json_call(R"({"path": "\d+\w"})"), R"({"path": "\\d+\\w"})"},
+      {Repair::BadEscape, "qwen3", json_call(R"({"path": "C:\Users\new\t.txt"})"),
+       R"({"path": "C:\\Users\\new\\t.txt"})"},
+      {Repair::LoneSurrogate, "qwen3", json_call(R"({"path": "\ud83d!"})"), R"({"path": "\ufffd!"})"},
+      {Repair::FlatArguments, "qwen3", "<tool_call>{\"name\": \"Read\", \"path\": \"/a\"}</tool_call>",
+       R"({"path":"/a"})"},
+      {Repair::BareKey, "qwen3", "<tool_call>{\"name\": \"Read\", arguments\": {\"path\": \"/a\"}}</tool_call>", a},
+      {Repair::BareValue, "gemma4", "<|tool_call>call:Read{path:/a}<tool_call|>", R"({"path":"/a"})"},
+      {Repair::DoubledBrace, "qwen3",
+       "<tool_call>{{\"name\": \"Read\", \"arguments\": {{\"path\": \"/a\"}}}}</tool_call>", a},
+      {Repair::MissingComma, "qwen3", json_call(R"({"path": "/a" "limit": 1})"), R"({"path": "/a", "limit": 1})"},
+      {Repair::ExtraComma, "qwen3", json_call(R"({"path": "/a",})"), a},
+      {Repair::Unbalanced, "qwen3", json_call(R"({"path": "/a", "edits": [{"old": "x"})", "Edit"),
+       R"({"path": "/a", "edits": [{"old": "x"}]})"},
+      {Repair::DuplicateKey, "qwen3", json_call(R"({"path": "/a", "path": "/b"})"), R"({"path": "/a", "path": "/b"})"},
+      {Repair::PythonLiteral, "qwen3", json_call("{'path': '/a'}"), a},
+      {Repair::Coerced, "qwen3", json_call(R"({"path": 5, "limit": "7"})"), R"({"path": "5", "limit": 7})"},
+      {Repair::ArgumentsInString, "qwen3", json_call(R"("{\"path\": \"/a\"}")"), a},
+      {Repair::Hoisted, "qwen3", json_call(R"({"edits": [{"old": "x", "path": "/a"}]})", "Edit"),
+       R"({"edits": [{"old": "x"}],"path": "/a"})"},
+      {Repair::DroppedOpener, "qwen3-coder", tagged + "</function>\n</tool_call>", R"({"path":"/a"})"},
+      {Repair::MalformedTag, "qwen3-coder",
+       "<tool_call>\n" + tagged + "<parameter=limit=1\n</parameter>\n</function>\n</tool_call>",
+       R"({"path":"/a","limit":1})"},
+      {Repair::MissingClose, "qwen3-coder", "<tool_call>\n" + tagged, R"({"path":"/a"})"},
+      {Repair::ForeignForm, "qwen3-coder", json_call(a), a},
+      {Repair::FencedCall, "qwen3", "```json\n{\"name\": \"Read\", \"arguments\": {\"path\": \"/a\"}}\n```", a},
+      {Repair::BareCall, "qwen3", "{\"name\": \"Read\", \"arguments\": {\"path\": \"/a\"}}", a},
+      {Repair::CallInThought, "qwen3", "<think>I read.\n" + json_call(a), a},
+      {Repair::ReopenedThought, "qwen3", "ok\n<think>b</think>", ""},
+      {Repair::OrphanCloser, "qwen3", "</think>ok", ""},
+  };
+}
+
+}  // namespace
+
+TEST_CASE("each malformed shape gives what was meant, is counted by its name, and is the same at every cut") {
+  for (const Shape& shape : shapes()) {
+    INFO(std::string(kRepairNames[static_cast<std::size_t>(shape.repair)]));
+    for (std::size_t cut = 0; cut <= shape.raw.size(); ++cut) {
+      const Read found = read(shape.dialect, shape.raw, cut);
+      CHECK(found.arguments == shape.arguments);
+      CHECK(found.whole == !shape.arguments.empty());
+      CHECK(found.repairs.of(shape.repair) >= 1);
+      if (found.arguments != shape.arguments) break;
+    }
+  }
+}
+
+TEST_CASE("well-formed calls and plain text are counted as no repair, and are not changed") {
+  const std::string arguments = R"({ "path" : "a \"b\" \\ \u00e9 \ud83d\ude00\n</tool_call> {\"x\": 1}" , "limit":5})";
+  const Read call = read("qwen3", json_call(arguments), 0);
+  CHECK(call.arguments == arguments);
+  CHECK_FALSE(call.repairs.any());
+  for (const std::string text :
+       {"{\"name\": \"Fly\", \"arguments\": {}}", "{\"answer\": [1, 2]}", "a <b> [c](d) `<tool_call>` {x}",
+        "```json\n{\"name\": \"Read\", \"arguments\": {\"path\": \"/a\"}}\n```\nis how it looks.", "<function=Fly>"}) {
+    const Read plain = read("qwen3", text, 3);
+    CHECK(plain.text == text);
+    CHECK_FALSE(plain.repairs.any());
+  }
+}
+
+TEST_CASE("a text argument streams while it is generated, in every way of writing a call") {
+  struct Begin {
+    const char* dialect;
+    const char* raw;
+  };
+  for (const Begin& begin : std::vector<Begin>{
+           {"qwen3", "<tool_call>\n{\"name\": \"Read\", \"arguments\": {\"path\": \"/long"},
+           {"qwen3-coder", "<tool_call>\n<function=Read>\n<parameter=path>\n/long"},
+           {"glm4", "<tool_call>Read\n<arg_key>path</arg_key>\n<arg_value>/long"},
+           {"deepseek-v4",
+            "<｜DSML｜tool_calls>\n<｜DSML｜invoke name=\"Read\">\n<｜DSML｜parameter name=\"path\" "
+            "string=\"true\">/long"},
+           {"minimax-m3", "]<]minimax[>[<tool_call>\n]<]minimax[>[<invoke name=\"Read\">]<]minimax[>[<path>/long"},
+           {"mistral-v11", "[TOOL_CALLS]Read[ARGS]{\"path\": \"/long"},
+           {"gemma4", "<|tool_call>call:Read{path:<|\"|>/long"},
+           {"lfm2", "<|tool_call_start|>[Read(path='/long"},
+           {"gpt-oss", "<|channel|>commentary to=functions.Read <|constrain|>json<|message|>{\"path\": \"/long"},
+           {"llama3", "{\"name\": \"Read\", \"parameters\": {\"path\": \"/long"}}) {
+    INFO(std::string(begin.dialect));
+    StreamParser parser(options_of(begin.dialect));
+    std::string json;
+    for (const StreamEvent& event : parser.push(begin.raw)) {
+      if (const auto* delta = std::get_if<ToolCallDelta>(&event)) json += delta->json;
+    }
+    CHECK(json.ends_with("/long"));
+  }
+}
