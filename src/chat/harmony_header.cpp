@@ -42,7 +42,7 @@ HarmonyHeader harmony_header_at(std::string_view text, TextEnd end, const CallCo
   }
   const std::size_t message = text.find(kMessage);
   if (message == std::string_view::npos) return undecided();
-  if (message > kHeaderBytesMax) return header;
+  if (message + kMessage.size() > kHeaderBytesMax) return header;  // as where the text came in pieces
   const std::string_view words = text.substr(0, message);
   header.match = Match::Yes;
   header.bytes = message + kMessage.size();
