@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <optional>
 #include <span>
 #include <utility>
@@ -154,6 +155,11 @@ std::optional<engine::Token> Loop::draw(JobState& job, std::span<const float> lo
   if (const auto forced = job.thought.forced()) {
     ++totals_.tokens_forced;
     return forced;
+  }
+  if (const auto banned = job.thought.banned()) {
+    unbanned_.assign(logits.begin(), logits.end());
+    unbanned_[static_cast<std::size_t>(*banned)] = -std::numeric_limits<float>::infinity();
+    logits = unbanned_;
   }
   const engine::Token token = job.sampler.sample(logits, job.tokens, job.sampled());
   if (job.constraint == nullptr || job.constraint->allows(token)) return token;

@@ -116,6 +116,7 @@ class Loop {
   std::vector<PlanJob> plan_jobs_;
   std::vector<PlannedRows> plan_;
   std::vector<engine::Row> rows_;
+  std::vector<float> unbanned_;  // a row without the token that must not come
 
   std::uint64_t arrivals_ = 0;
   std::uint64_t turn_ = 0;

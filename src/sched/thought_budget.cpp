@@ -12,6 +12,8 @@ ThoughtBudget::ThoughtBudget(link::Thought thought, const engine::Tokenizer& tok
   // A closing that does not close would be written for ever.
   if (!thought_.closing.contains(thought_.close_text)) thought_.closing = thought_.close_text;
   closing_ = tokenizer.tokenize(thought_.closing, /*parse_special=*/true);
+  const auto opening = tokenizer.tokenize(thought_.open_text, /*parse_special=*/true);
+  if (opening.size() == 1) opening_ = opening.front();
 }
 
 std::optional<engine::Token> ThoughtBudget::forced() const {
@@ -19,6 +21,11 @@ std::optional<engine::Token> ThoughtBudget::forced() const {
   if (closing_taken_ > 0 && closing_taken_ < closing_.size()) return closing_[closing_taken_];
   if (in_thought_ && thought_tokens_ >= thought_.tokens_max) return closing_.front();
   return std::nullopt;
+}
+
+std::optional<engine::Token> ThoughtBudget::banned() const {
+  const bool used_up = !inactive() && !in_thought_ && thought_tokens_ >= thought_.tokens_max;
+  return used_up && !forced() ? opening_ : std::nullopt;
 }
 
 std::size_t ThoughtBudget::first_of(const std::string& mark) const {

@@ -23,6 +23,9 @@ class ThoughtBudget {
   void take(engine::Token token, const engine::Tokenizer& tokenizer);
   // The token that comes next whatever the model says.
   [[nodiscard]] std::optional<engine::Token> forced() const;
+  // The token that must not come next: one that opens a thought when the budget is used up. A model that goes on thinking
+  // would otherwise open and be closed until its answer's last token.
+  [[nodiscard]] std::optional<engine::Token> banned() const;
   [[nodiscard]] std::uint32_t thought_tokens() const { return thought_tokens_; }
 
  private:
@@ -31,6 +34,7 @@ class ThoughtBudget {
 
   link::Thought thought_;
   std::vector<engine::Token> closing_;
+  std::optional<engine::Token> opening_;  // where the mark that opens a thought is one token
   std::size_t closing_taken_ = 0;  // of closing_, while it is being written
   bool in_thought_ = false;
   std::uint32_t thought_tokens_ = 0;

@@ -26,7 +26,7 @@ test('a call that the client wrote anew costs nothing: the next turn reads all o
     const first = (await ask([user('EDIT-IT')])).json;
     equal(first.stop_reason, 'tool_use', 'stop reason');
     const call = first.content.at(-1);
-    equal(call.input, { new: 'bé', file: 'a.txt', count: '5' }, 'the call');
+    equal(call.input, { new: 'bé', file: 'a.txt', count: 5 }, 'the call');
     const replay = (input) => [user('EDIT-IT'), { role: 'assistant', content: first.content.map((b) => (b.type === 'tool_use' ? { ...b, input } : b)) },
       user([{ type: 'tool_result', tool_use_id: call.id, content: 'edited' }])];
     const messages = replay({ all: false, file: 'a.txt', new: 'bé', count: 5 });
