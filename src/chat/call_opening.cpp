@@ -124,7 +124,7 @@ class OpeningReader {
     const std::size_t line = text_.find('\n');
     opening_.match = Match::No;
     if (line == std::string_view::npos) {
-      const bool may = text_.size() < kFenceLineBytesMax && text_.find('`', run) == std::string_view::npos;
+      const bool may = text_.size() <= kFenceLineBytesMax && text_.find('`', run) == std::string_view::npos;
       if (may && end_ == TextEnd::Later) opening_.match = Match::Maybe;
       return false;
     }
@@ -136,7 +136,7 @@ class OpeningReader {
 
   CallOpening read_fence(std::string_view rest) {
     const std::size_t line = rest.find('\n');
-    if (line == std::string_view::npos) return rest.size() < kFenceLineBytesMax ? more() : no();
+    if (line == std::string_view::npos) return rest.size() <= kFenceLineBytesMax ? more() : no();
     if (line > kFenceLineBytesMax || !rest.starts_with("```")) return no();
     at_ = blank_at(text_, at_ + line);
     opening_.fenced = true;
@@ -149,7 +149,8 @@ class OpeningReader {
   CallOpening read_item(std::size_t item) {
     std::size_t end = item;
     while (end < text_.size() && is_name_byte(text_[end])) ++end;
-    if (end == text_.size()) return end - item < kNameBytesMax ? more() : no();
+    if (end - item > kNameBytesMax) return no();
+    if (end == text_.size()) return more();
     const bool calls = end > item && text_[end] == '(' && context_.tool_named(text_.substr(item, end - item));
     at_ = item;
     return calls ? yes(CallBody::Named) : no();

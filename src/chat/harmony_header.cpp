@@ -20,7 +20,7 @@ constexpr std::array<std::string_view, 3> kEnds = {"<|end|>", "<|return|>", "<|c
 HarmonyHeader harmony_header_at(std::string_view text, TextEnd end, const CallContext& context) {
   HarmonyHeader header;
   const auto undecided = [&] {
-    header.cut = text.size() < kHeaderBytesMax;
+    header.cut = text.size() < kHeaderBytesMax + kMessage.size();
     header.match = end == TextEnd::Later && header.cut ? Match::Maybe : Match::No;
     return header;
   };

@@ -193,7 +193,8 @@ bool JsonMender::step_key() {
 bool JsonMender::step_quoted_key(char quote) {
   std::size_t end = at_ + 1;
   while (end < in_.size() && in_[end] != quote) end += in_[end] == '\\' ? 2 : 1;
-  if (end >= in_.size()) return last_ || in_.size() - at_ > kKeyBytesMax ? break_off() : false;
+  if (end - at_ > kKeyBytesMax) return break_off();
+  if (end >= in_.size()) return last_ ? break_off() : false;
   const std::size_t next = after_blank(end + 1);
   if (next == in_.size() && !last_) return false;
   std::string key = in_.substr(at_ + 1, end - at_ - 1);
@@ -222,7 +223,8 @@ bool JsonMender::step_bare_key() {
   const std::string_view rest = std::string_view(in_).substr(at_);
   if (rest.starts_with(delimiter)) {
     const std::size_t end = rest.find(delimiter, delimiter.size());
-    if (end == std::string_view::npos) return last_ || rest.size() > kKeyBytesMax ? break_off() : false;
+    if (std::min(end, rest.size()) > kKeyBytesMax) return break_off();
+    if (end == std::string_view::npos) return last_ ? break_off() : false;
     return take_key(std::string(rest.substr(delimiter.size(), end - delimiter.size())), at_ + end + delimiter.size());
   }
   std::size_t end = 0;

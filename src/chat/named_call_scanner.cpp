@@ -15,6 +15,7 @@ namespace {
 constexpr std::string_view kWhiteSpace = " \t\n\r";
 // Names are short; what goes on longer without arguments is no call.
 constexpr std::size_t kHeadBytesMax = 512;
+constexpr std::size_t kSeparatorBytesMax = 64;  // longer than each below
 // What stands between the opening, the name and the arguments.
 constexpr std::array<std::string_view, 16> kSeparators = {"<｜tool▁sep｜>",
                                                           "<|tool_call_argument_begin|>",
@@ -93,6 +94,7 @@ class NamedCallScanner final : public CallScanner {
     tool_.reset();
     bool skip_word = false;  // an id
     while (at < pending_.size()) {
+      if (at > kHeadBytesMax) return reject();
       const char c = pending_[at];
       const std::string_view rest = std::string_view(pending_).substr(at);
       if (kWhiteSpace.contains(c)) {
@@ -122,7 +124,7 @@ class NamedCallScanner final : public CallScanner {
         return reject();
       at = stop;
     }
-    return pending_.size() > kHeadBytesMax ? reject() : false;
+    return pending_.size() > kHeadBytesMax + kSeparatorBytesMax ? reject() : false;
   }
 
   static void read_separator(std::string_view rest, Match& match, std::size_t& bytes) {

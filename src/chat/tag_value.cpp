@@ -156,7 +156,7 @@ TagValue::End TagValue::end_at(std::string_view text, bool line_start, TextEnd e
   if (match == Match::Maybe) {
     if (end == TextEnd::Here) return {};
     const bool may = tag.word.empty() || may_be_call_word(tag.word) || rules_.key.starts_with(tag.word) ||
-                     rules_.open_word.starts_with(tag.word) || tool_.declares(tag.word) || text.starts_with(kMinimax);
+                     may_be_own(tag.word) || tool_.declares(tag.word) || text.starts_with(kMinimax);
     return {.match = may ? Match::Maybe : Match::No};
   }
   if (!is_text_ && text.starts_with(kMinimax) && tag.word == rules_.open_word && (!tag.closing || nested_ > 0)) {
@@ -190,6 +190,11 @@ TagValue::End TagValue::end_at(std::string_view text, bool line_start, TextEnd e
   return {.match = next_key ? Match::Yes : Match::No};
 }
 
+// `word` is the beginning of the opening tag's, or that with the beginning of a family's suffix.
+bool TagValue::may_be_own(std::string_view word) const {
+  return rules_.open_word.starts_with(word) || word.starts_with(rules_.open_word);
+}
+
 // Behind a closing tag: another argument, or the end of the call.
 Match TagValue::goes_on_at(std::string_view text, TextEnd end) const {
   text.remove_prefix(std::min(text.size(), text.find_first_not_of(kWhiteSpace)));
@@ -203,9 +208,9 @@ Match TagValue::goes_on_at(std::string_view text, TextEnd end) const {
                               is_wrapper_word(tag.word) || (!tag.closing && tool_.declares(tag.word)) ||
                               tag.word == rules_.open_word || text.starts_with(kMinimax));
   if (known) return Match::Yes;
-  const bool may = match == Match::Maybe &&
-                   (tag.word.empty() || may_be_call_word(tag.word) || rules_.open_word.starts_with(tag.word) ||
-                    text.starts_with(kMinimax) || kMinimax.starts_with(text) || tool_.declares_any());
+  const bool may =
+      match == Match::Maybe && (tag.word.empty() || may_be_call_word(tag.word) || may_be_own(tag.word) ||
+                                text.starts_with(kMinimax) || kMinimax.starts_with(text) || tool_.declares_any());
   if (!may && closes != Match::Maybe) return Match::No;
   return end == TextEnd::Here ? Match::Yes : Match::Maybe;
 }

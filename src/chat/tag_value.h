@@ -44,6 +44,7 @@ class TagValue {
   };
   bool begin(std::string& pending, TextEnd end, CallWriter& writer, std::vector<StreamEvent>& events);
   [[nodiscard]] End end_at(std::string_view text, bool line_start, TextEnd end);
+  [[nodiscard]] bool may_be_own(std::string_view word) const;
   [[nodiscard]] Match goes_on_at(std::string_view text, TextEnd end) const;
   [[nodiscard]] static std::size_t without_line_end(std::string_view text);
   [[nodiscard]] static std::size_t without_cdata_end(std::string_view text);
