@@ -54,6 +54,18 @@ TEST_CASE("a stop sequence across pieces ends the message, cancels the job and i
   CHECK(exchange->answer_count == 1);
 }
 
+TEST_CASE("an answer that repeats itself without end is cut, says so, and gives the engine its time back") {
+  TestHall t;
+  const auto exchange = t.message("hi", kStream);
+  std::string piece;
+  for (int i = 0; i < 100; ++i) piece += "I will check that again.\n";
+  for (int i = 0; i < 10; ++i) t.say(*exchange, {piece});
+  CHECK(exchange->ended);
+  CHECK(last_event(exchange->sent, "message_delta").find("delta")->string_at("stop_reason") == "max_tokens");
+  CHECK(t.engine.cancelled_jobs.size() == 1);
+  CHECK(text_of(*exchange).size() < 5 * piece.size());
+}
+
 TEST_CASE("text that only began like a stop sequence comes out in the end") {
   TestHall t;
   const auto exchange = t.message("hi", kStream + R"(,"stop_sequences":["END"])");
