@@ -77,6 +77,7 @@ std::optional<PrefixCache::Placement> PrefixCache::place(const std::string& salt
   // What goes on from most of what was known is a conversation.
   placed.kind = 2 * std::size_t{placement->cached_tokens} >= prompt.size() ? LineKind::Conversation : LineKind::Unknown;
   placement->importing = placed.import.has_value();
+  if (placement->cached_tokens == prompt.size()) placement->logits = find_logits(root, prompt)->logits;
   if (keeps_anchors_ && start.longest > placement->cached_tokens) placement->branch_point = start.longest;
   return placement;
 }

@@ -40,10 +40,12 @@ class PrefixCache {
   struct Placement {
     Sequence sequence = 0;
     bool importing = false;           // length() is what is there once import_step() said Ready
-    std::uint32_t cached_tokens = 0;  // held already (or being imported); all of the prompt only with kept_logits()
+    std::uint32_t cached_tokens = 0;  // held already (or being imported); all of the prompt only with `logits`
     // Where a prefix that could not be used (its state cannot be cut) ends: keeping the state there pays, because
     // prompts branch there. 0 = nowhere.
     std::uint32_t branch_point = 0;
+    // With cached_tokens == the prompt's: the logits that follow it. A copy, for those kept here change while an import runs.
+    std::vector<float> logits;
   };
   // A line for a job with this prompt, beginning with the longest usable prefix. nullopt: every line runs. `salt`: prompts
   // of different salts never share anything.
@@ -65,10 +67,8 @@ class PrefixCache {
   // ... the state of a running line as it stands can be kept there too.
   void keep_anchor(Sequence sequence, AnchorKind kind);
   // The logits after a line as it stands, for the same prompt again; the last few are kept, and only where a line can be
-  // cut to them (attention, any batch shape). place() then promises the whole prompt, and kept_logits() is there.
+  // cut to them (attention, any batch shape). place() then promises the whole prompt, with Placement::logits.
   void keep_logits(Sequence sequence, std::span<const float> logits);
-  [[nodiscard]] std::optional<std::span<const float>> kept_logits(const std::string& salt,
-                                                                  std::span<const Token> prompt) const;
   // One slice of demotion, about `budget_us` long but at least one block, when cells of idle lines cost running ones time
   // or when few lines are free. False: there is nothing to move.
   bool demote_step(std::int64_t budget_us, bool jobs_run);

@@ -4,6 +4,8 @@
 
 #include <doctest/doctest.h>
 
+#include <limits>
+
 #include "base/random.h"
 #include "engine/fake_engine.h"
 
@@ -261,6 +263,34 @@ TEST_CASE("a budget changes at once; none at all keeps everything in the pool") 
   bench.cache.set_ram_budget(std::uint64_t{1} << 30);
   bench.run_and_release(line_of(8, 700));
   CHECK(bench.counter("ram_bytes") > 0);
+}
+
+TEST_CASE("the whole of a prompt is promised only together with what follows it") {
+  Bench bench;
+  const auto prompt = line_of(1, 600);
+  const auto first = bench.run(prompt);
+  bench.cache.keep_logits(first.sequence, std::vector<float>{1, 2, 3});
+  bench.cache.release(first.sequence);
+  bench.run_and_release(line_of(2, 50));
+  bench.demote_all();
+  auto again = bench.cache.place("", prompt);
+  REQUIRE(again);
+  CHECK(again->cached_tokens == 600);
+  // Others are kept in their stead while this one comes back.
+  for (std::uint64_t i = 3; i <= 4; ++i) {
+    const auto other = bench.run(line_of(i, 40));
+    for (std::uint64_t more = 0; more < 3; ++more) bench.cache.append(other.sequence, line_of(90 + more, 1));
+    bench.cache.keep_logits(other.sequence, std::vector<float>{4});
+  }
+  CHECK(again->logits == std::vector<float>{1, 2, 3});
+  while (bench.cache.import_step(again->sequence, 0) == ImportStep::More) bench.cache.check_invariants();
+  CHECK(bench.cache.length(again->sequence) == 600);
+  // A row of no numbers is not kept.
+  bench.cache.release(again->sequence);
+  const auto last = bench.run(line_of(5, 100));
+  bench.cache.keep_logits(last.sequence, std::vector<float>{std::numeric_limits<float>::quiet_NaN()});
+  bench.cache.release(last.sequence);
+  CHECK(bench.cache.usable_tokens("", line_of(5, 100)) == 99);
 }
 
 TEST_CASE("an engine that refuses to take state back costs a computation and no wrong token") {

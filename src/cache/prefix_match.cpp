@@ -1,6 +1,7 @@
 // Where a prompt begins: the best of what the lines hold and what RAM holds. Changes nothing. Prompts are compared when a job
 // is placed, never per token.
 #include <algorithm>
+#include <cmath>
 
 #include "base/check.h"
 #include "cache/prefix_cache.h"
@@ -103,18 +104,13 @@ const KeptLogits* PrefixCache::find_logits(const Root& root, std::span<const Tok
   return kept == logits_.end() ? nullptr : &*kept;
 }
 
-std::optional<std::span<const float>> PrefixCache::kept_logits(const std::string& salt,
-                                                               std::span<const Token> prompt) const {
-  const KeptLogits* kept = find_logits(root_of(salt), prompt);
-  if (kept == nullptr) return std::nullopt;
-  return std::span<const float>(kept->logits);
-}
-
 void PrefixCache::keep_logits(Sequence sequence, std::span<const float> logits) {
   // A row of a large vocabulary is 600 KB, and what asks the same again does so at once.
   constexpr std::size_t kKeptMax = 4;
   const Line& source = line(sequence);
   if (keeps_anchors_ || unit_ != 1 || find_logits(*source.root, source.tokens) != nullptr) return;
+  // What a damaged model says is not kept: the next one to ask shall be told.
+  if (std::ranges::any_of(logits, [](float logit) { return std::isnan(logit); })) return;
   if (logits_.size() == kKeptMax) logits_.erase(logits_.begin());
   logits_.push_back({.root = source.root, .prompt = source.tokens, .logits = {logits.begin(), logits.end()}});
 }

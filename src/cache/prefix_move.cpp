@@ -20,6 +20,7 @@ constexpr std::ptrdiff_t kFreeLinesMin = 2;
 bool PrefixCache::begin_import(Sequence target, const Start& start, std::span<const Token> prompt) {
   if (start.live_tokens > 0 && !engine_.share_cells(*start.live, target, start.live_tokens)) return false;
   Line& begun = line(target);
+  begun.in_ram = 0;
   begun.tokens.clear();
   begun.exact_tokens = 0;
   begun.import = Import{.match = start.ram,
@@ -148,6 +149,9 @@ PrefixCache::Export PrefixCache::export_slice(Sequence sequence) {
   if (blocks != Export::All) return blocks;
   // The end of a line that cannot be cut is a place to go on from.
   const auto length = static_cast<std::uint32_t>(source.tokens.size());
+  // The tree says the same of blocks that are kept and of those it lost in between, when a budget shrank.
+  const std::span<const Token> stored = std::span(source.tokens).first(storable_tokens(source));
+  if (ram_.find(*source.root, stored, storable_tokens(source)).attention_tokens < stored.size()) return Export::Refused;
   if (!keeps_anchors_ || length != storable_tokens(source) || ram_.has_anchor(*source.root, source.tokens, length))
     return Export::All;
   std::vector<std::uint8_t> state = engine_.snapshot(sequence);

@@ -13,6 +13,10 @@
 
 #include "base/file.h"
 
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
 namespace hearth::engine {
 namespace {
 
@@ -78,6 +82,12 @@ std::optional<std::uint64_t> parse_cgroup_left(std::string_view limit, std::stri
       number_after(stat, "inactive_file ").value_or(0) + number_after(stat, "active_file ").value_or(0);
   pages = std::min(pages, *now);
   return *most - std::min(*most, *now - pages);
+}
+
+void give_back_free_memory() {
+#if defined(__GLIBC__)
+  malloc_trim(0);
+#endif
 }
 
 std::optional<std::uint64_t> free_ram_bytes() {

@@ -10,6 +10,8 @@ namespace hearth::engine {
 
 // Bytes; nullopt where neither the kernel nor the container says (then nothing is refused).
 [[nodiscard]] std::optional<std::uint64_t> free_ram_bytes();
+// Hands what this process has freed but still holds back to the system, where the C library can.
+void give_back_free_memory();
 
 // "MemAvailable:  123 kB" of /proc/meminfo in bytes; nullopt when the line is missing.
 [[nodiscard]] std::optional<std::uint64_t> parse_mem_available(std::string_view meminfo);

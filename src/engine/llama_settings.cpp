@@ -25,7 +25,8 @@ ggml_type ggml_type_of(KvType type) {
 
 std::uint32_t outputs_max_of(const EngineOptions& options) {
   if (options.exact) return 4;  // of one sequence, whose rows come one by one
-  return std::min(options.batch_tokens, std::max(64U, 16 * options.parallel_jobs));
+  // The library wants room for one of each sequence, however small a batch is.
+  return std::max(64U, 16 * options.parallel_jobs);
 }
 
 llama_model_params model_settings(const EngineOptions& options) {

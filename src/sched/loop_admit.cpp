@@ -3,6 +3,7 @@
 #include <cmath>
 #include <format>
 #include <limits>
+#include <utility>
 
 #include "base/check.h"
 #include "base/log.h"
@@ -14,6 +15,8 @@ namespace {
 
 // A branch point nearer to what is cached already saves less than a copy of the state costs.
 constexpr std::uint32_t kBranchTokensMin = 64;
+// Each stop cuts a chunk short and takes a copy of the state: waiting jobs may not ask for more of them than this.
+constexpr std::size_t kStopsMax = 16;
 // Instructions shorter than this are computed again in the time that bringing back some of them takes.
 constexpr std::uint32_t kPartsTokensMin = 2048;
 
@@ -166,13 +169,16 @@ bool Loop::waits_for_prefix(JobState& job) {
     if (other->importing) {
       // What it gets back is shared once it is there; to bring it back twice would cost the pool twice.
       if (common < options_.join_tokens_min) continue;
+      if (cache_.usable_tokens(job.cache_salt, job.tokens) >= common + options_.join_tokens_min) continue;
       job.joined_job = other->id;
       job.joined_tokens = 1;
       return true;
     }
     if (cache_.keeps_anchors()) {
       // Only what is kept at a stop can be begun from: where the two part is one, from now on.
-      add_stop(*other, common);
+      if (!usable_known) usable = cache_.usable_tokens(job.cache_salt, job.tokens);
+      usable_known = true;
+      if (common >= usable + options_.join_tokens_min) add_stop(*other, common);
       const auto after = std::ranges::upper_bound(other->stops, common);
       common = after == other->stops.begin() ? 0 : *std::prev(after);
     }
@@ -194,16 +200,18 @@ void Loop::add_stop(JobState& job, std::uint32_t position) const {
   position = position / unit * unit;
   const auto after = std::ranges::upper_bound(job.stops, position);
   const std::uint32_t before = after == job.stops.begin() ? 0 : *std::prev(after);
-  if (position > job.computed && position < job.token_count() && position >= before + options_.join_tokens_min)
+  if (job.stops.size() < kStopsMax && position > job.computed && position < job.token_count() &&
+      position >= before + options_.join_tokens_min)
     job.stops.insert(after, position);
 }
 
 bool Loop::start(JobState& job) {
-  const auto placement = cache_.place(job.cache_salt, job.tokens);
+  auto placement = cache_.place(job.cache_salt, job.tokens);
   if (!placement) return false;
   job.sequence = placement->sequence;
   job.importing = placement->importing;
   job.branch_point = placement->branch_point;
+  job.first_logits = std::move(placement->logits);
   job.computed = 0;
   if (!job.importing) begin_computing(job, placement->cached_tokens);
   return true;
@@ -215,13 +223,15 @@ void Loop::begin_computing(JobState& job, std::uint32_t cached_tokens) {
   job.computed = cached_tokens;
   choose_stops(job);
   job.progress_told_ms = clock_.now_ms();
-  if (job.started) return;
-  job.started = true;
-  job.cached_tokens = std::min(cached_tokens, job.prompt_tokens);
-  totals_.tokens_cached += job.cached_tokens;
-  publish_(link::JobStarted{.job = job.id, .cached_tokens = job.cached_tokens});
-  // The very prompt that was asked before: its logits were kept, and no pass is needed for the first token.
-  if (job.pending() == 0) sample(job, *cache_.kept_logits(job.cache_salt, job.tokens));
+  if (!job.started) {
+    job.started = true;
+    job.cached_tokens = std::min(cached_tokens, job.prompt_tokens);
+    totals_.tokens_cached += job.cached_tokens;
+    publish_(link::JobStarted{.job = job.id, .cached_tokens = job.cached_tokens});
+  }
+  // The very tokens that were computed before: what follows them was kept, and no pass is needed for the next one.
+  const std::vector<float> logits = std::exchange(job.first_logits, {});
+  if (job.pending() == 0) sample(job, logits);
 }
 
 // Where state that cannot be cut is kept: the end of the instructions (every conversation of this agent begins there),

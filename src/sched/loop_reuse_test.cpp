@@ -205,6 +205,20 @@ TEST_CASE("nobody overtakes a job that gave its room away") {
   for (const link::JobId id : {1, 2, 3}) CHECK(test.jobs[id].tokens.size() == 150);
 }
 
+TEST_CASE("a preempted job whose twin has ended goes on where its own first token was not drawn yet") {
+  TestLoop test(fake_options(MemoryKind::Attention, 700), {.parallel_jobs = 3, .ubatch_tokens = 64});
+  auto first = greedy_job(1, prompt_of(1, 300), 200);
+  auto twin = greedy_job(2, prompt_of(1, 300), 200);
+  auto other = greedy_job(3, prompt_of(2, 280), 250);
+  for (auto* job : {&first, &twin, &other}) job->sampling.logit_bias = {{engine::kFakeTurnEnd, -100.0F}};
+  for (auto* job : {&first, &twin, &other}) test.submit(std::move(*job));
+  test.run();
+  CHECK(test.counter("jobs_preempted") >= 1);
+  for (const link::JobId id : {1, 2}) CHECK(test.jobs[id].tokens.size() == 200);
+  CHECK(test.jobs[1].tokens == test.jobs[2].tokens);
+  CHECK(test.jobs[3].tokens.size() == 250);
+}
+
 TEST_CASE("a preempted job can be cancelled") {
   TestLoop test(fake_options(MemoryKind::Attention, 600));
   for (const link::JobId id : {1, 2}) {

@@ -109,8 +109,8 @@ void Service::serve(engine::Engine& engine) {
   std::int64_t budget_checked_ms = clock.now_ms();
   bool works = false;
   while (true) {
-    // Without jobs nothing happens before the next message: the wait has no deadline but the queue's closing.
-    auto message = works ? queue_.try_pop() : queue_.pop_for(std::chrono::hours(1));
+    // Without jobs nothing happens before the next message, but that other programs may need the cache's memory.
+    auto message = works ? queue_.try_pop() : queue_.pop_for(std::chrono::milliseconds(kBudgetEvery_ms));
     for (; message; message = queue_.try_pop())
       if (!handle(loop, std::move(*message))) return;
     if (queue_.closed()) return;
@@ -118,9 +118,16 @@ void Service::serve(engine::Engine& engine) {
     if (clock.now_ms() - budget_checked_ms >= kBudgetEvery_ms) {
       budget_checked_ms = clock.now_ms();
       if (const auto free_bytes = engine::free_ram_bytes())
-        loop.set_cache_budget(cache_budget(cache_bytes_most_, loop.cache_ram_bytes(), *free_bytes));
+        set_cache_budget(loop, cache_budget(cache_bytes_most_, loop.cache_ram_bytes(), *free_bytes));
     }
   }
+}
+
+// What the cache gives up shall be the machine's again, not the allocator's.
+void Service::set_cache_budget(Loop& loop, std::uint64_t bytes) {
+  const std::uint64_t before = loop.cache_ram_bytes();
+  loop.set_cache_budget(bytes);
+  if (loop.cache_ram_bytes() < before) engine::give_back_free_memory();
 }
 
 // False: the end.
@@ -133,7 +140,7 @@ bool Service::handle(Loop& loop, link::FrontMessage&& message) {
     send(link::ProbeReply{.id = probe->id, .cached_tokens = loop.usable_tokens(probe->tokens)});
   } else if (const auto* budget = std::get_if<link::CacheBudget>(&message)) {
     cache_bytes_most_ = budget->automatic ? cache_bytes_auto(engine::free_ram_bytes()) : budget->ram_bytes;
-    loop.set_cache_budget(cache_bytes_most_);
+    set_cache_budget(loop, cache_bytes_most_);
   } else if (const auto* request = std::get_if<link::StatsRequest>(&message)) {
     send(link::StatsReply{.id = request->id, .counters = loop.counters()});
   } else {

@@ -41,6 +41,7 @@ class Service {
   void tokenize(const engine::Tokenizer& tokenizer, const link::TokenizeRequest& request);
   [[nodiscard]] bool handle(Loop& loop, link::FrontMessage&& message);
   void serve(engine::Engine& engine);
+  void set_cache_budget(Loop& loop, std::uint64_t bytes);
   void send(const link::EngineMessage& message);
 
   link::Channel& channel_;

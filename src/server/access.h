@@ -28,9 +28,12 @@ enum class KeyNeeded { Yes, No };
 // Unauthorized or Forbidden, with the next step in words.
 [[nodiscard]] Result<void> check_access(const AccessRules& rules, const http::Request& request, KeyNeeded key_needed);
 
-// What keeps the cache of this request's key apart from the others': the same for the same key after every restart, and
-// nothing that the key could be found from. Empty when all share one cache. REQUIRES: check_access allowed the request.
+// What keeps the cache of this request's key apart from the others': the same for the same key after every restart. Empty
+// when all share one cache. REQUIRES: check_access allowed the request.
 [[nodiscard]] std::string cache_salt(const AccessRules& rules, const http::Request& request);
+
+// Of several keys the first is the operator's: what changes the server for all is for that one.
+[[nodiscard]] bool is_operator(const AccessRules& rules, const http::Request& request);
 
 // Whether a browser page of this origin may read our answers.
 [[nodiscard]] bool origin_allowed(const AccessRules& rules, std::string_view origin);

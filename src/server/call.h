@@ -39,8 +39,6 @@ class Call {
   // For statuses that no kind stands for.
   void respond_error(int status, const Error& error);
 
-  // Keeps what is cached of this caller's prompts apart from others' (access.h). Set before the path is taken.
-  std::string cache_salt;
   RequestRecord record;
   // Once, when the answer is complete; the status is what the client saw.
   void finish_record(int status);

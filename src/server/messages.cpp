@@ -117,7 +117,7 @@ void answer_message(const std::shared_ptr<Call>& call, const ServedModels& model
 
   // Canonicalise and render: the conversation becomes the prompt's segments.
   JobSettings settings = job_settings(*request);
-  settings.cache_salt = call->cache_salt;
+  settings.cache_salt = call->record.cache_salt;
   const std::int64_t render_from_us = clock.now_us();
   auto prepared = prepare_prompt(*model, std::move(request->conversation), answer_wishes(*request));
   if (!prepared) return exchange->post([stream, error = prepared.error()] { stream->fail(error); });

@@ -123,10 +123,11 @@ Json RequestLog::repairs_json() const {
   return repairs_to_json(repairs_);
 }
 
-Json RequestLog::recent_json() const {
+Json RequestLog::recent_json(std::string_view salt) const {
   const std::lock_guard lock(mutex_);
   Json list = Json::array();
-  for (const auto& record : recent_) list.push(record_json(record));
+  for (const auto& record : recent_)
+    if (salt.empty() || record.cache_salt == salt) list.push(record_json(record));
   return list;
 }
 

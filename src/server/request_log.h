@@ -33,6 +33,7 @@ struct RequestRecord {
   std::string path;
   std::string model;  // as it was asked for
   int status = 0;     // 499: the client went away
+  std::string cache_salt;  // whose it was (access.h); not shown
   std::uint64_t body_bytes = 0;
   std::uint64_t message_count = 0;
   std::uint64_t prompt_tokens = 0;
@@ -52,7 +53,8 @@ class RequestLog {
   [[nodiscard]] Json counters_json() const;
   // Requests ever begun, by what they asked for.
   [[nodiscard]] Json totals_json() const;
-  [[nodiscard]] Json recent_json() const;
+  // Those of one key; one that shares its cache with all sees all.
+  [[nodiscard]] Json recent_json(std::string_view salt) const;
   // How often what was mended, by name; docs/dialects.md says what each is.
   [[nodiscard]] Json repairs_json() const;
 

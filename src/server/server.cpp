@@ -88,7 +88,7 @@ void Hall::handle(std::shared_ptr<http::Exchange> exchange) {
   // Authorise. A preflight carries no key, by design of the browsers.
   const auto key_needed = preflight ? KeyNeeded::No : route ? route->key_needed : KeyNeeded::Yes;
   if (auto allowed = check_access(access_, request, key_needed); !allowed) return call->respond_error(allowed.error());
-  call->cache_salt = cache_salt(access_, request);
+  call->record.cache_salt = cache_salt(access_, request);
   if (const auto* origin = request.header("origin")) {
     call->add_header("access-control-allow-origin", *origin);
     call->add_header("access-control-expose-headers", "request-id, retry-after");
@@ -120,7 +120,10 @@ void Hall::dispatch(const std::shared_ptr<Call>& call, const Route& route, std::
     case Action::ModelList: return answer_model_list(call, models_);
     case Action::Model: return answer_model(call, models_, path.substr(kModelPrefix.size()));
     case Action::Status: return answer_status(call, models_, log_);
-    case Action::Cache: return answer_cache_budget(call, models_);
+    case Action::Cache:
+      if (!is_operator(access_, call->request()))
+        return call->respond_error({ErrorKind::Forbidden, "the cache is everybody's: only the first key may change it"});
+      return answer_cache_budget(call, models_);
     case Action::Health: return answer_health(call, models_);
     case Action::Hello: return call->respond_json(200, Json::object({{"hello", "hearth"}}));
     case Action::Root: return answer_root(call, models_);

@@ -73,6 +73,21 @@ TEST_CASE("the cache's RAM is changed while the server runs, and nonsense change
   CHECK(t.engine.cache_budget.automatic);
 }
 
+TEST_CASE("of several keys each sees its own requests, and only the first may change the cache") {
+  TestHall t({.api_keys = {"ann", "bob"}});
+  const auto as = [&](const char* key, const char* method, const char* path, const char* body = "") {
+    return t.ask(method, path, body, {{"x-api-key", key}});
+  };
+  const auto exchange =
+      as("bob", "POST", "/v1/messages", R"({"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"}]})");
+  t.engine.start(0);
+  t.end(*exchange, link::EndReason::EndOfTurn, 1);
+  CHECK_FALSE(as("ann", "GET", "/v1/hearth/status")->sent.contains("\"path\":\"/v1/messages\""));
+  CHECK(t.hall.log().recent_json("").dump().contains("/v1/messages"));
+  CHECK(as("bob", "POST", "/v1/hearth/cache", R"({"ram_bytes":0})")->status == 403);
+  CHECK(as("ann", "POST", "/v1/hearth/cache", R"({"ram_bytes":0})")->status == 200);
+}
+
 TEST_CASE("a request carries its key's salt to the engine") {
   TestHall t({.api_keys = {"ann", "bob"}});
   const std::string body = R"({"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"}]})";

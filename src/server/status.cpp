@@ -73,7 +73,7 @@ struct StatusGathering {
     body.set("requests_total", log->totals_json());
     body.set("requests", log->counters_json());
     body.set("repairs", log->repairs_json());
-    body.set("recent", log->recent_json());
+    body.set("recent", log->recent_json(call->record.cache_salt));
     call->respond_json(200, body);
   }
 };
