@@ -6,6 +6,9 @@ namespace {
 
 // Schemas that refer to themselves end here.
 constexpr int kDepthMax = 16;
+// Schemas looked at for one question. Four references to the next schema, and so on, are 4^16 ways down; of a client's
+// largest tool a question looks at some dozens.
+constexpr int kStepsMax = 2'000;
 constexpr unsigned kAllTypes = 63;
 
 unsigned type_named(std::string_view name) {
@@ -16,6 +19,26 @@ unsigned type_named(std::string_view name) {
   if (name == "array") return JsonTypes::List;
   if (name == "object") return JsonTypes::Object;
   return kAllTypes;
+}
+
+// What `type`, `const` and `enum` say.
+unsigned types_listed(const Json& node) {
+  unsigned types = kAllTypes;
+  if (const Json* type = node.find("type")) {
+    types = 0;
+    if (type->is_string()) types = type_named(type->as_string());
+    if (type->is_array()) {
+      for (const Json& one : type->as_array()) types |= one.is_string() ? type_named(one.as_string()) : kAllTypes;
+    }
+    if (types == 0) types = kAllTypes;
+  }
+  if (const Json* constant = node.find("const")) types &= type_of(*constant);
+  if (const Json* values = node.find("enum"); values != nullptr && values->is_array()) {
+    unsigned listed = 0;
+    for (const Json& value : values->as_array()) listed |= type_of(value);
+    types &= listed;
+  }
+  return types;
 }
 
 const Json* step_into(const Json* node, const std::string& name) {
@@ -54,41 +77,38 @@ const Json* ArgumentSchema::resolved(const Json* node, int depth) const {
   return nullptr;
 }
 
-unsigned ArgumentSchema::types_of(const Json* node, int depth) const {
+unsigned ArgumentSchema::types_of(const Json* node, int depth, int& steps) const {
+  if (--steps < 0) return kAllTypes;
   node = resolved(node, depth);
   if (node == nullptr || depth > kDepthMax) return kAllTypes;
-  unsigned types = kAllTypes;
-  if (const Json* type = node->find("type")) {
-    types = 0;
-    if (type->is_string()) types = type_named(type->as_string());
-    if (type->is_array()) {
-      for (const Json& one : type->as_array()) types |= one.is_string() ? type_named(one.as_string()) : kAllTypes;
-    }
-    if (types == 0) types = kAllTypes;
-  }
-  if (const Json* constant = node->find("const")) types &= type_of(*constant);
-  if (const Json* values = node->find("enum"); values != nullptr && values->is_array()) {
-    unsigned listed = 0;
-    for (const Json& value : values->as_array()) listed |= type_of(value);
-    types &= listed;
-  }
+  unsigned types = types_listed(*node);
   for (const char* key : {"anyOf", "oneOf"}) {
     const Json* options = node->find(key);
     if (options == nullptr || !options->is_array() || options->as_array().empty()) continue;
     unsigned any = 0;
-    for (const Json& option : options->as_array()) any |= types_of(&option, depth + 1);
+    for (const Json& option : options->as_array()) any |= types_of(&option, depth + 1, steps);
     types &= any;
   }
   if (const Json* all = node->find("allOf"); all != nullptr && all->is_array()) {
-    for (const Json& one : all->as_array()) types &= types_of(&one, depth + 1);
+    for (const Json& one : all->as_array()) types &= types_of(&one, depth + 1, steps);
   }
   if (node->find("type") == nullptr && node->find("properties") != nullptr) types &= JsonTypes::Object;
   return types == 0 ? kAllTypes : types;
 }
 
-JsonTypes ArgumentSchema::types() const { return JsonTypes(types_of(node_, 0)); }
+JsonTypes ArgumentSchema::types() const {
+  int steps = kStepsMax;
+  const unsigned types = types_of(node_, 0, steps);
+  return JsonTypes(steps < 0 ? kAllTypes : types);
+}
 
-const Json* ArgumentSchema::property(const Json* node, std::string_view key, int depth) const {
+const Json* ArgumentSchema::property(std::string_view key) const {
+  int steps = kStepsMax;
+  return property(node_, key, 0, steps);
+}
+
+const Json* ArgumentSchema::property(const Json* node, std::string_view key, int depth, int& steps) const {
+  if (--steps < 0) return nullptr;
   node = resolved(node, depth);
   if (node == nullptr || depth > kDepthMax) return nullptr;
   if (const Json* properties = node->find("properties")) {
@@ -98,14 +118,14 @@ const Json* ArgumentSchema::property(const Json* node, std::string_view key, int
     const Json* options = node->find(group);
     if (options == nullptr || !options->is_array()) continue;
     for (const Json& option : options->as_array()) {
-      if (const Json* found = property(&option, key, depth + 1)) return found;
+      if (const Json* found = property(&option, key, depth + 1, steps)) return found;
     }
   }
   return nullptr;
 }
 
 ArgumentSchema ArgumentSchema::member(std::string_view key) const {
-  if (const Json* found = property(node_, key, 0)) return {found, root_};
+  if (const Json* found = property(key)) return {found, root_};
   const Json* node = resolved(node_, 0);
   const Json* others = node == nullptr ? nullptr : node->find("additionalProperties");
   if (others != nullptr && others->is_object()) return {others, root_};

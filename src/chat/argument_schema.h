@@ -34,7 +34,7 @@ class ArgumentSchema {
   [[nodiscard]] ArgumentSchema member(std::string_view key) const;
   [[nodiscard]] ArgumentSchema item() const;
   // `key` is one of the declared properties.
-  [[nodiscard]] bool declares(std::string_view key) const { return property(node_, key, 0) != nullptr; }
+  [[nodiscard]] bool declares(std::string_view key) const { return property(key) != nullptr; }
   // Properties are listed at all: then one that is not declared is a mistake.
   [[nodiscard]] bool declares_any() const;
   [[nodiscard]] std::vector<std::string> required() const;
@@ -44,8 +44,10 @@ class ArgumentSchema {
  private:
   ArgumentSchema(const Json* node, const Json* root) : node_(node), root_(root) {}
   [[nodiscard]] const Json* resolved(const Json* node, int depth) const;
-  [[nodiscard]] unsigned types_of(const Json* node, int depth) const;
-  [[nodiscard]] const Json* property(const Json* node, std::string_view key, int depth) const;
+  // `steps`: what is left for the whole question; below zero it has no answer.
+  [[nodiscard]] unsigned types_of(const Json* node, int depth, int& steps) const;
+  [[nodiscard]] const Json* property(std::string_view key) const;
+  [[nodiscard]] const Json* property(const Json* node, std::string_view key, int depth, int& steps) const;
 
   const Json* node_ = nullptr;
   const Json* root_ = nullptr;
