@@ -117,6 +117,7 @@ void MessageStream::take_bytes(std::string_view bytes, const std::vector<link::T
   times_.last_token_ms = times_.last_work_ms = now_ms();
   start_message();
   if (!over_) take_text(joiner_.push(bytes));
+  if (in_thought_) thinking_tokens_ += static_cast<std::uint32_t>(tokens.size());
   if (!over_) send(std::exchange(pending_, {}));
   if (first) {
     call_->record.times.first_token_us = arrived_us - call_->request().received_us;
@@ -127,6 +128,7 @@ void MessageStream::take_bytes(std::string_view bytes, const std::vector<link::T
 void MessageStream::take_text(std::string_view text) {
   if (text.empty()) return;
   for (const auto& event : parser_->push(text)) {
+    in_thought_ = std::holds_alternative<chat::ThinkingDelta>(event);
     take_event(event);
     if (over_) return;
     end_if_it_loops(event);
@@ -218,7 +220,9 @@ wire::StopReason MessageStream::stop_reason(link::EndReason reason) const {
 // The prompt [0, cached) was read from the cache, [cached, last boundary) was kept for the next one, and the rest was
 // computed and will be another time. As with Anthropic, only a request that marked something with cache_control is told.
 wire::Usage MessageStream::usage() const {
-  wire::Usage usage{.cache_read_tokens = cached_tokens_, .output_tokens = output_tokens_};
+  wire::Usage usage{.cache_read_tokens = cached_tokens_,
+                    .output_tokens = output_tokens_,
+                    .thinking_tokens = std::min(thinking_tokens_, output_tokens_)};
   usage.cache_counts = options_.cache_marks == CacheMarks::Some ? wire::CacheCounts::Shown : wire::CacheCounts::Hidden;
   if (started_by_engine_) {
     usage.cache_creation_tokens = std::max(last_boundary_, cached_tokens_) - cached_tokens_;

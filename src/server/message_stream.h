@@ -109,6 +109,8 @@ class MessageStream final : public models::JobListener, public std::enable_share
   std::uint32_t last_boundary_ = 0;  // prompt tokens before it are worth keeping
   std::uint32_t cached_tokens_ = 0;
   std::uint32_t output_tokens_ = 0;
+  std::uint32_t thinking_tokens_ = 0;  // of them; a mark that was held back counts with what it turned out to begin
+  bool in_thought_ = false;            // what came out last was a thought
 };
 
 }  // namespace hearth::server

@@ -66,6 +66,21 @@ TEST_CASE("an answer that repeats itself without end is cut, says so, and gives 
   CHECK(text_of(*exchange).size() < 5 * piece.size());
 }
 
+TEST_CASE("usage tells how much of an answer was thought") {
+  TestHall t;
+  const auto exchange = t.message("hi", kStream + R"(,"thinking":{"type":"enabled","budget_tokens":1024})");
+  t.say(*exchange, {"<think>", "one", " two", "</think>", "three", " four"});
+  t.end(*exchange, link::EndReason::EndOfTurn);
+  const Json usage = *last_event(exchange->sent, "message_delta").find("usage");
+  CHECK(usage.find("output_tokens_details")->find("thinking_tokens")->as_integer() >= 2);
+  CHECK(usage.find("output_tokens_details")->find("thinking_tokens")->as_integer() <= 4);
+  TestHall plain;
+  const auto other = plain.message("hi", kStream);
+  plain.say(*other, {"three", " four"});
+  plain.end(*other, link::EndReason::EndOfTurn);
+  CHECK(last_event(other->sent, "message_delta").find("usage")->find("output_tokens_details") == nullptr);
+}
+
 TEST_CASE("text that only began like a stop sequence comes out in the end") {
   TestHall t;
   const auto exchange = t.message("hi", kStream + R"(,"stop_sequences":["END"])");

@@ -20,7 +20,7 @@ constexpr std::string_view kNoAnswer = "(no answer)";
 
 WireEvent event(std::string_view name, Json::Object data) { return {std::string(name), Json(std::move(data))}; }
 
-Json usage_json(const Usage& usage) {
+Json counts_json(const Usage& usage) {
   if (usage.cache_counts == CacheCounts::Hidden) {
     return object_of("input_tokens", usage.input_tokens + usage.cache_creation_tokens + usage.cache_read_tokens,
                      "cache_creation_input_tokens", nullptr, "cache_read_input_tokens", nullptr,  //
@@ -30,6 +30,13 @@ Json usage_json(const Usage& usage) {
                    "cache_creation_input_tokens", usage.cache_creation_tokens,  //
                    "cache_read_input_tokens", usage.cache_read_tokens,          //
                    "output_tokens", usage.output_tokens);
+}
+
+Json usage_json(const Usage& usage) {
+  Json counts = counts_json(usage);
+  if (usage.thinking_tokens > 0)
+    counts.set("output_tokens_details", object_of("thinking_tokens", usage.thinking_tokens));
+  return counts;
 }
 
 std::string_view word(StopReason reason) {

@@ -26,6 +26,7 @@ struct Usage {
   std::uint32_t cache_creation_tokens = 0;  // computed now and kept
   std::uint32_t cache_read_tokens = 0;      // not computed
   std::uint32_t output_tokens = 0;
+  std::uint32_t thinking_tokens = 0;  // of output_tokens; told as a detail when there are any
   CacheCounts cache_counts = CacheCounts::Shown;
 };
 
