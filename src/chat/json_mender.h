@@ -73,6 +73,7 @@ class JsonMender {
   // json_mender_text.cpp: texts and words
   bool begin_string(std::string_view delimiter, bool raw);
   bool step_string();
+  Sight step_quoted_call(std::string_view rest);
   bool step_escape();
   bool step_unicode_escape();
   void end_string();
@@ -113,10 +114,11 @@ class JsonMender {
   std::map<std::string, std::string> hoisted_;
   // Of the string being read.
   std::string_view delimiter_;
-  bool raw_ = false;    // a backslash is one
-  bool dirty_ = false;  // a quote inside was not escaped: its end must be plainer
-  bool path_ = false;   // inside C:\...
-  std::string tail_;    // its last two characters
+  bool raw_ = false;      // a backslash is one
+  bool dirty_ = false;    // a quote inside was not escaped: its end must be plainer
+  bool path_ = false;     // inside C:\...
+  std::string tail_;      // its last two characters
+  int quoted_calls_ = 0;  // of Gemma's, open inside it
 };
 
 }  // namespace hearth::chat

@@ -54,6 +54,7 @@ bool JsonMender::begin_string(std::string_view delimiter, bool raw) {
   delimiter_ = delimiter;
   raw_ = raw;
   dirty_ = path_ = false;
+  quoted_calls_ = 0;
   tail_.clear();
   mode_ = Mode::String;
   return true;
@@ -63,6 +64,22 @@ void JsonMender::end_string() {
   at_ += delimiter_.size();
   write("\"");
   static_cast<void>(end_value());
+}
+
+// A call that a text of Gemma's quotes: its delimiters, up to its own closing tag, are the text's.
+JsonMender::Sight JsonMender::step_quoted_call(std::string_view rest) {
+  constexpr std::string_view opening = "<|tool_call>call:";
+  constexpr std::string_view closing = "<tool_call|>";
+  const Match opens = match_tag(rest, opening);
+  const Match closes = quoted_calls_ > 0 ? match_tag(rest, closing) : Match::No;
+  if ((opens == Match::Maybe || closes == Match::Maybe) && !last_) return Sight::Wait;
+  if (opens != Match::Yes && closes != Match::Yes) return Sight::No;
+  quoted_calls_ += opens == Match::Yes ? 1 : -1;
+  const std::size_t bytes = opens == Match::Yes ? opening.size() : closing.size();
+  write(rest.substr(0, bytes));
+  tail_.clear();
+  at_ += bytes;
+  return Sight::Yes;
 }
 
 bool JsonMender::step_string() {
@@ -83,7 +100,11 @@ bool JsonMender::step_string() {
   if (at_ == in_.size()) return false;
   const char c = in_[at_];
   const std::string_view rest = std::string_view(in_).substr(at_);
-  if (c == delimiter_.front()) {
+  if (delimiter_.size() == 5 && c == '<') {
+    const Sight quoted = step_quoted_call(rest);
+    if (quoted != Sight::No) return quoted == Sight::Yes;
+  }
+  if (c == delimiter_.front() && quoted_calls_ == 0) {
     if (!last_ && rest.size() < delimiter_.size() && delimiter_.starts_with(rest)) return false;
     if (rest.starts_with(delimiter_)) {
       const Sight sight = delimiter_.size() > 1 ? Sight::Yes : closes(at_ + 1);
@@ -96,7 +117,7 @@ bool JsonMender::step_string() {
       dirty_ = true;
     }
   }
-  if (delimiter_.size() == 5 && (c == ',' || c == '}')) {
+  if (delimiter_.size() == 5 && quoted_calls_ == 0 && (c == ',' || c == '}')) {
     // The closing delimiter was dropped where the next key, or the end of the call, follows.
     const Sight sight = c == ',' ? text_member_at(at_ + 1) : last_closer_at(at_ + 1);
     if (sight == Sight::Wait) return false;

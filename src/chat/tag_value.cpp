@@ -16,6 +16,8 @@ constexpr std::string_view kCdataClose = "]]>";
 constexpr std::string_view kMinimax = "]<]minimax[>[";
 // Elements inside elements: deeper is no argument of any tool.
 constexpr int kElementDepthMax = 32;
+// A key that is longer is none.
+constexpr std::size_t kKeyBytesMax = 512;
 
 std::string_view trimmed(std::string_view text) {
   const std::size_t begin = text.find_first_not_of(kWhiteSpace);
@@ -72,7 +74,12 @@ std::string elements_to_json(std::string_view text, ArgumentSchema schema, int d
 
 TagValue::TagValue(TagValueRules rules, ArgumentSchema tool, const std::vector<std::string>& keys,
                    RepairCounts& repairs)
-    : rules_(std::move(rules)), tool_(tool), schema_(tool.member(rules_.key)), keys_(keys), repairs_(repairs) {
+    : rules_(std::move(rules)),
+      tool_(tool),
+      schema_(tool.member(rules_.key)),
+      keys_(keys),
+      repairs_(repairs),
+      inner_(rules_.open_word) {
   const JsonTypes types = schema_.types();
   is_text_ = types.known() ? types.allow(JsonTypes::Text) && rules_.dsml_type != "false" : rules_.dsml_type == "true";
   drop_last_ = rules_.last_line_end == LineEnd::Drop;
@@ -100,15 +107,17 @@ TagValue::Step TagValue::read(std::string& pending, TextEnd end, CallWriter& wri
   for (;;) {
     const std::string_view text = pending;
     const std::size_t tag = std::min(text.size(), text.find_first_of("<]", looked_));
+    inner_.text(text.substr(looked_, tag - looked_));
+    looked_ = tag;
     const std::size_t line = text.substr(0, tag).find_last_not_of(" \t");
     const bool line_start = line == std::string_view::npos ? line_start_ : text[line] == '\n';
     const End found = tag < text.size() ? end_at(text.substr(tag), line_start, end) : End{.match = Match::Maybe};
     if (found.match == Match::No) {
+      if (found.bytes == 0) inner_.text(text.substr(tag, 1));
       looked_ = tag + std::max<std::size_t>(found.bytes, 1);
       continue;
     }
     if (found.match == Match::Maybe) {
-      looked_ = tag;
       if (!is_text_) return Step::Wait;
       const std::string_view before = text.substr(0, tag);
       const std::size_t certain = cdata_ ? without_cdata_end(before) : without_line_end(before);
@@ -163,31 +172,79 @@ TagValue::End TagValue::end_at(std::string_view text, bool line_start, TextEnd e
     nested_ += tag.closing ? -1 : 1;
     return {.match = Match::No, .bytes = tag.bytes};
   }
-  const std::string_view behind = text.substr(tag.bytes);
-  if (tag.closing) {
-    const bool own = tag.word == rules_.open_word;
-    const bool kin = is_parameter_word(tag.word) || tag.word == rules_.key || tag.word == "arg_value" ||
-                     tag.word == "arg_key" || tag.word == "value" || (is_text_ && text.starts_with(kMinimax));
-    const bool ends_call = is_function_word(tag.word) || is_wrapper_word(tag.word);
-    if (own || (kin && !ends_call)) {
-      const Match next = goes_on_at(behind, end);
-      if (next == Match::Yes && !own) repairs_.add(Repair::MalformedTag);
-      return {.match = next, .bytes = tag.bytes};
-    }
-    const bool outer = is_function_word(tag.word) || (is_wrapper_word(tag.word) && tag.word.starts_with("tool_call"));
-    if (!outer || !line_start) return {};
-    const std::string_view next = trimmed(behind);
-    if (next.empty() && end == TextEnd::Later) return {.match = Match::Maybe};
-    if (next.empty()) return {.match = turn_is_over_ ? Match::Yes : Match::No};
-    const Match closes = call_end_at(next);
-    if (closes == Match::Yes) repairs_.add(Repair::MalformedTag);
-    return {.match = closes == Match::Maybe && end == TextEnd::Here ? Match::No : closes};
+  if (tag.closing) return closing_at(text, tag, line_start, end);
+  const Match next_key = next_key_at(text, tag, line_start, end);
+  if (next_key == Match::No) {
+    const bool element = is_text_ && text.starts_with(kMinimax);
+    return {.match = Match::No, .bytes = inner_.open(tag, element) ? tag.bytes : 0};
   }
-  const bool next_key = (is_parameter_word(tag.word) && line_start && tool_.declares(tag_name(tag)) &&
-                         !std::ranges::contains(keys_, tag_name(tag))) ||
-                        (tag.word == "arg_key" && rules_.open_word == "arg_value" && line_start);
-  if (next_key) repairs_.add(Repair::MalformedTag);
-  return {.match = next_key ? Match::Yes : Match::No};
+  if (next_key == Match::Yes) {
+    ended_by_next_key_ = true;
+    repairs_.add(Repair::MalformedTag);
+  }
+  return {.match = next_key};
+}
+
+TagValue::End TagValue::closing_at(std::string_view text, const CallTag& tag, bool line_start, TextEnd end) {
+  const std::string_view behind = text.substr(tag.bytes);
+  const InnerCalls::Closes inner = inner_.closes(tag);
+  if (inner == InnerCalls::Closes::Text) return {};
+  if (inner != InnerCalls::Closes::Nothing) {
+    const Match ends = inner == InnerCalls::Closes::Inner ? Match::No : turn_ends_at(behind, end);
+    if (ends == Match::No) inner_.close(tag);
+    return {.match = ends, .bytes = tag.bytes};
+  }
+  const bool own = tag.word == rules_.open_word;
+  const bool kin = is_parameter_word(tag.word) || tag.word == rules_.key || tag.word == "arg_value" ||
+                   tag.word == "arg_key" || tag.word == "value" || (is_text_ && text.starts_with(kMinimax));
+  const bool ends_call = is_function_word(tag.word) || is_wrapper_word(tag.word);
+  if (own || (kin && !ends_call)) {
+    const Match next = goes_on_at(behind, end);
+    if (next == Match::Yes && !own) repairs_.add(Repair::MalformedTag);
+    return {.match = next, .bytes = next == Match::Yes ? tag.bytes : 0};
+  }
+  const bool outer = is_function_word(tag.word) || (is_wrapper_word(tag.word) && tag.word.starts_with("tool_call"));
+  if (!outer || !line_start) return {};
+  const std::string_view next = trimmed(behind);
+  if (next.empty() && end == TextEnd::Later) return {.match = Match::Maybe};
+  if (next.empty()) return {.match = turn_is_over_ ? Match::Yes : Match::No};
+  const Match closes = call_end_at(next);
+  if (closes == Match::Yes) repairs_.add(Repair::MalformedTag);
+  return {.match = closes == Match::Maybe && end == TextEnd::Here ? Match::No : closes};
+}
+
+// The opening of another argument, where this one's closing tag is missing. Not inside a call that the value quotes.
+Match TagValue::next_key_at(std::string_view text, const CallTag& tag, bool line_start, TextEnd end) const {
+  if (!line_start || !inner_.none()) return Match::No;
+  const auto is_new = [&](std::string_view key) { return tool_.declares(key) && !std::ranges::contains(keys_, key); };
+  if (is_parameter_word(tag.word)) return is_new(tag_name(tag)) ? Match::Yes : Match::No;
+  if (tag.word != "arg_key" || rules_.open_word != "arg_value") return Match::No;
+  if (!tool_.declares_any()) return Match::Yes;
+  const std::string_view behind = text.substr(tag.bytes);
+  const std::size_t key_end = behind.substr(0, kKeyBytesMax).find('<');
+  if (key_end != std::string_view::npos) return is_new(trimmed(behind.substr(0, key_end))) ? Match::Yes : Match::No;
+  return behind.size() < kKeyBytesMax && end == TextEnd::Later ? Match::Maybe : Match::No;
+}
+
+// Nothing but closing tags of calls, and the end of a turn that the model ended itself.
+Match TagValue::turn_ends_at(std::string_view text, TextEnd end) const {
+  const Match over = end == TextEnd::Later ? Match::Maybe : turn_is_over_ ? Match::Yes : Match::No;
+  bool closed = false;
+  for (;;) {
+    text.remove_prefix(std::min(text.size(), text.find_first_not_of(kWhiteSpace)));
+    if (text.empty()) return over == Match::Maybe || closed ? over : Match::No;
+    const MarkerMatch closer = call_closer_at(text);
+    if (closer.match == Match::No && call_marker_at(text).match == Match::No && !text.starts_with('`')) {
+      const Match ends = call_end_at(text);  // the turn's own
+      if (ends != Match::Yes) return ends == Match::Maybe ? over : Match::No;
+      text.remove_prefix(std::min(text.size(), text.find_first_of(">[", 1) + 1));
+      continue;
+    }
+    if (closer.match == Match::No && call_marker_at(text).match == Match::Maybe) return over;
+    if (closer.match != Match::Yes) return closer.match == Match::Maybe ? over : Match::No;
+    closed = true;
+    text.remove_prefix(closer.bytes);
+  }
 }
 
 // `word` is the beginning of the opening tag's, or that with the beginning of a family's suffix.

@@ -10,6 +10,7 @@
 
 #include "chat/argument_schema.h"
 #include "chat/call_tag.h"
+#include "chat/inner_calls.h"
 #include "chat/tool_call_scanner.h"
 
 namespace hearth::chat {
@@ -34,6 +35,8 @@ class TagValue {
   Step read(std::string& pending, TextEnd end, CallWriter& writer, std::vector<StreamEvent>& events);
   // The model ended its turn: an outer closing tag at the very end is one.
   void turn_is_over() { turn_is_over_ = true; }
+  // Once Ended: it had no closing tag, another argument's opening ended it.
+  [[nodiscard]] bool ended_by_next_key() const { return ended_by_next_key_; }
   // The turn is over inside the value: all of it, as it is.
   void flush(std::string& pending, CallWriter& writer, std::vector<StreamEvent>& events);
 
@@ -44,6 +47,9 @@ class TagValue {
   };
   bool begin(std::string& pending, TextEnd end, CallWriter& writer, std::vector<StreamEvent>& events);
   [[nodiscard]] End end_at(std::string_view text, bool line_start, TextEnd end);
+  [[nodiscard]] End closing_at(std::string_view text, const CallTag& tag, bool line_start, TextEnd end);
+  [[nodiscard]] Match next_key_at(std::string_view text, const CallTag& tag, bool line_start, TextEnd end) const;
+  [[nodiscard]] Match turn_ends_at(std::string_view text, TextEnd end) const;
   [[nodiscard]] bool may_be_own(std::string_view word) const;
   [[nodiscard]] Match goes_on_at(std::string_view text, TextEnd end) const;
   [[nodiscard]] static std::size_t without_line_end(std::string_view text);
@@ -60,6 +66,8 @@ class TagValue {
   bool begun_ = false;
   bool cdata_ = false;
   bool turn_is_over_ = false;
+  bool ended_by_next_key_ = false;
+  InnerCalls inner_;
   int nested_ = 0;  // elements of the value's own name inside it
   bool drop_last_ = false;
   bool line_start_ = true;  // the front of `pending` begins a line

@@ -70,7 +70,7 @@ class TaggedCallScanner final : public CallScanner {
   [[nodiscard]] std::string take_rest() override { return std::move(pending_); }
 
  private:
-  enum class At { Head, Between, KeyText, BeforeValue, Value, Json };
+  enum class At { Head, Between, KeyText, BeforeValue, Value, Json, Behind };
 
   void run(std::vector<StreamEvent>& events) {
     while (state_ != CallState::Rejected && state_ != CallState::Ended && step(events)) {
@@ -85,6 +85,7 @@ class TaggedCallScanner final : public CallScanner {
       case At::BeforeValue: return step_before_value(events);
       case At::Value: return step_value(events);
       case At::Json: return step_json(events);
+      case At::Behind: return step_behind(events);
     }
     return false;
   }
@@ -128,6 +129,7 @@ class TaggedCallScanner final : public CallScanner {
         return true;
       }
       if (tag.word == "arg_key" || tag.word == "arg_value" || (is_parameter_word(tag.word) && tag.closing)) {
+        if (lost_closer_ && tag.closing && tag.word != "arg_key") return reject_or_break(events);
         context_.repairs->add(Repair::MalformedTag);
         pending_.erase(0, blank + tag.bytes);
         return true;
@@ -248,6 +250,7 @@ class TaggedCallScanner final : public CallScanner {
   bool step_value(std::vector<StreamEvent>& events) {
     const TagValue::Step step = value_->read(pending_, last_ ? TextEnd::Here : TextEnd::Later, writer_, events);
     if (step == TagValue::Step::Wait) return false;
+    lost_closer_ = lost_closer_ || value_->ended_by_next_key();
     value_.reset();
     at_ = At::Between;
     return true;
@@ -266,8 +269,28 @@ class TaggedCallScanner final : public CallScanner {
   bool end_whole(std::size_t count, std::vector<StreamEvent>& events) {
     pending_.erase(0, count);
     begin(events);
-    writer_.fragment(keys_.empty() ? "{}" : "}", events);
-    end_call(true, events);
+    at_ = At::Behind;
+    return true;
+  }
+
+  // An argument's closing tag behind those of the call: the value it closes was taken to end before, it is not whole.
+  bool step_behind(std::vector<StreamEvent>& events) {
+    std::string_view rest = pending_;
+    bool whole = true;
+    while (!keys_.empty()) {
+      rest.remove_prefix(white_space_prefix(rest));
+      CallTag tag;
+      const Match match = rest.empty() ? Match::Maybe : read_call_tag(rest, tag);
+      const bool may = rest.empty() || tag.closing || tag.word.empty();
+      if (match == Match::Maybe && may && !last_) return false;
+      if (match != Match::Yes || !tag.closing) break;
+      whole = !is_parameter_word(tag.word) && tag.word != "arg_value";
+      if (!whole) pending_.erase(0, pending_.size() - rest.size() + tag.bytes);
+      if (!whole || (!is_function_word(tag.word) && !is_wrapper_word(tag.word))) break;
+      rest.remove_prefix(tag.bytes);
+    }
+    if (whole) writer_.fragment(keys_.empty() ? "{}" : "}", events);
+    end_call(whole, events);
     return false;
   }
 
@@ -299,7 +322,8 @@ class TaggedCallScanner final : public CallScanner {
   CallState state_ = CallState::Undecided;
   At at_;
   bool last_ = false;
-  bool empty_ = false;  // the function's own tag closes itself
+  bool empty_ = false;        // the function's own tag closes itself
+  bool lost_closer_ = false;  // of a value that the next one's opening ended
   std::size_t seen_bytes_ = 0;
   std::string pending_;  // not yet sent, not yet decided
   std::string key_text_;

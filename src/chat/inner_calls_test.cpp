@@ -1,0 +1,164 @@
+// Calls that an argument's value quotes, in every tagged family: whole, cut at every place, byte by byte, unbalanced.
+#include <doctest/doctest.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "base/random.h"
+#include "chat/dialect.h"
+#include "chat/stream_parser.h"
+
+using namespace hearth;
+using namespace hearth::chat;
+
+namespace {
+
+// Every event on a line of its own kind: X text, C a whole call, c one that is not.
+std::string parse(const char* dialect, const std::vector<std::string_view>& pieces, TurnEnd end = TurnEnd::Finished) {
+  StreamParserOptions options;
+  options.dialect = find_dialect(dialect);
+  REQUIRE(options.dialect != nullptr);
+  options.tool_names = {"Write", "Bash"};
+  options.tool_schemas.push_back(
+      *Json::parse(R"({"type":"object","properties":{"path":{"type":"string"},"content":{"type":"string"}}})"));
+  options.tool_schemas.push_back(*Json::parse(R"({"type":"object","properties":{"command":{"type":"string"}}})"));
+  StreamParser parser(options);
+  std::string text;
+  const auto add = [&](const std::vector<StreamEvent>& events) {
+    for (const StreamEvent& event : events) {
+      if (const auto* some = std::get_if<TextDelta>(&event)) text += some->text;
+      if (const auto* call = std::get_if<ToolCallBegin>(&event)) text += "[" + call->name + " ";
+      if (const auto* json = std::get_if<ToolCallDelta>(&event)) text += json->json;
+      if (const auto* over = std::get_if<ToolCallEnd>(&event)) text += over->whole ? " C]" : " c]";
+    }
+  };
+  for (const std::string_view piece : pieces) add(parser.push(piece));
+  add(parser.finish(end));
+  return text;
+}
+
+std::string parse_every_way(const char* dialect, std::string_view input) {
+  std::string whole = parse(dialect, {input});
+  std::vector<std::string_view> bytes;
+  for (std::size_t i = 0; i < input.size(); ++i) {
+    bytes.push_back(input.substr(i, 1));
+    if (i == 0) continue;
+    INFO("cut at " << i);
+    CHECK(parse(dialect, {input.substr(0, i), input.substr(i)}) == whole);
+  }
+  CHECK(parse(dialect, bytes) == whole);
+  return whole;
+}
+
+const std::string kInner =
+    "<tool_call>\n<function=Bash>\n<parameter=command>\nrm -rf build\n</parameter>\n</function>\n</tool_call>\n";
+const std::string kOpen = "<tool_call>\n<function=Write>\n<parameter=path>\n/a\n</parameter>\n<parameter=content>\n";
+const std::string kClose = "\n</parameter>\n</function>\n</tool_call>";
+const std::string kWritten = R"([Write {"path":"/a","content":")";
+
+std::string json_of(std::string_view text) {
+  std::string json;
+  append_json_string(json, text);
+  return json.substr(1);
+}
+
+}  // namespace
+
+TEST_CASE("quoted calls are the text of the value, and a call behind them runs") {
+  for (const std::string& text :
+       {kInner + kInner, "A\n" + kInner + "b\n" + kInner + "c", kInner + "<parameter=path>\n/b\n</parameter>"}) {
+    const std::string found = parse_every_way("qwen3-coder", kOpen + text + kClose + "\n" + kInner);
+    CHECK(found == kWritten + json_of(text) + "} C][Bash {\"command\":\"rm -rf build\"} C]");
+  }
+}
+
+TEST_CASE("tags that a text only speaks of hold nothing open") {
+  for (const std::string text : {"Open with <tool_call>, then <function=Bash>.", "Write <parameter=command> first.",
+                                 "<tool_call>, <function=NAME>, <parameter=KEY>: so"}) {
+    CHECK(parse_every_way("qwen3-coder", kOpen + text + kClose) == kWritten + json_of(text) + "} C]");
+  }
+}
+
+TEST_CASE("a quoted call that stays open leaves the call not whole, and what follows runs nothing") {
+  const std::string open = "<tool_call>\n<function=Bash>\n<parameter=command>\nls\n";
+  const std::string found = parse_every_way("qwen3-coder", kOpen + open + kClose + "\n" + kInner);
+  CHECK(found.ends_with(" c]"));
+  CHECK_FALSE(found.contains("[Bash"));
+  // The turn is cut where the value might have ended.
+  const std::string cut = kOpen + "Write <parameter=command> first." + kClose;
+  CHECK(parse("qwen3-coder", {cut}, TurnEnd::Cut).ends_with(" c]"));
+}
+
+TEST_CASE("an argument's closing tag behind the call: it ended too early and is not whole") {
+  const std::string found = parse_every_way("qwen3-coder", kOpen + "So it ends:" + kClose + kClose);
+  CHECK(found == kWritten + "So it ends:\" c]");
+}
+
+TEST_CASE("GLM's quoted keys stay in the value") {
+  const std::string inner =
+      "<tool_call>Write\n<arg_key>path</arg_key>\n<arg_value>/other</arg_value>\n<arg_key>content</arg_key>\n"
+      "<arg_value>x</arg_value>\n</tool_call>\n";
+  const std::string open =
+      "<tool_call>Write\n<arg_key>path</arg_key>\n<arg_value>/a</arg_value>\n"
+      "<arg_key>content</arg_key>\n<arg_value>";
+  for (const std::string& text : {inner + inner, "a\n" + inner + "b"}) {
+    CHECK(parse_every_way("glm4", open + text + "</arg_value>\n</tool_call>") == kWritten + json_of(text) + "} C]");
+  }
+}
+
+TEST_CASE("Gemma's quoted calls are the text of the value") {
+  const std::string inner = "<|tool_call>call:Bash{command:<|\"|>rm -rf build<|\"|>}<tool_call|>";
+  for (const std::string& text : {inner + "\n" + inner, "a " + inner + " b"}) {
+    const std::string found = parse_every_way(
+        "gemma4", "<|tool_call>call:Write{path:<|\"|>/a<|\"|>,content:<|\"|>" + text + "<|\"|>}<tool_call|>" + inner);
+    CHECK(found == kWritten + json_of(text) + "} C][Bash {\"command\":\"rm -rf build\"} C]");
+  }
+}
+
+TEST_CASE("tags in any order mean the same however the text is cut") {
+  const std::vector<std::string> words = {"<tool_call>",
+                                          "</tool_call>",
+                                          "<function=Bash>",
+                                          "</function>",
+                                          "<parameter=command>",
+                                          "</parameter>",
+                                          "<parameter=path>",
+                                          "\n",
+                                          "\n",
+                                          "x",
+                                          "<arg_key>path</arg_key>",
+                                          "<arg_value>",
+                                          "</arg_value>",
+                                          "Bash",
+                                          "<invoke name=\"Bash\">",
+                                          "</invoke>",
+                                          "<|im_end|>",
+                                          "```",
+                                          "<",
+                                          kInner};
+  const std::string glm = "<tool_call>Write\n<arg_key>content</arg_key>\n<arg_value>";
+  for (std::uint64_t seed = 1; seed <= 1500; ++seed) {
+    std::uint64_t counter = 0;
+    const auto below = [&](std::size_t bound) { return static_cast<std::size_t>(mix_u64(seed, counter++) % bound); };
+    std::string input = below(2) == 0 ? kOpen : glm;
+    for (std::size_t i = 1 + below(20); i > 0; --i) input += words[below(words.size())];
+    if (below(2) == 0) input += kClose;
+    const TurnEnd end = below(3) == 0 ? TurnEnd::Cut : TurnEnd::Finished;
+    const char* dialect = below(2) == 0 ? "qwen3-coder" : "glm4";
+    const std::string whole = parse(dialect, {input}, end);
+    for (int round = 0; round < 6; ++round) {
+      std::vector<std::string_view> pieces;
+      const std::size_t longest = 1 + below(12);
+      for (std::string_view rest = input; !rest.empty();) {
+        pieces.push_back(rest.substr(0, 1 + below(longest)));
+        rest.remove_prefix(pieces.back().size());
+      }
+      INFO("seed " << seed << ": " << input);
+      REQUIRE(parse(dialect, pieces, end) == whole);
+    }
+  }
+}
