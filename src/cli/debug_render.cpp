@@ -2,6 +2,7 @@
 // served request: wire, canonicalizer, renderer. With --raw the template gets exactly the variables it is given.
 #include <CLI/CLI.hpp>
 #include <array>
+#include <cstdio>
 #include <format>
 #include <memory>
 #include <utility>
@@ -105,6 +106,12 @@ Result<TracedPrompt> render_request(const std::string& input, const RenderOption
   TRY_ASSIGN(wire::MessagesRequest request, wire::decode_count_tokens(input));
   TRY_ASSIGN(const DebugModel debug_model, open_debug_model(options.model));
   TRY_ASSIGN(const server::PromptSettings settings, prompt_settings(options.rules_off, options.tools_first));
+  if (debug_model.hello.chat_template.empty()) {
+    std::fputs(options.model.model.empty()
+                   ? "hearth: neither --model nor --template is given: this is the plain ChatML template\n"
+                   : "hearth: the model has no chat template: this is the plain ChatML template\n",
+               stderr);
+  }
   // A server goes on with a plain template; who looks at this one wants to hear what is wrong with it.
   if (!options.model.template_file.empty()) {
     TRY(chat::check_template({.text = debug_model.hello.chat_template,

@@ -55,6 +55,13 @@ test('debug render: a template that refuses, is broken or runs wild ends with it
   equal(debug(['render', '--template', path.join(folder, 'none.jinja')], '{}').status, 1);
 });
 
+test('debug render without a model and a template says which template it takes', () => {
+  const done = debug(['render'], body());
+  equal([done.status, done.err], [0, 'hearth: neither --model nor --template is given: this is the plain ChatML template\n']);
+  assert(done.out.startsWith('<|im_start|>system\nBe brief.<|im_end|>\n'), done.out);
+  equal(debug(['render', '--template', template(turns)], body()).err, '', 'nothing to say of one that is named');
+}, { slots: 0 });
+
 test('debug render shows who wrote each byte', () => {
   const { runs, text } = JSON.parse(raw(turns, { messages, bos_token: '<s>' }, '--provenance=json').out);
   const bytes = Buffer.from(text);
