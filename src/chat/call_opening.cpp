@@ -12,6 +12,10 @@ constexpr std::string_view kWhiteSpace = " \t\n\r";
 // "```tool_code" and the like.
 constexpr std::size_t kFenceLineBytesMax = 24;
 constexpr std::size_t kFenceBytes = 3;
+// Openings behind each other; a model means one or two. All of them are read again for each piece of the text.
+constexpr int kMarkersMax = 16;
+// Braces too many behind a call, with the white space between them.
+constexpr std::size_t kBracesBytesMax = 256;
 
 bool is_name_byte(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
@@ -29,6 +33,7 @@ class OpeningReader {
     line_start_ = line_start == LineStart::Yes;
     if (line_start_ && text_.starts_with('`') && !read_outer_fence()) return opening_;
     if (!read_markers()) return opening_;
+    if (markers_ > kMarkersMax) return no();
     if (at_ == text_.size()) return more();
     return read_body();
   }
@@ -67,7 +72,7 @@ class OpeningReader {
         more();
         return false;
       }
-      if (marker.match != Match::Yes) return true;
+      if (marker.match != Match::Yes || ++markers_ > kMarkersMax) return true;
       opening_.announced = Announced::Yes;
       if (marker.kind == MarkerKind::ControlToken) opening_.kind = MarkerKind::ControlToken;
       at_ = blank_at(text_, at_ + marker.bytes);
@@ -162,6 +167,7 @@ class OpeningReader {
   const TextEnd end_;
   const CallContext& context_;
   std::size_t at_ = 0;
+  int markers_ = 0;
   bool line_start_ = false;
   CallOpening opening_;
 };
@@ -220,6 +226,7 @@ BehindCall skip_behind_call(std::string_view text, TextEnd end, CallOpening& ope
     if (c == '}') {
       // A brace too many, when nothing but closers stand behind it.
       const std::size_t behind = std::min(rest.size(), rest.find_first_not_of("} \t\r\n"));
+      if (behind > kBracesBytesMax) return BehindCall::Other;
       if (behind == rest.size() && end == TextEnd::Later) return BehindCall::Wait;
       const bool list_ends = behind < rest.size() && opening.list && (rest[behind] == ']' || rest[behind] == ',');
       const Match closes = behind == rest.size() || list_ends ? Match::Yes : call_closer_at(rest.substr(behind)).match;

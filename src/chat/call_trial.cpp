@@ -24,10 +24,13 @@ CallTrial::CallTrial(Place place, CallOpening opening, std::string_view think_cl
 CallTrial::Verdict CallTrial::look(std::string_view text, TextEnd end, TurnEnd turn) {
   for (;;) {
     if (scanner_ == nullptr) return look_behind(text, end, turn);
-    const std::string_view fresh = text.substr(at_);
-    at_ = text.size();
-    if (!fresh.empty()) scanner_->push(fresh, events_);
     CallState state = scanner_->state();
+    while (at_ < text.size() && state != CallState::Rejected && state != CallState::Ended) {
+      const std::string_view fresh = text.substr(at_, kCallPieceBytes);
+      at_ += fresh.size();
+      scanner_->push(fresh, events_);
+      state = scanner_->state();
+    }
     if (end == TextEnd::Here && state != CallState::Rejected && state != CallState::Ended) {
       scanner_->finish(turn, events_);
       state = scanner_->state();

@@ -63,10 +63,13 @@ bool StreamParser::State::begin_call(const CallOpening& opening, std::size_t bla
 }
 
 bool StreamParser::State::step_call() {
-  const std::string_view fresh = rest().substr(call_opening_bytes_ + call_scanned_bytes_);
-  call_scanned_bytes_ += fresh.size();
   const bool was_undecided = scanner_->state() == CallState::Undecided;
-  if (!fresh.empty()) scanner_->push(fresh, events_);
+  while (scanner_->state() != CallState::Rejected && scanner_->state() != CallState::Ended) {
+    const std::string_view fresh = rest().substr(call_opening_bytes_ + call_scanned_bytes_, kCallPieceBytes);
+    if (fresh.empty()) break;
+    call_scanned_bytes_ += fresh.size();
+    scanner_->push(fresh, events_);
+  }
   if (last_ && scanner_->state() == CallState::Undecided) {
     scanner_->finish(turn_, events_);
     if (scanner_->state() == CallState::Rejected && turn_ == TurnEnd::Cut && call_was_meant()) {
@@ -86,8 +89,13 @@ bool StreamParser::State::step_call() {
     if (last_) scanner_->finish(turn_, events_);
     if (scanner_->state() != CallState::Ended) return false;
   }
-  buffer_ = scanner_->take_rest();  // the scanner may have held back more than this buffer still has
-  consumed_ = 0;
+  if (const std::string behind = scanner_->take_rest(); behind.size() <= consumed_) {
+    consumed_ -= behind.size();
+  } else {
+    // The scanner has held back more than this buffer still has.
+    buffer_.replace(0, consumed_, behind);
+    consumed_ = 0;
+  }
   scanner_.reset();
   end_calls(At::AfterCall);
   return true;

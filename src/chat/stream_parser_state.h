@@ -32,7 +32,12 @@ class StreamParser::State {
       if (text.front() != begun.front() && !options_.thinking_opened) buffer_ = begun;
       injected_ = buffer_.size();
     }
+    // White space behind white space decides nothing that the next word would not, and all that is held back is looked at
+    // again for each piece.
+    const bool decides = buffer_.empty() || white_space_prefix(text) < text.size() ||
+                         without_trailing_white_space(std::string_view(buffer_).substr(buffer_.size() - 1)) != 0;
     buffer_ += text;
+    if (!decides) return {};
     return run();
   }
   std::vector<StreamEvent> finish(TurnEnd turn) {

@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -395,4 +396,20 @@ TEST_CASE("a call that the prompt has begun is read on from there") {
   notation.add(parser.push(" {\"path\": \"/a\"}}\n</tool_call>"));
   notation.add(parser.finish());
   CHECK(notation.text() == "C(Read {\"path\": \"/a\"})");
+}
+
+TEST_CASE("texts of one thing repeated are read in linear time, and the same in pieces as whole") {
+  const auto repeated = [](std::string_view front, std::string_view one, int count) {
+    std::string text(front);
+    for (int i = 0; i < count; ++i) text += one;
+    return text;
+  };
+  const auto begin = std::chrono::steady_clock::now();
+  const std::string call = "<tool_call>{\"name\": \"Read\", \"arguments\": {}}";
+  for (const std::string& input : {repeated("", "<tool_call>\n", 10'000), repeated("a", " \n", 60'000),
+                                   repeated("<tool_call>", " \n", 60'000), repeated(call, "}", 60'000)}) {
+    const std::string whole = parse(input, Opened::No, TurnEnd::Finished, std::vector<bool>(input.size() + 1, false));
+    CHECK(parse(input, Opened::No, TurnEnd::Finished, std::vector<bool>(input.size() + 1, true)) == whole);
+  }
+  CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(3));
 }

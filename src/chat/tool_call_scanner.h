@@ -19,6 +19,9 @@ namespace hearth::chat {
 // Above any tool call seen; a model that never ends one must not fill the memory.
 inline constexpr std::size_t kCallBytesMax = 16U << 20;
 
+// A scanner is given so much of a long text at once: what it does not need it gives back, and that is copied.
+inline constexpr std::size_t kCallPieceBytes = 1024;
+
 enum class CallState {
   Undecided,  // may still turn out to be mere text
   Streaming,  // the call has begun; it will end, whole or not
