@@ -15,10 +15,10 @@ using engine::Token;
 
 // State that comes back from RAM, block by block.
 struct Import {
-  Match match;             // pinned until the import ends
-  std::vector<Token> tokens;        // what the line holds at its end
-  std::uint32_t arrived = 0;        // tokens whose cells are there
-  std::size_t next_block = 0;       // into match.blocks
+  Match match;                 // pinned until the import ends
+  std::vector<Token> tokens;   // what the line holds at its end
+  std::uint32_t arrived = 0;   // tokens whose cells are there
+  std::size_t next_block = 0;  // into match.blocks
 };
 
 struct Line {
@@ -60,10 +60,9 @@ struct Start {
   Way way = Way::Nothing;
   std::optional<Sequence> live;
   std::uint32_t live_tokens = 0;
-  Match ram;  // what RAM knows of the prompt; used with Import
+  Match ram;                  // what RAM knows of the prompt; used with Import
   std::uint32_t tokens = 0;   // known in the end
   std::uint32_t longest = 0;  // known in any tier, usable or not
 };
-
 
 }  // namespace hearth::cache

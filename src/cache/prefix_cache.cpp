@@ -26,8 +26,10 @@ const Root& PrefixCache::root_of(const std::string& salt) const {
   const auto known = roots_.find(salt);
   if (known != roots_.end()) return known->second;
   const engine::EngineInfo& info = engine_.info();
-  const RootPart parts[] = {
-      {"model", info.name}, {"architecture", info.architecture}, {"kv_types", info.kv_types}, {"backend", info.backend}};
+  const RootPart parts[] = {{"model", info.name},
+                            {"architecture", info.architecture},
+                            {"kv_types", info.kv_types},
+                            {"backend", info.backend}};
   return roots_.emplace(salt, make_root(parts, salt)).first->second;
 }
 
@@ -187,8 +189,7 @@ std::uint32_t PrefixCache::length(Sequence sequence) const {
 }
 
 std::uint32_t PrefixCache::running_count() const {
-  return static_cast<std::uint32_t>(
-      std::ranges::count(lines_, Line::State::Running, &Line::state));
+  return static_cast<std::uint32_t>(std::ranges::count(lines_, Line::State::Running, &Line::state));
 }
 
 std::map<std::string, std::uint64_t> PrefixCache::counters() const {

@@ -89,7 +89,6 @@ class PrefixCache {
   void check_invariants() const;
 
  private:
-
   // prefix_match.cpp: where a prompt begins
   [[nodiscard]] const Root& root_of(const std::string& salt) const;
   [[nodiscard]] std::uint32_t wanted_max(const Root& root, std::span<const Token> prompt) const;
@@ -123,9 +122,9 @@ class PrefixCache {
   const Clock& clock_;
   const CacheLimits limits_;
   const bool keeps_anchors_;
-  const bool can_move_;           // whether states can leave the pool at all
-  const std::uint32_t unit_;      // exact mode: only whole units are reused; else 1
-  std::vector<Line> lines_;       // one per sequence
+  const bool can_move_;       // whether states can leave the pool at all
+  const std::uint32_t unit_;  // exact mode: only whole units are reused; else 1
+  std::vector<Line> lines_;   // one per sequence
   mutable std::map<std::string, Root> roots_;
   RamTier ram_;
   std::optional<Sequence> demoted_;  // the idle line that is on its way to RAM

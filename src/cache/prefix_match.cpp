@@ -98,9 +98,8 @@ std::uint32_t PrefixCache::usable_tokens(const std::string& salt, std::span<cons
 }
 
 const KeptLogits* PrefixCache::find_logits(const Root& root, std::span<const Token> prompt) const {
-  const auto kept = std::ranges::find_if(logits_, [&](const KeptLogits& one) {
-    return one.root == &root && std::ranges::equal(one.prompt, prompt);
-  });
+  const auto kept = std::ranges::find_if(
+      logits_, [&](const KeptLogits& one) { return one.root == &root && std::ranges::equal(one.prompt, prompt); });
   return kept == logits_.end() ? nullptr : &*kept;
 }
 

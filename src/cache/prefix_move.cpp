@@ -23,9 +23,8 @@ bool PrefixCache::begin_import(Sequence target, const Start& start, std::span<co
   begun.in_ram = 0;
   begun.tokens.clear();
   begun.exact_tokens = 0;
-  begun.import = Import{.match = start.ram,
-                        .tokens = {prompt.begin(), prompt.begin() + start.tokens},
-                        .arrived = start.live_tokens};
+  begun.import = Import{
+      .match = start.ram, .tokens = {prompt.begin(), prompt.begin() + start.tokens}, .arrived = start.live_tokens};
   ram_.pin(begun.import->match);
   return true;
 }

@@ -86,7 +86,8 @@ Result<void> set_bytes(std::optional<std::uint64_t>& to, std::string_view flag, 
   std::uint64_t value = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
   if (error != std::errc{} || end != digits.data() + digits.size() || value > kBytesMax / factor)
-    return fail(ErrorKind::InvalidInput, std::format("{} takes a size as 8G, 512M or 0, or auto, not \"{}\"", flag, text));
+    return fail(ErrorKind::InvalidInput,
+                std::format("{} takes a size as 8G, 512M or 0, or auto, not \"{}\"", flag, text));
   to = value * factor;
   return {};
 }

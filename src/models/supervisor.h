@@ -108,7 +108,7 @@ class Supervisor final : public EngineProcess {
 
   // Guarded by mutex_.
   mutable std::mutex mutex_;
-  std::condition_variable changed_;  // for launch(), stop() and the send thread
+  std::condition_variable changed_;                // for launch(), stop() and the send thread
   std::optional<link::CacheBudget> cache_budget_;  // the operator's, for this engine and the next
   EngineState state_ = EngineState::Loading;
   std::shared_ptr<const link::Hello> hello_;

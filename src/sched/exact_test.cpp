@@ -70,8 +70,7 @@ class ExactLoop {
                                   [this](const link::EngineMessage& message) { hear(message); });
   }
   void submit(link::JobId id, const Prompt& prompt) {
-    link::Job job{
-        .id = id, .prompt = prompt.tokens, .boundaries = prompt.boundaries, .tokens_max = kAnswerTokens};
+    link::Job job{.id = id, .prompt = prompt.tokens, .boundaries = prompt.boundaries, .tokens_max = kAnswerTokens};
     job.sampling.temperature = 1.0F;  // near ties show in a draw sooner than in a maximum
     job.sampling.seed = 7;
     loop->submit(std::move(job));

@@ -36,9 +36,9 @@ struct JobState {
 
   std::string cache_salt;                    // jobs of different salts share nothing
   std::optional<engine::Sequence> sequence;  // while running
-  bool importing = false;          // its sequence is being filled from RAM; nothing is computed before that ends
-  std::vector<float> first_logits;           // when the whole prompt is known: what follows it
-  std::uint32_t branch_point = 0;  // where earlier prompts branched off; 0 = nowhere
+  bool importing = false;           // its sequence is being filled from RAM; nothing is computed before that ends
+  std::vector<float> first_logits;  // when the whole prompt is known: what follows it
+  std::uint32_t branch_point = 0;   // where earlier prompts branched off; 0 = nowhere
   std::uint32_t computed = 0;
   std::uint32_t cached_tokens = 0;   // of the first placement; what usage says
   bool started = false;              // JobStarted was sent

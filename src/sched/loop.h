@@ -123,7 +123,7 @@ class Loop {
   double prefill_us_per_token_ = 0;  // moving average; 0 = not known yet
   // What the cache may take of the streams' time, earned by decoding (loop_cache.cpp); negative: a slice took more.
   double import_credit_us_ = 0, demote_credit_us_ = 0;
-  std::uint32_t rows_max_;           // of a batch; lowered while a job that is alone finds no room for more
+  std::uint32_t rows_max_;  // of a batch; lowered while a job that is alone finds no room for more
 
   struct Totals {
     std::uint64_t jobs_accepted = 0, jobs_refused = 0, jobs_ended = 0, jobs_failed = 0, jobs_cancelled = 0,

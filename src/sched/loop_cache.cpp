@@ -21,14 +21,16 @@ cache::AnchorKind kind_of_stop(const JobState& job, std::uint32_t position, std:
   if (job.branch_point != 0 && is(job.branch_point)) return cache::AnchorKind::Branch;
   if (!job.boundaries.empty() && is(job.boundaries.back())) return cache::AnchorKind::Suffix;
   // Before the end of the instructions: a place where others may branch off.
-  return !job.boundaries.empty() && position < job.boundaries.front() ? cache::AnchorKind::Branch : cache::AnchorKind::Turn;
+  return !job.boundaries.empty() && position < job.boundaries.front() ? cache::AnchorKind::Branch
+                                                                      : cache::AnchorKind::Turn;
 }
 
 }  // namespace
 
 // A stream is a job whose prompt is complete: somebody sees its tokens come.
 bool Loop::streams_run() const {
-  return std::ranges::any_of(running_, [](const JobPointer& job) { return !job->importing && !job->ended && job->pending() == 1; });
+  return std::ranges::any_of(
+      running_, [](const JobPointer& job) { return !job->importing && !job->ended && job->pending() == 1; });
 }
 
 void Loop::import_slices() {
@@ -62,8 +64,7 @@ void Loop::earn_credit(std::int64_t decode_us) {
 
 void Loop::keep_anchor(const JobState& job) {
   if (!std::ranges::binary_search(job.stops, job.computed)) return;
-  cache_.keep_anchor(*job.sequence,
-                     kind_of_stop(job, job.computed, std::max<std::uint32_t>(info_.prefill_unit, 1)));
+  cache_.keep_anchor(*job.sequence, kind_of_stop(job, job.computed, std::max<std::uint32_t>(info_.prefill_unit, 1)));
 }
 
 }  // namespace hearth::sched

@@ -189,9 +189,8 @@ void Service::hand_over(link::FrontMessage&& message) {
 void Service::tokenize(const engine::Tokenizer& tokenizer, const link::TokenizeRequest& request) {
   link::TokenizeReply reply{.id = request.id};
   for (const link::Segment& segment : request.segments) {
-    const auto& tokens = segment.tokens.empty()
-                             ? segment_tokens_.tokens(tokenizer, segment.text, segment.parse_special)
-                             : segment.tokens;
+    const auto& tokens = segment.tokens.empty() ? segment_tokens_.tokens(tokenizer, segment.text, segment.parse_special)
+                                                : segment.tokens;
     if (!request.count_only) reply.tokens.insert(reply.tokens.end(), tokens.begin(), tokens.end());
     reply.count += static_cast<std::uint32_t>(tokens.size());
     reply.segment_ends.push_back(reply.count);

@@ -130,7 +130,8 @@ TEST_CASE("segments are tokenised one by one and their ends are told") {
   REQUIRE(service.front->send(link::FrontMessage(request)));
   const auto ready = service.next<link::TokenizeReply>();
   CHECK(ready.segment_ends == std::vector<std::uint32_t>{3, 6, 13});
-  CHECK(std::vector<link::Token>(ready.tokens.begin() + 3, ready.tokens.begin() + 6) == std::vector<link::Token>{7, 8, 9});
+  CHECK(std::vector<link::Token>(ready.tokens.begin() + 3, ready.tokens.begin() + 6) ==
+        std::vector<link::Token>{7, 8, 9});
   request.segments[1] = {.text = "", .parse_special = true};
   request.count_only = true;
   REQUIRE(service.front->send(link::FrontMessage(request)));

@@ -35,7 +35,7 @@ class ThoughtBudget {
   link::Thought thought_;
   std::vector<engine::Token> closing_;
   std::optional<engine::Token> opening_;  // where the mark that opens a thought is one token
-  std::size_t closing_taken_ = 0;  // of closing_, while it is being written
+  std::size_t closing_taken_ = 0;         // of closing_, while it is being written
   bool in_thought_ = false;
   std::uint32_t thought_tokens_ = 0;
   std::string tail_;  // the last bytes, enough to see a mark

@@ -17,7 +17,7 @@ enum class CacheSharing { PerKey, All };
 
 struct AccessRules {
   std::string bind_host = "127.0.0.1";
-  std::vector<std::string> api_keys;         // none: no key is asked for; none of them is empty
+  std::vector<std::string> api_keys;  // none: no key is asked for; none of them is empty
   CacheSharing cache_sharing = CacheSharing::PerKey;
   std::vector<std::string> allowed_hosts;    // beside loopback and bind_host, without a port
   std::vector<std::string> allowed_origins;  // whole origins, "https://example.org"; beside loopback ones

@@ -44,8 +44,8 @@ Result<PreparedPrompt> prepare_prompt(const ServedModel& model, chat::Conversati
 
   const auto old_thinking =
       model.rules.on(chat::CanonicalRule::OldThinking) ? chat::OldThinking::Kept : chat::OldThinking::AsTemplate;
-  TRY_ASSIGN(auto rendered, chat::render_remembering(*model.renderer, *model.specials, *model.turns, conversation,
-                                                     old_thinking));
+  TRY_ASSIGN(auto rendered,
+             chat::render_remembering(*model.renderer, *model.specials, *model.turns, conversation, old_thinking));
   chat::Prompt& prompt = rendered.prompt;
   if (rendered.can_remember)
     prepared.turn = {

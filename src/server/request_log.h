@@ -31,8 +31,8 @@ struct RequestRecord {
   std::string request_id;
   std::string method;
   std::string path;
-  std::string model;  // as it was asked for
-  int status = 0;     // 499: the client went away
+  std::string model;       // as it was asked for
+  int status = 0;          // 499: the client went away
   std::string cache_salt;  // whose it was (access.h); not shown
   std::uint64_t body_bytes = 0;
   std::uint64_t message_count = 0;

@@ -122,7 +122,8 @@ void Hall::dispatch(const std::shared_ptr<Call>& call, const Route& route, std::
     case Action::Status: return answer_status(call, models_, log_);
     case Action::Cache:
       if (!is_operator(access_, call->request()))
-        return call->respond_error({ErrorKind::Forbidden, "the cache is everybody's: only the first key may change it"});
+        return call->respond_error(
+            {ErrorKind::Forbidden, "the cache is everybody's: only the first key may change it"});
       return answer_cache_budget(call, models_);
     case Action::Health: return answer_health(call, models_);
     case Action::Hello: return call->respond_json(200, Json::object({{"hello", "hearth"}}));
@@ -141,7 +142,8 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options, const Clock
   return server;
 }
 
-Server::Server(const ServerOptions& options, const Clock& clock) : hall_(options.access, options.keep_alive, clock, options.pdf_program) {}
+Server::Server(const ServerOptions& options, const Clock& clock)
+    : hall_(options.access, options.keep_alive, clock, options.pdf_program) {}
 
 Server::~Server() { stop(); }
 
