@@ -20,6 +20,8 @@ int run_program(int argc, char** argv) {
   app.footer(
       "Examples:\n"
       "  hearth serve --model qwen.gguf               serve a model on http://127.0.0.1:8787\n"
+      "  hearth serve                                 serve the small built-in one\n"
+      "  hearth pull                                  how to get a real model\n"
       "  hearth launch claude                         start Claude Code on the running server\n"
       "  hearth launch claude --print                 print the settings for your own shell\n"
       "`hearth COMMAND --help` lists a command's flags.");
@@ -30,6 +32,7 @@ int run_program(int argc, char** argv) {
   try {
     add_serve(app, chosen);
     add_launch(app, chosen);
+    add_pull(app, chosen);
     add_debug(app, chosen);
     add_version(app, chosen);
     std::vector<std::string> words = with_long_flags({argv + 1, argv + argc});

@@ -22,6 +22,7 @@ namespace hearth::cli {
 namespace {
 
 constexpr const char* kEngineName = "hearth-engine";
+constexpr const char* kBuiltinModel = "hearth-mini.gguf";
 
 Result<std::filesystem::path> own_path() {
   std::error_code error;
@@ -60,6 +61,18 @@ std::string find_pdf_program() {
   if (!self) return "";
   const auto beside = self->parent_path() / "hearth-pdf";
   return ::access(beside.c_str(), X_OK) == 0 ? beside.string() : "";
+}
+
+Result<std::string> find_builtin_model() {
+  if (const char* named = std::getenv("HEARTH_BUILTIN_MODEL"); named && *named) return std::string(named);
+  TRY_ASSIGN(const auto self, own_path());
+  const auto prefix = self.parent_path().parent_path();
+  // build/PRESET/bin/hearth of a checkout is three folders below it.
+  const auto checkout = prefix.parent_path().parent_path();
+  for (const auto& path : {prefix / "share" / "hearth" / kBuiltinModel, checkout / "models" / "mini" / kBuiltinModel}) {
+    if (::access(path.c_str(), R_OK) == 0) return path.string();
+  }
+  return fail(ErrorKind::NotFound, "the built-in model is not installed here; name a model with --model FILE.gguf");
 }
 
 int run_engine(int argc, char** argv) {

@@ -127,9 +127,16 @@ LoadEnd load_until_signal(const ServeOptions& options, const std::string& engine
   return LoadEnd::Failed;
 }
 
+void print_builtin_note() {
+  std::printf(
+      "No --model was given, so the small built-in one answers: it creates, reads, edits, lists and searches files and\n"
+      "runs commands when asked plainly, and nothing else. `hearth pull` tells how to get a real one.\n");
+}
+
 void print_ready(const std::string& url, const ServeOptions& options, const server::ServedModels& served,
                  bool has_key) {
   const auto all = served.all();
+  if (options.builtin_model) print_builtin_note();
   for (const auto& model : all) {
     const auto& hello = *model->hello;
     std::printf("%s: %s, context %u tokens, %u at once, %s\n", model->card.id.c_str(),
@@ -161,9 +168,16 @@ void drain(server::Server& server, StopSignals& signals, std::int64_t limit_s) {
   }
 }
 
-int run_serve(const ServeOptions& options) {
+int run_serve(ServeOptions options) {
   set_log_level(log_level_named(options.log_level));
   const SteadyClock clock;
+
+  if (options.models.empty()) {
+    auto model = find_builtin_model();
+    if (!model) return complain(model.error());
+    options.models.push_back(std::move(*model));
+    options.builtin_model = true;
+  }
 
   // What can be wrong without any model is said before the minutes of loading.
   auto hall_options = server_options(options);
@@ -204,6 +218,7 @@ void add_serve(CLI::App& app, Command& chosen) {
   add_serve_flags(*command, *options);
   command->footer(
       "Examples:\n"
+      "  hearth serve                                          the built-in model, to try things out\n"
       "  hearth serve --model qwen.gguf\n"
       "  hearth serve --model qwen.gguf --ctx 131072 --parallel 4\n"
       "  hearth serve --model big.gguf --model small.gguf      two models; the first answers for unknown names\n"

@@ -3,7 +3,7 @@
 // throws: the test fails and says why.
 //
 // Each launcher resolves to {code, stdout, stderr, work, read(name), home}; `session` of an earlier run goes on with it
-// (same home and work folder): opencode(server, 'again', {session: first}).
+// (same home and work folder): opencode(server, 'again', {session: first}). `before(work)` puts files into the work folder first.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -25,11 +25,12 @@ const bareEnv = (home) => ({ PATH: process.env.PATH, HOME: home, LANG: 'C.UTF-8'
 
 // OpenCode: `opencode run`. `api`: 'anthropic' (POST /v1/messages) or 'openai' (POST /v1/chat/completions).
 // `permission` and other members of its configuration can be given as `config`.
-export async function opencode(server, prompt, { api = 'anthropic', args = [], env = {}, config = {}, limit_s = 110, base, session, context = 200000, output = 16384 } = {}) {
+export async function opencode(server, prompt, { api = 'anthropic', args = [], env = {}, config = {}, limit_s = 110, base, session, before, context = 200000, output = 16384 } = {}) {
   const folder = await npmPackages(`opencode-ai@${opencodeVersion}`);
   const binary = path.join(folder, 'node_modules', `opencode-${process.platform}-${process.arch}`, 'bin', 'opencode');
   assert(existsSync(binary), `no opencode binary for this machine at ${binary}`);
   const { home, work } = await folders(session);
+  before?.(work);
   const settings = {
     provider: {
       local: {
@@ -87,11 +88,12 @@ function runInterrupted(program, args, { env, cwd, limit_s, interrupt_ms }) {
 }
 
 // Claude Code as `claude -p`, with a session to continue: its home stays until the caller is done.
-export async function claudeCode(version, server, prompt, { args = [], env = {}, limit_s = 110, base, session, interrupt_ms, tools = 'Bash,Read,Write,Edit,Agent,Task,ToolSearch' } = {}) {
+export async function claudeCode(version, server, prompt, { args = [], env = {}, limit_s = 110, base, session, before, interrupt_ms, tools = 'Bash,Read,Write,Edit,Agent,Task,ToolSearch' } = {}) {
   const folder = await npmPackages(`@anthropic-ai/claude-code@${version}`);
   const binary = path.join(folder, 'node_modules', '@anthropic-ai', `claude-code-${process.platform}-${process.arch}`, 'claude');
   assert(existsSync(binary), `no claude binary for this machine at ${binary}`);
   const { home, work } = await folders(session);
+  before?.(work);
   if (!session) {
     writeFileSync(path.join(home, '.claude.json'), JSON.stringify({
       hasCompletedOnboarding: true, theme: 'dark', projects: { [work]: { hasTrustDialogAccepted: true, hasCompletedProjectOnboarding: true } },

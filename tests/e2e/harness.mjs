@@ -44,11 +44,11 @@ export function fakeModel(script) {
   return `fake:${file}`;
 }
 
-// Starts `hearth serve` and waits until it says it is healthy. stop() must be awaited; it returns the exit code.
+// Starts `hearth serve` (model null: the built-in one) and waits until it says it is healthy. stop() must be awaited; it returns the exit code.
 export async function serve(model, { args = [], env = {}, limit_s = 60 } = {}) {
   const port = await freePort();
   const home = scratch('server');
-  const child = spawn(hearth, ['serve', '--model', model, '--port', String(port), ...args], {
+  const child = spawn(hearth, ['serve', ...(model === null ? [] : ['--model', model]), '--port', String(port), ...args], {
     env: { PATH: process.env.PATH, HOME: os.homedir(), HEARTH_FAKE_STATE: path.join(home, 'state'), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -1,0 +1,143 @@
+"""The network: a small transformer with a sliding window in every layer, tensor for tensor what libllama runs as "gemma3".
+
+Of each head's 64 dimensions the first 16 turn with the position (RoPE), the rest match content at any distance. The first two
+layers begin as what copying needs: layer 0 looks one, two and three tokens back, layer 1 finds where the last three
+tokens stood before and points at what followed. Random weights find that too, after a few hundred times more text.
+"""
+import math
+
+import torch
+import torch.nn.functional as F
+
+from tokenizer import SIZE
+
+
+class Shape:
+    vocabulary = SIZE
+    width = 256
+    layers = 5
+    heads = 4
+    head_width = 64
+    rotary = 16
+    feed_forward = 704
+    window = 768
+    rope_base = 10000.0
+    epsilon = 1e-6
+
+
+def norm(x, weight):
+    return F.rms_norm(x, (x.shape[-1],), weight.to(x.dtype), Shape.epsilon)
+
+
+def rope_tables(positions):
+    """positions: (batch, length) or (length,); the tables have a dimension for the heads."""
+    half = Shape.rotary // 2
+    rates = Shape.rope_base ** (-torch.arange(half, dtype=torch.float64) / half)
+    angles = positions.double()[..., None, :, None] * rates
+    return angles.cos().float(), angles.sin().float()
+
+
+def causal_mask(length):
+    far = torch.ones(length, length, dtype=torch.bool).tril().logical_not()
+    if length > Shape.window:
+        far |= torch.ones(length, length, dtype=torch.bool).tril(-Shape.window)
+    return torch.zeros(length, length).masked_fill(far, -30000.0)
+
+
+def rotate(x, cos, sin):
+    half = Shape.rotary // 2
+    a, b, rest = x[..., :half], x[..., half:2 * half], x[..., 2 * half:]
+    return torch.cat([a * cos - b * sin, a * sin + b * cos, rest], -1)
+
+
+class Layer(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        d, h, f = Shape.width, Shape.heads * Shape.head_width, Shape.feed_forward
+        weight = lambda *size: torch.nn.Parameter(torch.randn(*size) * size[-1] ** -0.5)
+        one = lambda n, value=1.0: torch.nn.Parameter(torch.full((n,), value))
+        self.q, self.k, self.v, self.o = weight(h, d), weight(h, d), weight(h, d), weight(d, h)
+        self.gate, self.up, self.down = weight(f, d), weight(f, d), weight(d, f)
+        self.attn_norm, self.attn_post, self.ffn_norm, self.ffn_post = one(d), one(d, 0.5), one(d), one(d, 0.25)
+        self.q_norm, self.k_norm = one(Shape.head_width), one(Shape.head_width)
+
+    def forward(self, x, cos, sin, mask):
+        batch, length, _ = x.shape
+        y = norm(x, self.attn_norm)
+        split = lambda w: F.linear(y, w.to(y.dtype)).view(batch, length, Shape.heads, Shape.head_width).transpose(1, 2)
+        q = rotate(norm(split(self.q), self.q_norm), cos, sin)
+        k = rotate(norm(split(self.k), self.k_norm), cos, sin)
+        scores = (q @ k.transpose(-1, -2)) * Shape.head_width ** -0.5 + mask
+        y = (scores.softmax(-1) @ split(self.v)).transpose(1, 2).reshape(batch, length, -1)
+        x = x + norm(F.linear(y, self.o.to(y.dtype)), self.attn_post)
+        y = norm(x, self.ffn_norm)
+        y = F.gelu(F.linear(y, self.gate.to(y.dtype)), approximate="tanh") * F.linear(y, self.up.to(y.dtype))
+        return x + norm(F.linear(y, self.down.to(y.dtype)), self.ffn_post)
+
+
+class Model(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embedding = torch.nn.Parameter(torch.randn(Shape.vocabulary, Shape.width) * Shape.width ** -0.5)
+        self.blocks = torch.nn.ModuleList(Layer() for _ in range(Shape.layers))
+        self.final = torch.nn.Parameter(torch.full((Shape.width,), 1.0))
+        with torch.no_grad():
+            self.begin_as_copier()
+
+    def forward(self, tokens, positions=None, mask=None, wanted=None, dtype=torch.float32):
+        """Logits at the flat indices `wanted` of tokens, or at all. positions and mask: of a plain line unless given."""
+        length = tokens.shape[1]
+        x = (F.embedding(tokens, self.embedding) * math.sqrt(Shape.width)).to(dtype)
+        cos, sin = (t.to(dtype) for t in rope_tables(torch.arange(length) if positions is None else positions))
+        mask = (causal_mask(length) if mask is None else mask).to(dtype)
+        for block in self.blocks:
+            x = block(x, cos, sin, mask)
+        x = x.reshape(-1, Shape.width)
+        if wanted is not None:
+            x = x[wanted]
+        return F.linear(norm(x, self.final), self.embedding.to(dtype)).float()
+
+    def begin_as_copier(self):
+        """Dimensions of the stream: 0 is one and the same for every token, [1, 160) say which token, [160, 256) are empty:
+        32 for each of the three tokens before."""
+        e, w = self.embedding, Shape.head_width
+        e[:, 160:] = 0
+        e[:, 0] = 2.5 / math.sqrt(Shape.width)
+        first, second = self.blocks[0], self.blocks[1]
+        half = Shape.rotary // 2
+        for back in (1, 2, 3):  # layer 0, head back-1: key and query are constant; the query is turned `back` steps
+            rows = slice((back - 1) * w, back * w)
+            for matrix in (first.q, first.k, first.v):
+                matrix[rows] = 0
+            strength = torch.tensor([1.0, 0.9, 0.8, 0.5, 0.2, 0.1, 0.0, 0.0])
+            rates = Shape.rope_base ** (-torch.arange(half, dtype=torch.float64) / half)
+            first.k[rows, 0][:half] = strength
+            turned = (-back * rates).float()
+            first.q[rows, 0][:half] = strength * turned.cos()
+            first.q[rows, 0][half:2 * half] = strength * turned.sin()
+            for i in range(32):  # the token's dimensions 1..32 go to the empty ones
+                first.v[(back - 1) * w + i, 1 + i] = 1
+            first.o[:, rows] = 0
+            for i in range(32):
+                first.o[160 + 32 * (back - 1) + i, (back - 1) * w + i] = 1
+        first.o[:, 3 * w:] *= 0.1
+        first.q_norm.fill_(2.5)
+        first.k_norm.fill_(2.5)
+        first.attn_post.fill_(1.0)
+        for head in range(3):  # layer 1: keys are the three tokens before; the query is this one and the two before
+            rows = slice(head * w, (head + 1) * w)
+            for matrix in (second.q, second.k, second.v):
+                matrix[rows] = 0
+            second.o[:, rows] = 0
+            for i in range(16):
+                for step in range(3):
+                    at = head * w + 16 + 16 * step + i
+                    second.k[at, 160 + 32 * step + i] = 1
+                    second.q[at, 1 + i if step == 0 else 160 + 32 * (step - 1) + i] = 1
+            for i in range(53):  # what stood there is what comes now
+                second.v[head * w + i, 1 + 53 * head + i] = 1
+                second.o[1 + 53 * head + i, head * w + i] = 1
+        second.o[:, 3 * w:] *= 0.1
+        second.q_norm.fill_(1.6)
+        second.k_norm.fill_(1.6)
+        second.attn_post.fill_(2.0)

@@ -1,0 +1,254 @@
+"""Instructions in many phrasings, the call each step needs, and the short sentences said afterwards."""
+import json
+
+RUNNERS = {"py": ["python3 {p}", "python3 {p}", "python {p}"], "js": ["node {p}"], "sh": ["bash {p}", "sh {p}"], "rb": ["ruby {p}"]}
+
+
+def quoted(source, text, bare=0.0):
+    """`text` as a person marks it; bare: how often with no marks at all."""
+    if "\n" in text:
+        return f"```\n{text}\n```" if source.chance(0.7) else f"\n{text}\n"
+    if source.chance(bare):
+        return text
+    marks = [m for m in ["''", '""', "``", "``", "“”"] if m[0] not in text and m[1] not in text]
+    if not marks:
+        return text
+    mark = source.pick(marks)
+    return mark[0] + text + mark[1]
+
+
+class Step:
+    """One piece of work: what is asked, which kind of tool does it, and with which values (role -> text)."""
+
+    def __init__(self, kind, values, text, what):
+        self.kind = kind
+        self.values = values
+        self.text = text    # the instruction, no full stop
+        self.what = what    # "create notes.txt": for plans and explanations
+
+
+CREATE = ["create {f} {p} with {c}", "create {f} {p} with the content {c}", "create {f} {p} containing {c}", "write {c} to {p}",
+          "write {c} into {f} {p}", "make {f} {p} that contains {c}", "save {c} as {p}", "put {c} in {p}", "add {f} {p} with the text {c}",
+          "create {p} and put {c} in it", "in {f} {p} write {c}", "store the text {c} in {p}", "write {f} {p} with the text {c}",
+          "new file {p}: {c}", "create {p} with {c} in it", "create {p} with content {c}", "make {p} and write {c} to it", "save the text {c} to {p}",
+          "create {f} {p} with exactly this content: {c}", "generate {p} holding {c}", "set up {f} {p} with {c} inside",
+          "write the following to {p}: {c}", "create {f} {p}. Its content should be {c}", "create {f} named {p} which says {c}",
+          "I need {f} {p} with {c} in it", "create {p} whose only line is {c}", "put the line {c} into a new file {p}",
+          "{p} should be created and contain {c}", "make me {f} {p} that says {c}", "create {f} at {p} with the following content: {c}",
+          "write a file {p} that holds {c}", "produce {f} {p} with contents {c}"]
+CREATE_FILE = ["a file", "a file called", "a file named", "the file", "a new file", "a new file called", "", "a text file", "file", "a file with the name"]
+READ = ["read {p}", "read {f} {p}", "show me {p}", "show {f} {p}", "what is in {p}", "what's in {p}", "print {p}", "show the contents of {p}",
+        "tell me what {p} says", "open {p} and tell me what is in it", "what does {p} contain", "display {p}", "what does {f} {p} say",
+        "let me see {p}", "read {p} and tell me what it says", "give me the content of {p}", "view {p}", "look at {p}", "please read {p} for me",
+        "I want to see what is in {p}", "check what {p} contains", "read the contents of {f} {p}", "what does it say in {p}", "output the text of {p}"]
+EDIT = ["replace {o} with {n} in {p}", "in {p}, replace {o} with {n}", "change {o} to {n} in {p}", "in {p} change {o} to {n}", "edit {p}: replace {o} with {n}",
+        "edit {p} and change {o} to {n}", "in {f} {p}, change {o} into {n}", "update {p}: {o} should become {n}", "rename {o} to {n} in {p}",
+        "swap {o} for {n} in {p}", "{p} says {o}, change it to {n}", "modify {p} so that {o} becomes {n}", "edit {f} {p}, replacing {o} by {n}",
+        "fix {p}: {o} must be {n}", "substitute {n} for {o} in {p}", "change the text {o} in {p} to {n}", "in {p} turn {o} into {n}",
+        "edit {p} so it says {n} instead of {o}", "update {o} to {n} in {f} {p}", "replace the string {o} by {n} in {f} {p}", "in {p}, {o} is wrong, it should be {n}",
+        "open {p} and replace {o} with {n}", "make {o} read {n} in {p}"]
+RUN = ["run {m}", "run the command {m}", "execute {m}", "please run {m}", "run {m} and tell me what it prints", "run {m} and show me the output", "what does {m} print",
+       "run this command: {m}", "use the shell to run {m}", "execute the command {m}", "run {m} in the terminal", "what is the output of {m}",
+       "start {m}", "can you run {m}", "in a shell, run {m}", "run the shell command {m}", "launch {m} and report the output", "try {m}", "do a {m}",
+       "invoke {m} for me"]
+LIST = ["list the files in {d}", "list {d}", "what files are in {d}", "show me the files in {d}", "what is in the folder {d}", "list the directory {d}", "show the contents of the directory {d}",
+        "list all files in the folder {d}", "which files does {d} have", "show the folder {d}", "list everything in {d}", "what does the directory {d} hold",
+        "give me a listing of {d}", "tell me which files are in {d}", "look into the folder {d} and list its files"]
+LIST_HERE = ["list the files", "list the files here", "what files are here", "list the current directory", "show me the files in this folder", "which files are in the current directory",
+             "list all files in the working directory", "what is in this directory"]
+SEARCH = ["search for {x}", "find all occurrences of {x}", "search the code for {x}", "grep for {x}", "which files contain {x}", "look for {x} in the files", "find the text {x}",
+          "search for {x} in the project", "find where {x} is used", "where does {x} appear", "search all files for {x}", "find every line with {x}", "look for the word {x}",
+          "which files mention {x}", "find {x} in the code"]
+FIND = ["find all {g} files", "find files named {g}", "find files matching {g}", "which files match {g}", "list all files that match {g}", "find every file whose name matches {g}",
+        "search for files named {g}", "locate {g}", "find the files {g}", "give me all files like {g}", "are there files matching {g}", "show all {g} files"]
+POLITE = ["", "", "", "", "", "", "please ", "can you ", "could you ", "now ", "ok, ", "hi, ", "would you ", "I want you to ", "I'd like you to ", "go ahead and ", "hey, please ", "next, "]
+THANKS = ["", "", "", "", "", "", "", " please", " for me", ", thanks", ", please"]
+JOINS = [", then ", ", then ", " and then ", " and ", ". Then ", "; then ", ". After that, ", ", and then ", ". Next, ", ". Afterwards ", ", after that ", ". When that is done, "]
+LASTS = [". Finally, ", ", and finally ", ", then ", " and then ", ". Last, ", ". At the end, "]
+
+
+def make_step(source, kind, final=True):
+    """A step of this kind. final: its text may end with a value that has no marks."""
+    bare = 0.3 if final else 0.0
+    if kind == "create":
+        path = source.path()
+        content = source.content(path)
+        if not final and "\n" in content:
+            content = source.phrase(1, 4)
+        phrase = source.pick(source.split(CREATE))
+        ends = phrase.endswith("{c}")
+        if "\n" in content and not ends:
+            content = source.phrase()
+        text = phrase.format(f=source.pick(CREATE_FILE), p=quoted(source, path, 0.75), c=quoted(source, content, bare if ends else 0.1))
+        return Step(kind, {"path": path, "content": content}, text.replace("  ", " ") if "  " not in content else text, f"create {path}")
+    if kind == "read":
+        path = source.path()
+        text = source.pick(source.split(READ)).format(f=source.pick(["the file", "file", "the text file", ""]), p=quoted(source, path, 0.75))
+        return Step(kind, {"path": path}, text.replace("  ", " "), f"read {path}")
+    if kind == "edit":
+        path, old = source.path(), source.snippet()
+        new = source.changed(old)
+        text = source.pick(source.split(EDIT)).format(f=source.pick(["the file", "file", ""]), p=quoted(source, path, 0.75), o=quoted(source, old, 0.2 if " " not in old else 0.05),
+                                                      n=quoted(source, new, 0.2 if " " not in new else 0.05))
+        return Step(kind, {"path": path, "old": old, "new": new}, text.replace("  ", " ") if "  " not in old + new else text, f"edit {path}")
+    if kind == "run":
+        command = source.command()
+        phrase = source.pick(source.split(RUN))
+        text = phrase.format(m=quoted(source, command, 0.35 if phrase.endswith("{m}") and final else 0.1))
+        return Step(kind, {"command": command}, text, f"run {command}")
+    if kind == "list":
+        if source.chance(0.25):
+            return Step(kind, {"folder": "."}, source.pick(source.split(LIST_HERE)), "list .")
+        folder = source.folder()
+        return Step(kind, {"folder": folder}, source.pick(source.split(LIST)).format(d=quoted(source, folder, 0.75)), f"list {folder}")
+    if kind == "search":
+        pattern = source.pick([source.word, source.word, source.stem, lambda: source.phrase(1, 3), lambda: source.pick(["TODO", "FIXME", "main", "import"])])()
+        return Step(kind, {"pattern": pattern}, source.pick(source.split(SEARCH)).format(x=quoted(source, pattern, 0.45 if " " not in pattern else 0.05)), f"search {pattern}")
+    glob = source.pick([lambda: "*." + source.pick(["py", "md", "js", "txt", "json", "cpp", "log", "css"]), lambda: f"**/*.{source.pick(['py', 'ts', 'md', 'go'])}", lambda: source.word() + "*",
+                        lambda: f"{source.folder()}/*.{source.pick(['py', 'md', 'txt'])}", source.file_name])()
+    return Step("find", {"glob": glob}, source.pick(source.split(FIND)).format(g=quoted(source, glob, 0.75)), f"find {glob}")
+
+
+RUN_IT = ["run it", "execute it", "run the file", "run that file", "run it and tell me what it prints", "run it and show me the output", "start it", "execute the script", "run the script",
+          "run {p}", "execute {p}", "run {p} and tell me what it prints"]
+READ_IT = ["read it", "read it back", "show it to me", "read the file", "tell me what it says", "print it", "show me its content", "read {p}", "show {p}", "read it again", "read {p} back to me"]
+EDIT_IT = ["replace {o} with {n} in it", "change {o} to {n}", "in it, change {o} to {n}", "edit it: replace {o} with {n}", "replace {o} by {n}", "change {o} in it to {n}", "in {p} replace {o} with {n}",
+           "change {o} to {n} in {p}"]
+
+
+def run_step(source, path):
+    suffix = path.rsplit(".", 1)[-1]
+    command = source.pick(RUNNERS[suffix]).format(p=path)
+    if command.startswith("python ") or command.startswith("sh "):
+        command = RUNNERS[suffix][0].format(p=path)
+    return Step("run", {"command": command}, source.pick(source.split(RUN_IT)).format(p=path), f"run {command}")
+
+
+def make_chain(source, count):
+    """Two or three steps that belong together, and the text that asks for them."""
+    plan = source.pick([["create", "run it"], ["create", "run it"], ["create", "read it"], ["create", "edit it"], ["edit", "read it"], ["read", "edit it"], ["create", "run"], ["edit", "run"],
+                        ["create", "create"], ["run", "read"], ["list", "read"], ["edit", "edit"], ["read", "read"], ["run", "run"], ["create", "list"], ["search", "read"], ["run", "create"]]) if count == 2 else \
+        source.pick([["create", "run it", "read it"], ["create", "edit it", "run it"], ["create", "read it", "run"], ["create", "edit it", "read it"], ["create", "create", "run"],
+                     ["list", "create", "read it"], ["edit", "read it", "run"], ["run", "create", "run it"], ["create", "create", "create"], ["read", "edit it", "read it"], ["create", "run it", "run"]])
+    steps, path, content = [], None, None
+    for i, kind in enumerate(plan):
+        final = i == count - 1
+        if kind == "create":
+            step = make_step(source, "create", final)
+            if i + 1 < count and "run it" in plan[i + 1:]:
+                suffix = source.pick(["py", "py", "py", "js", "sh"])
+                path, content = source.path(suffix), None
+                while content is None or "\n" in content:
+                    content = source.code(suffix)
+                phrase = source.pick(source.split(CREATE))
+                text = phrase.format(f=source.pick(CREATE_FILE), p=quoted(source, path, 0.75), c=quoted(source, content, 0.1)).replace("  ", " ")
+                step = Step("create", {"path": path, "content": content}, text, f"create {path}")
+            path, content = step.values["path"], step.values["content"]
+        elif kind == "run it":
+            step = run_step(source, path)
+        elif kind == "read it":
+            step = Step("read", {"path": path}, source.pick(source.split(READ_IT)).format(p=path), f"read {path}")
+        elif kind == "edit it":
+            pieces = [w for w in (content or "").replace("\n", " ").split(" ") if len(w) > 1 and w.isalnum()]
+            old = source.pick(pieces) if pieces else source.snippet()
+            new = source.changed(old)
+            content = (content or "").replace(old, new)
+            text = source.pick(source.split(EDIT_IT)).format(o=quoted(source, old, 0.15 if " " not in old else 0.0), n=quoted(source, new, 0.15 if " " not in new else 0.0), p=path)
+            step = Step("edit", {"path": path, "old": old, "new": new}, text, f"edit {path}")
+        else:
+            step = make_step(source, kind, final)
+            if "path" in step.values:
+                path, content = step.values["path"], step.values.get("content")
+        steps.append(step)
+    style = source.random.random()
+    if style < 0.12:
+        mark = source.pick(["{}. ", "{}) ", "- ", "* ", "Step {}: "])
+        text = source.pick(["", "Do this:", "Please do these things:", "Tasks:", "Two things:" if count == 2 else "Three things:"])
+        text = (text + "\n" if text else "") + "\n".join(mark.format(i + 1) + step.text for i, step in enumerate(steps))
+        return steps, text
+    text = source.pick(["", "", "", "First ", "first, ", "First, "]) + steps[0].text
+    for i, step in enumerate(steps[1:]):
+        text += source.pick(source.split(LASTS if i == 1 else JOINS)) + step.text
+    return steps, text
+
+
+def dress(source, text):
+    """Politeness, capital letters, full stops: around an instruction whose last character may be part of a value."""
+    question = text.split(" ")[0] in ("what", "what's", "which", "where", "are")
+    lead = source.pick(POLITE) if not question and not text.startswith(("I ", "{", "First", "Do ", "Please", "Tasks", "Two", "Three", "1", "-", "*", "Step")) else ""
+    text = lead + text
+    if source.chance(0.6) and text[0].isalpha() and not text.split(" ")[0].count("."):
+        text = text[0].upper() + text[1:]
+    return text + (source.pick(THANKS) if text[-1] in "'\"`”" else "") + ending(source, text, question)
+
+
+def ending(source, text, question):
+    if text[-1] in "'\"`”":
+        return source.pick(["", ".", "."])
+    if question:
+        return source.pick(["?", "?", ""])
+    return ""
+
+
+def plan(step, number, count, tool):
+    return f"Step {number} of {count}: {step.what}. Use {tool}."
+
+
+def last_words(step, count, got, failed):
+    """What is said after the last step."""
+    shown = "\n".join(line for line in got.split("\n") if line.strip())
+    lines = shown.split("\n")[:4]
+    shown = "\n".join(lines)
+    if failed:
+        return "That did not work: " + lines[0]
+    lead = f"All {count} steps are done. " if count > 1 else ""
+    if step.kind == "create":
+        return lead + f"I created {step.values['path']}."
+    if step.kind == "edit":
+        return lead + f"I changed {step.values['path']}."
+    if not shown:
+        return lead + {"read": f"{step.values.get('path')} is empty.", "run": "The command printed nothing.", "list": "The folder is empty."}.get(step.kind, "Nothing was found.")
+    if step.kind == "read":
+        return lead + f"{step.values['path']} says:\n{shown}"
+    if step.kind == "run":
+        return lead + f"The command printed:\n{shown}"
+    return lead + f"I found:\n{shown}"
+
+
+def result_of(source, step, after):
+    """(text, failed): what a client gives back. after: the step is tried again once the file was read."""
+    kind, path = step.kind, step.values.get("path", "")
+    if kind in ("create", "edit") and not after and source.chance(0.12):
+        return source.pick(["File has not been read yet. Read it first before writing to it.", "Error: you must read the file before you change it.", f"{path} was not read in this session. Read it first.",
+                            "<tool_use_error>File has not been read yet. Read it first before writing to it.</tool_use_error>", f"You must read file {path} before overwriting it. Use the Read tool first"]), "unread"
+    if source.chance(0.07):
+        return source.pick([f"Error: {path or source.word()}: No such file or directory", "Error: permission denied", "Error: the text to replace was not found" if kind == "edit" else "Error: command failed with exit code 1",
+                            f"ENOENT: no such file or directory, open '{path}'", "<tool_use_error>String to replace not found in file.</tool_use_error>" if kind == "edit" else "Error: timed out",
+                            "File does not exist." if kind == "read" else "Error: something went wrong"]), "failed"
+    if kind == "create":
+        return source.pick([f"File created successfully at: {path}", "ok", f"Wrote {len(step.values['content'])} bytes to {path}", "Done.", '{"success": true}', f"Created {path}", "", "Wrote file successfully.",
+                            f"File created successfully at: {path} (file state is current in your context)", f"The file {path} has been updated successfully."]), None
+    if kind == "edit":
+        return source.pick([f"The file {path} has been updated.", "ok", "Edit applied successfully.", f"Replaced 1 occurrence in {path}", '{"replaced": 1}', "Done", f"The file {path} has been updated successfully.",
+                            f"1\t{step.values['new']}"]), None
+    if kind == "read":
+        return read_result(source, source.content(path)), None
+    if kind == "run":
+        return source.pick([lambda: source.phrase(1, 5), lambda: source.number(), lambda: "\n".join(source.phrase(1, 3) for _ in range(source.random.randint(2, 3))), lambda: "",
+                            lambda: "(no output)", lambda: json.dumps({"stdout": source.word(), "exit_code": 0}), lambda: source.path()])(), None
+    if kind in ("list", "find"):
+        return "\n".join(source.path() if kind == "find" else source.file_name() for _ in range(source.random.randint(0, 5))) or source.pick(["", "No files found"]), None
+    word = step.values["pattern"]
+    return "\n".join(f"{source.path()}:{source.number()}:{source.word()} {word}" if source.chance(0.6) else source.path() for _ in range(source.random.randint(0, 3))) or "No matches found", None
+
+
+def read_result(source, content):
+    lines = content.split("\n")
+    kind = source.random.random()
+    if kind < 0.5:
+        return content
+    if kind < 0.75:
+        return "\n".join(f"{i + 1}\t{line}" for i, line in enumerate(lines))
+    if kind < 0.88:
+        return "\n".join(f"{i + 1:6d}→{line}" for i, line in enumerate(lines))
+    return "<file>\n" + "\n".join(f"{i + 1:05d}| {line}" for i, line in enumerate(lines)) + "\n</file>"

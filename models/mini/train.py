@@ -1,0 +1,120 @@
+"""Trains the model from random numbers and a seed. `python3 train.py [--steps N] [--threads N] [--resume]`
+
+Everything is drawn anew from the seed: no sample is seen twice. build/mini/state.pt is written every 100 steps and training
+goes on from it with --resume.
+"""
+import argparse
+import math
+import pathlib
+import random
+import sys
+import time
+
+import torch
+import torch.nn.functional as F
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from dialogues import make_conversation, make_template  # noqa: E402
+from model import Model  # noqa: E402
+from packing import Sequence, batch_of, tree_of  # noqa: E402
+from tokenizer import Tokenizer  # noqa: E402
+from words import Source  # noqa: E402
+
+SEED = 7
+LENGTH_MOST = 1000       # longer trees are left out: they pad whole batches
+TOKENS_A_STEP = 9000
+POOL = 96                # conversations that are sorted by length and cut into batches
+
+
+def batches(tokenizer, start):
+    """Endless (number of the next conversation, sequences) with about TOKENS_A_STEP tokens each."""
+    template, seed = make_template(), start
+    while True:
+        pool = []
+        while len(pool) < POOL:
+            source = Source(random.Random(SEED * 10_000_000 + seed))
+            sequence = Sequence(tree_of(make_conversation(SEED * 10_000_000 + seed, template), tokenizer, source))
+            seed += 1
+            if len(sequence.tokens) <= LENGTH_MOST:
+                pool.append(sequence)
+        pool.sort(key=lambda s: len(s.tokens))
+        cut, at = [], 0
+        while at < len(pool):
+            count = max(1, TOKENS_A_STEP // len(pool[min(at + 8, len(pool) - 1)].tokens))
+            cut.append(pool[at:at + count])
+            at += count
+        random.Random(seed).shuffle(cut)
+        for group in cut:
+            yield seed, group
+
+
+def optimizer_of(model, rate):
+    matrices = [p for n, p in model.named_parameters() if p.dim() == 2 and n != "embedding"]
+    others = [p for n, p in model.named_parameters() if p.dim() != 2 or n == "embedding"]
+    return torch.optim.AdamW([{"params": matrices, "weight_decay": 0.05}, {"params": others, "weight_decay": 0.0}], lr=rate, betas=(0.9, 0.98), fused=True)
+
+
+def rate_at(step, steps, peak):
+    if step < 60:
+        return peak * (step + 1) / 60
+    done = min(1.0, step / steps)
+    return peak * (1.0 if done < 0.45 else 0.02 + 0.98 * (1 - (done - 0.45) / 0.55))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--steps", type=int, default=2600)
+    parser.add_argument("--rate", type=float, default=1.5e-3)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--out", default="build/mini")
+    parser.add_argument("--resume", action="store_true")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(SEED)
+    out = pathlib.Path(options.out)
+    out.mkdir(parents=True, exist_ok=True)
+    model, tokenizer = Model(), Tokenizer()
+    optimizer = optimizer_of(model, options.rate)
+    step, seed, tokens, spent = 0, 0, 0, 0.0
+    if options.resume:
+        state = torch.load(out / "state.pt")
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        step, seed, tokens, spent = state["step"], state["seed"], state["tokens"], state["spent"]
+    kept = {n: p.detach().clone() for n, p in model.named_parameters()}  # a slow average: what is exported
+    if options.resume:
+        kept = state["kept"]
+    last, losses, rights = time.time(), [], []
+    for seed, group in batches(tokenizer, seed):
+        if step >= options.steps:
+            break
+        for part in optimizer.param_groups:
+            part["lr"] = rate_at(step, options.steps, options.rate)
+        line, positions, mask, wanted, targets = batch_of(group, torch.bfloat16)
+        logits = model(line, positions, mask, wanted, torch.bfloat16)
+        loss = F.cross_entropy(logits, targets)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        step += 1
+        with torch.no_grad():
+            for name, parameter in model.named_parameters():
+                kept[name].lerp_(parameter, max(0.01, 1 / (step + 1)))
+        tokens += line.numel()
+        losses.append(loss.item())
+        rights.append((logits.argmax(-1) == targets).float().mean().item())
+        if step % 20 == 0:
+            now = time.time()
+            spent += now - last
+            last = now
+            print(f"step {step} loss {sum(losses) / len(losses):.4f} right {sum(rights) / len(rights):.4f} tokens {tokens / 1e6:.2f}M {tokens / spent:.0f}/s "
+                  f"{spent / 60:.1f} min conversations {seed}", flush=True)
+            losses, rights = [], []
+        if step % 100 == 0 or step == options.steps:
+            torch.save({"model": model.state_dict(), "kept": kept, "optimizer": optimizer.state_dict(), "step": step, "seed": seed, "tokens": tokens, "spent": spent}, out / "state.tmp")
+            (out / "state.tmp").rename(out / "state.pt")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,247 @@
+"""Words, names and contents that instructions are made of. Everything is drawn from a random.Random, so a seed repeats it.
+
+`held` splits every open list in two by a hash of its items: what evaluation uses is never seen in training.
+"""
+import functools
+import hashlib
+import pathlib
+import re
+
+HERE = pathlib.Path(__file__).parent
+
+
+@functools.lru_cache(maxsize=1 << 20)
+def is_held(text, share=0.15):
+    """Whether an item belongs to evaluation alone."""
+    return int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) / 2**32 < share
+
+
+def load_words():
+    """word -> count, from words.txt (this project's own prose and code)."""
+    lines = (HERE / "words.txt").read_text().split("\n")
+    return {line.split("\t")[0]: int(line.split("\t")[1]) for line in lines if line}
+
+
+WORDS = [w for w in load_words() if w.islower() and w.isascii() and 2 < len(w) < 13]
+WORDS_HELD = [w for w in WORDS if is_held(w)]
+WORDS_SEEN = [w for w in WORDS if not is_held(w)]
+STARTS = "b c d f g h k l m n p r s t v w z br cl dr fl gr kr pl st tr sh th qu".split()
+MIDDLES = "a e i o u a e i o ai ea ou oo".split()
+ENDS = "n r s t l m k x nd rt ck st sh p b d g".split()
+NAMES = ("Anna Ben Carla David Elena Frank Grace Hugo Iris Jonas Karin Leo Maria Nils Olga Paul Rosa Simon Tara Victor "
+         "Wanda Yusuf Zoe Amir Bruno Chloe Diego Emma Felix Hana").split()
+CITIES = ("Paris London Berlin Tokyo Madrid Oslo Rome Vienna Lisbon Dublin Cairo Lima Boston Chicago Toronto Sydney Mumbai "
+          "Seoul Athens Prague Warsaw Zurich Geneva Hamburg Munich Kyoto Nairobi Quito Bogota Denver").split()
+SUFFIXES = "txt md py js json yaml csv html css sh toml ini log xml ts go rs c cpp h java rb sql cfg env".split()
+
+
+@functools.lru_cache(maxsize=4096)
+def split_of(items, held):
+    mine = [item for item in items if is_held(str(item)) == held]
+    return mine if len(mine) >= 2 else list(items)
+
+
+class Source:
+    """Draws values. held: only from what training never sees; otherwise only from what it may see."""
+
+    def __init__(self, random, held=False):
+        self.random = random
+        self.held = held
+        self.words = WORDS_HELD if held else WORDS_SEEN
+
+    def pick(self, items):
+        return items[int(self.random.random() * len(items))]
+
+    def split(self, items):
+        """The part of a list that this source may use; all of it where the split leaves too few."""
+        return split_of(tuple(items), self.held)
+
+    def chance(self, share):
+        return self.random.random() < share
+
+    def made_up(self):
+        """A word that no list has."""
+        while True:
+            parts = [self.pick(STARTS) + self.pick(MIDDLES) for _ in range(self.random.randint(1, 2))]
+            word = "".join(parts) + self.pick(ENDS)
+            if is_held(word) == self.held:
+                return word
+
+    def word(self):
+        return self.made_up() if self.chance(0.3) else self.pick(self.words)
+
+    def letters(self):
+        return "".join(self.pick("abcdefghijklmnopqrstuvwxyz0123456789") for _ in range(self.random.randint(3, 7)))
+
+    def number(self):
+        return str(self.random.randint(0, 10 ** self.random.randint(1, 4)))
+
+    def stem(self):
+        kind = self.random.random()
+        if kind < 0.5:
+            return self.word()
+        if kind < 0.62:
+            return self.word() + self.pick("_-") + self.word()
+        if kind < 0.7:
+            return self.word() + self.pick(["", "_", "-"]) + str(self.random.randint(1, 99))
+        if kind < 0.77:
+            return self.word().capitalize() + (self.word().capitalize() if self.chance(0.5) else "")
+        if kind < 0.84:
+            return self.letters()
+        if kind < 0.9:
+            return self.word().upper()
+        return self.word() + self.pick("_-") + self.word() + self.pick("_-") + self.word()
+
+    def file_name(self, suffix=None):
+        if suffix is None and self.chance(0.05):
+            return self.pick(["Makefile", "Dockerfile", "LICENSE", "README", ".gitignore", ".env", "README.md", "package.json"])
+        return f"{self.stem()}.{suffix or self.pick(SUFFIXES)}"
+
+    def folder(self):
+        kind = self.random.random()
+        depth = 1 if kind < 0.6 else 2 if kind < 0.9 else 3
+        parts = [self.pick(["src", "docs", "tests", "lib", "app", "config", "data", "scripts", "tmp", self.stem(), self.stem(),
+                            self.stem()]) for _ in range(depth)]
+        lead = self.random.random()
+        return ("/" if lead < 0.18 else "./" if lead < 0.23 else "../" if lead < 0.25 else "") + "/".join(parts)
+
+    def path(self, suffix=None):
+        if self.chance(0.55):
+            return self.file_name(suffix)
+        return self.folder() + "/" + self.file_name(suffix)
+
+    def phrase(self, least=1, most=6):
+        count = self.random.randint(least, most)
+        text = " ".join(self.number() if self.chance(0.08) else self.word() for _ in range(count))
+        kind = self.random.random()
+        if kind < 0.4:
+            text = text.capitalize()
+        elif kind < 0.5:
+            text = text.title()
+        elif kind < 0.54:
+            text = text.upper()
+        if count > 1 and self.chance(0.15):
+            text = text.replace(" ", self.pick([", ", ": ", " - ", " / ", "_"]), 1)
+        if self.chance(0.25):
+            text += self.pick(["!", ".", "?", "...", "!!", " :)"])
+        return text
+
+    def sentence(self):
+        return self.pick([
+            lambda: f"{self.word().capitalize()} the {self.word()} {self.word()} {self.word()}.",
+            lambda: f"The {self.word()} is {self.word()} and the {self.word()} is {self.word()}.",
+            lambda: f"{self.pick(NAMES)} has {self.number()} {self.word()}.",
+            lambda: f"Hello, {self.pick(NAMES)}!",
+            lambda: f"Buy {self.word()}, {self.word()} and {self.word()}",
+            lambda: self.phrase(2, 8),
+        ])()
+
+    def code(self, suffix):
+        name, other = self.word(), self.word()
+        if suffix == "py":
+            return self.pick([
+                lambda: f'print("{self.phrase(1, 4)}")', lambda: f"print({self.number()} + {self.number()})",
+                lambda: f"{name} = {self.number()}", lambda: f"import {name}",
+                lambda: f"print('{self.phrase(1, 3)}')",
+                lambda: f"def {name}({other}):\n    return {other} {self.pick('+-*')} {self.number()}",
+                lambda: f"for i in range({self.number()}):\n    print(i)",
+                lambda: f"{name} = [{self.number()}, {self.number()}]\nprint(sum({name}))",
+                lambda: f"import sys\nprint(sys.argv)",
+            ])()
+        if suffix in ("js", "ts"):
+            return self.pick([
+                lambda: f'console.log("{self.phrase(1, 4)}");', lambda: f"console.log({self.number()} * {self.number()})",
+                lambda: f"const {name} = {self.number()};", lambda: f"export const {name} = '{self.phrase(1, 2)}';",
+                lambda: f"function {name}({other}) {{\n  return {other} + {self.number()};\n}}",
+            ])()
+        if suffix == "sh":
+            return self.pick([
+                lambda: f"echo {self.phrase(1, 3)}", lambda: f'#!/bin/sh\necho "{self.phrase(1, 3)}"',
+                lambda: f"ls {self.folder()}", lambda: f"echo {name} > {self.file_name()}",
+            ])()
+        if suffix == "json":
+            return self.pick([
+                lambda: f'{{"{name}": {self.number()}}}', lambda: f'{{"{name}": "{self.phrase(1, 2)}", "{other}": true}}',
+                lambda: f'["{name}", "{other}"]',
+            ])()
+        if suffix in ("yaml", "yml", "ini", "toml", "cfg", "env"):
+            return self.pick([
+                lambda: f"{name}: {self.number()}", lambda: f"{name} = {other}", lambda: f"{name.upper()}={self.number()}",
+                lambda: f"{name}: {other}\n{self.word()}: {self.number()}", lambda: f"[{name}]\n{other} = {self.number()}",
+            ])()
+        if suffix == "csv":
+            return f"{name},{other}\n{self.number()},{self.number()}"
+        if suffix == "md":
+            return self.pick([lambda: f"# {self.phrase(1, 3)}", lambda: f"- {name}\n- {other}",
+                              lambda: f"# {name.capitalize()}\n\n{self.sentence()}"])()
+        if suffix == "html":
+            return self.pick([lambda: f"<h1>{self.phrase(1, 3)}</h1>", lambda: f"<p>{self.sentence()}</p>"])()
+        if suffix == "css":
+            return f".{name} {{ color: {other}; }}"
+        if suffix == "sql":
+            return f"SELECT {name} FROM {other};"
+        if suffix in ("c", "cpp", "h", "go", "rs", "java"):
+            return self.pick([lambda: f"int {name} = {self.number()};", lambda: f"#define {name.upper()} {self.number()}",
+                              lambda: f"// {self.sentence()}", lambda: f"let {name} = {self.number()};"])()
+        return self.sentence()
+
+    def content(self, path):
+        suffix = path.rsplit(".", 1)[-1] if "." in path else ""
+        kind = self.random.random()
+        if kind < 0.5 and suffix in ("py", "js", "ts", "sh", "json", "yaml", "ini", "toml", "cfg", "env", "csv", "md", "html", "css",
+                                     "sql", "c", "cpp", "h", "go", "rs", "java"):
+            return self.code(suffix)
+        if kind < 0.55:
+            return "\n".join(self.phrase(1, 4) for _ in range(self.random.randint(2, 3)))
+        if kind < 0.6:
+            return self.number()
+        if kind < 0.64:
+            return self.letters()
+        return self.pick([self.phrase, self.phrase, self.sentence])()
+
+    def snippet(self):
+        """What an edit replaces: a word, a few words, an assignment, a version."""
+        kind = self.random.random()
+        if kind < 0.4:
+            return self.stem()
+        if kind < 0.6:
+            return self.phrase(1, 3)
+        if kind < 0.75:
+            return self.pick([lambda: f"{self.word()} = {self.number()}", lambda: f"{self.word()}: {self.word()}",
+                              lambda: f'"{self.word()}": {self.number()}', lambda: f"{self.word()}({self.word()})",
+                              lambda: f"{self.word().upper()}={self.number()}", lambda: f"return {self.word()}",
+                              lambda: f'print("{self.phrase(1, 2)}")', lambda: f"{self.word()}.{self.word()}"])()
+        if kind < 0.85:
+            return self.number()
+        if kind < 0.92:
+            return f"{self.random.randint(0, 9)}.{self.random.randint(0, 20)}.{self.random.randint(0, 9)}"
+        return self.letters()
+
+    def changed(self, old):
+        """What it becomes: often alike, often not."""
+        kind = self.random.random()
+        if kind < 0.3 and " = " in old:
+            new = old.split(" = ")[0] + " = " + self.number()
+        elif kind < 0.4 and old.isalpha():
+            new = self.pick([old.upper(), old.capitalize(), old + "s", "new_" + old])
+        elif re.fullmatch(r"\d+", old) and kind < 0.8:
+            new = self.number()
+        else:
+            new = self.snippet()
+        return new if new != old else old + "2"
+
+    def command(self):
+        file, word, folder = self.path, self.word, self.folder
+        return self.pick([
+            lambda: f"echo {self.phrase(1, 4)}", lambda: f'echo "{self.phrase(1, 3)}"', lambda: f"ls {self.pick(['-la ', '-l ', ''])}{folder()}",
+            lambda: "pwd", lambda: "date", lambda: "whoami", lambda: "uname -a", lambda: "git status", lambda: "git log --oneline -n " + self.number()[:2],
+            lambda: f"python3 {file('py')}", lambda: f"node {file('js')}", lambda: f"bash {file('sh')}", lambda: f"cat {file()}",
+            lambda: f"wc -l {file()}", lambda: f"mkdir -p {folder()}", lambda: f"rm {file()}", lambda: f"cp {file()} {file()}",
+            lambda: f"mv {file()} {folder()}", lambda: f"grep -n {word()} {file()}", lambda: f"head -n {self.number()[:2]} {file()}",
+            lambda: "make " + word(), lambda: f"npm run {word()}", lambda: "npm install " + word(), lambda: "npm test", lambda: "pytest -q",
+            lambda: f"sort {file()} | uniq -c", lambda: f"find . -name '*.{self.pick(SUFFIXES)}'", lambda: f"touch {file()}",
+            lambda: f"expr {self.number()} + {self.number()}", lambda: "df -h", lambda: f"du -sh {folder()}", lambda: f"chmod +x {file('sh')}",
+            lambda: f"python3 -c 'print({self.number()} * {self.number()})'", lambda: f"seq {self.number()[:2]}", lambda: "cargo build",
+            lambda: f"./{file('sh')} --{word()} {word()}", lambda: f"{word()} --{word()}={self.number()}", lambda: f"git commit -m \"{self.phrase(2, 4)}\"",
+            lambda: f"printf '{word()}\\n'", lambda: f"test -f {file()} && echo {word()}", lambda: f"cd {folder()} && ls", lambda: f"basename {file()}",
+        ])()
