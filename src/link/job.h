@@ -35,9 +35,9 @@ struct Job {
   Sampling sampling;                      // seed is always set by the front, so that a resumed job draws the same
   std::string cache_salt;                 // jobs of different salts share nothing that was computed
   Priority priority = Priority::Interactive;
-  std::uint64_t owner = 0;                // whose job it is: owners take turns, whatever each of them asks for
-  std::vector<Token> stop_tokens;         // beside the vocabulary's own end-of-generation tokens
-  std::string grammar;                    // what may be sampled (docs/grammar.md); empty: anything
+  std::uint64_t owner = 0;         // whose job it is: owners take turns, whatever each of them asks for
+  std::vector<Token> stop_tokens;  // beside the vocabulary's own end-of-generation tokens
+  std::string grammar;             // what may be sampled (docs/grammar.md); empty: anything
   Thought thought;
   std::vector<std::string> shown_controls;  // control tokens whose text comes out: the dialect's marks
 };

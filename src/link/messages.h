@@ -146,7 +146,8 @@ struct StatsReply {
   std::map<std::string, std::uint64_t> counters;  // name -> value; units are in the names
 };
 
-using FrontMessage = std::variant<TokenizeRequest, Job, Cancel, Probe, StatsRequest, Shutdown, CacheBudget, Pause, Resume>;
+using FrontMessage =
+    std::variant<TokenizeRequest, Job, Cancel, Probe, StatsRequest, Shutdown, CacheBudget, Pause, Resume>;
 using EngineMessage = std::variant<LoadProgress, LoadFailed, Hello, TokenizeReply, JobStarted, JobProgress, TokenEvent,
                                    JobEnd, ProbeReply, StatsReply, JobQueued>;
 
