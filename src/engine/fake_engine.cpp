@@ -138,6 +138,7 @@ Result<DecodeOutcome> FakeEngine::decode(std::span<const Row> rows) {
   }
   if (std::exchange(decode_fails_, false)) return fail(ErrorKind::Internal, "the fake engine was told to fail");
   if (rows.size() > free_cells_.size()) return DecodeOutcome::NoRoom;
+  if (options_.on_pass) options_.on_pass(rows);
 
   std::vector<std::size_t> length_before(lines_.size());
   for (std::size_t i = 0; i < lines_.size(); ++i) length_before[i] = lines_[i].cells.size();

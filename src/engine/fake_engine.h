@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -28,7 +29,8 @@ struct FakeOptions {
   StateForm state_form = StateForm::Cells;
   bool exact =
       false;  // as EngineInfo::exact: other shapes are CHECKed, and logits tell in which shape a cell was computed
-  std::string state_path;  // counts crashes over restarts; empty: not counted
+  std::string state_path;                             // counts crashes over restarts; empty: not counted
+  std::function<void(std::span<const Row>)> on_pass;  // called for every pass: simulated time goes by there
 };
 
 class FakeEngine final : public Engine {

@@ -79,6 +79,9 @@ TEST_CASE("a job keeps every field") {
   CHECK_EQ(after.resumed_count, before.resumed_count);
   CHECK(after.boundaries == before.boundaries);
   CHECK_EQ(after.tokens_max, before.tokens_max);
+  CHECK_EQ(after.cache_salt, before.cache_salt);
+  CHECK(after.priority == before.priority);
+  CHECK_EQ(after.owner, before.owner);
   CHECK(after.stop_tokens == before.stop_tokens);
   CHECK(after.sampling.temperature == before.sampling.temperature);
   CHECK(after.sampling.top_k == before.sampling.top_k);
@@ -94,12 +97,12 @@ TEST_CASE("a job keeps every field") {
 
 TEST_CASE("the bytes of a cancel are those of the document") {
   CHECK(encode(FrontMessage(Cancel{.job = 0x0102030405060708})) ==
-        bytes({'H', 'R', 'T', '1', 5, 0, 2, 0, 8, 0, 0, 0, 8, 7, 6, 5, 4, 3, 2, 1}));
+        bytes({'H', 'R', 'T', '1', 6, 0, 2, 0, 8, 0, 0, 0, 8, 7, 6, 5, 4, 3, 2, 1}));
 }
 
 TEST_CASE("the bytes of a token event are those of the document") {
   CHECK(encode(EngineMessage(TokenEvent{.job = 2, .tokens = {{-2, "hi"}}})) ==
-        bytes({'H', 'R', 'T', '1', 5, 0, 6, 0, 22, 0, 0, 0,  //
+        bytes({'H', 'R', 'T', '1', 6, 0, 6, 0, 22, 0, 0, 0,  //
                2,   0,   0,   0,   0, 0, 0, 0, 1,  0, 0, 0, 0xfe, 0xff, 0xff, 0xff, 2, 0, 0, 0, 'h', 'i'}));
 }
 

@@ -23,10 +23,12 @@ auto fields(Either<SampledToken> auto& m) { return std::tie(m.token, m.piece); }
 auto fields(Either<TokenizeRequest> auto& m) { return std::tie(m.id, m.segments, m.count_only, m.with_pieces); }
 auto fields(Either<Thought> auto& m) { return std::tie(m.tokens_max, m.opened, m.open_text, m.close_text, m.closing); }
 auto fields(Either<Job> auto& m) {
-  return std::tie(m.id, m.prompt, m.resumed_count, m.boundaries, m.tokens_max, m.sampling, m.cache_salt, m.stop_tokens,
-                  m.grammar, m.thought, m.shown_controls);
+  return std::tie(m.id, m.prompt, m.resumed_count, m.boundaries, m.tokens_max, m.sampling, m.cache_salt, m.priority,
+                  m.owner, m.stop_tokens, m.grammar, m.thought, m.shown_controls);
 }
 auto fields(Either<Cancel> auto& m) { return std::tie(m.job); }
+auto fields(Either<Pause> auto& m) { return std::tie(m.job); }
+auto fields(Either<Resume> auto& m) { return std::tie(m.job); }
 auto fields(Either<Probe> auto& m) { return std::tie(m.id, m.tokens); }
 auto fields(Either<CacheBudget> auto& m) { return std::tie(m.automatic, m.ram_bytes); }
 auto fields(Either<StatsRequest> auto& m) { return std::tie(m.id); }
@@ -40,15 +42,18 @@ auto fields(Either<Hello> auto& m) {
                   m.adds_bos, m.special_texts, m.sampling_defaults, m.memory_kind, m.backend, m.kv_types);
 }
 auto fields(Either<TokenizeReply> auto& m) { return std::tie(m.id, m.count, m.tokens, m.segment_ends, m.pieces); }
+auto fields(Either<JobQueued> auto& m) { return std::tie(m.job, m.jobs_before, m.wait_ms); }
 auto fields(Either<JobStarted> auto& m) { return std::tie(m.job, m.cached_tokens); }
 auto fields(Either<JobProgress> auto& m) { return std::tie(m.job, m.prefilled_tokens); }
 auto fields(Either<TokenEvent> auto& m) { return std::tie(m.job, m.tokens); }
 auto fields(Either<JobEnd> auto& m) {
-  return std::tie(m.job, m.reason, m.prompt_tokens, m.cached_tokens, m.sampled_tokens, m.error_kind, m.message);
+  return std::tie(m.job, m.reason, m.prompt_tokens, m.cached_tokens, m.sampled_tokens, m.error_kind, m.message,
+                  m.retry_after_ms);
 }
 auto fields(Either<ProbeReply> auto& m) { return std::tie(m.id, m.cached_tokens); }
 auto fields(Either<StatsReply> auto& m) { return std::tie(m.id, m.counters); }
 
+constexpr Priority last_value(Priority) { return Priority::Batch; }
 constexpr EndReason last_value(EndReason) { return EndReason::Failed; }
 
 }  // namespace hearth::link

@@ -12,6 +12,13 @@ namespace hearth::link {
 
 using JobId = std::uint64_t;  // chosen by the front, never reused while an engine lives
 
+// Whom a job keeps waiting, the most urgent first. A job that waits long counts as a more urgent one, so none starves.
+enum class Priority : std::uint8_t {
+  Interactive,  // a person, or an agent's next step
+  Side,         // short and nobody looks at it closely: a title, a summary of a line
+  Batch,        // whenever there is time
+};
+
 // How a thought may go on: when it has taken its tokens, the engine writes its end in the model's place.
 struct Thought {
   std::uint32_t tokens_max = 0;       // of all thoughts of the answer; 0 = no limit
@@ -27,8 +34,10 @@ struct Job {
   std::uint32_t tokens_max = 0;           // tokens to sample in all, resumed ones included; 0 = to the context's end
   Sampling sampling;                      // seed is always set by the front, so that a resumed job draws the same
   std::string cache_salt;                 // jobs of different salts share nothing that was computed
-  std::vector<Token> stop_tokens;         // beside the vocabulary's own end-of-generation tokens
-  std::string grammar;                    // what may be sampled (docs/grammar.md); empty: anything
+  Priority priority = Priority::Interactive;
+  std::uint64_t owner = 0;         // whose job it is: owners take turns, whatever each of them asks for
+  std::vector<Token> stop_tokens;  // beside the vocabulary's own end-of-generation tokens
+  std::string grammar;             // what may be sampled (docs/grammar.md); empty: anything
   Thought thought;
   std::vector<std::string> shown_controls;  // control tokens whose text comes out: the dialect's marks
 };

@@ -15,7 +15,7 @@
 namespace hearth::link {
 
 // Raised by one with every change of a message; Hello with another version is refused.
-inline constexpr std::uint16_t kProtocolVersion = 5;
+inline constexpr std::uint16_t kProtocolVersion = 6;
 // A 1M-token prompt is 4 MiB; text to tokenise is at most the front's body limit (64 MiB).
 inline constexpr std::uint32_t kFrameBytesMax = 96U << 20;
 
@@ -35,6 +35,14 @@ struct TokenizeRequest {
   bool with_pieces = false;       // the answer also says how each token is written, for people
 };
 struct Cancel {
+  JobId job = 0;
+};
+// Its reader is slow: no more of it is computed before Resume. What it has computed stays known; its place among the running
+// jobs goes to another when one wants it.
+struct Pause {
+  JobId job = 0;
+};
+struct Resume {
   JobId job = 0;
 };
 // How much of these tokens is in the live tier right now.
@@ -89,6 +97,12 @@ struct TokenizeReply {
   std::vector<std::string> pieces;  // of `tokens`, control tokens included; empty unless with_pieces was asked
 };
 
+// It waits for its turn. Sent when it cannot start at once, and now and then while its place changes.
+struct JobQueued {
+  JobId job = 0;
+  std::uint32_t jobs_before = 0;  // that wait too and have their turn earlier, as it looks now
+  std::uint32_t wait_ms = 0;      // until it starts, as it looks now; 0 = nothing is known yet
+};
 struct JobStarted {  // left the queue; prefill begins
   JobId job = 0;
   std::uint32_t cached_tokens = 0;  // of the prompt, not computed again
@@ -121,6 +135,7 @@ struct JobEnd {
   std::uint32_t sampled_tokens = 0;  // resumed ones counted; the ending token too when there was one
   std::uint8_t error_kind = 0;       // ErrorKind as a number, when Failed
   std::string message;               // when Failed
+  std::uint32_t retry_after_ms = 0;  // when it was refused as Overloaded: a place is likely free then
 };
 struct ProbeReply {
   std::uint64_t id = 0;
@@ -131,8 +146,9 @@ struct StatsReply {
   std::map<std::string, std::uint64_t> counters;  // name -> value; units are in the names
 };
 
-using FrontMessage = std::variant<TokenizeRequest, Job, Cancel, Probe, StatsRequest, Shutdown, CacheBudget>;
+using FrontMessage =
+    std::variant<TokenizeRequest, Job, Cancel, Probe, StatsRequest, Shutdown, CacheBudget, Pause, Resume>;
 using EngineMessage = std::variant<LoadProgress, LoadFailed, Hello, TokenizeReply, JobStarted, JobProgress, TokenEvent,
-                                   JobEnd, ProbeReply, StatsReply>;
+                                   JobEnd, ProbeReply, StatsReply, JobQueued>;
 
 }  // namespace hearth::link

@@ -23,7 +23,9 @@ struct JobState {
   explicit JobState(engine::SamplingSettings settings) : sampler(std::move(settings)) {}
 
   link::JobId id = 0;
-  std::uint64_t arrival = 0;
+  std::uint64_t arrival = 0;  // a number: smaller came earlier
+  link::Priority priority = link::Priority::Interactive;
+  std::uint64_t owner = 0;
   std::vector<engine::Token> tokens;
   std::vector<engine::Token> stop_tokens;
   std::vector<std::uint32_t> boundaries;  // ascending, in (0, prompt size)
@@ -45,6 +47,17 @@ struct JobState {
   bool ended = false;                // JobEnd was sent
   std::vector<std::uint32_t> stops;  // ascending: a copy of the state is kept there
   std::int64_t progress_told_ms = 0;
+  std::optional<std::uint32_t> jobs_before_told;  // while it waited for its first place
+
+  std::int64_t arrived_ms = 0;        // a resumed job came when it was handed over again
+  std::int64_t waiting_since_ms = 0;  // came, or was set aside
+  std::int64_t placed_ms = 0;         // got the place it has
+  std::int64_t ran_ms = 0;            // on earlier places
+  std::int64_t token_us = 0;          // when its last token came; 0 = no gap is measured from it
+  bool paused = false;                // by the front
+  std::int64_t paused_since_ms = 0;
+  std::uint32_t known_tokens = 0;  // of a waiting job's tokens, as they were looked up then
+  std::int64_t known_at_ms = -1;
 
   // Why a waiting job waits: for a room that a running one has, or for a prefix that a running one computes.
   std::optional<std::uint64_t> preempted_at_end_count;

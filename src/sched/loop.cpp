@@ -1,4 +1,5 @@
-// The rounds of the loop. Admission is loop_admit.cpp, the choice of rows plan.cpp, the cache's slices loop_cache.cpp.
+// The rounds of the loop. Admission is loop_admit.cpp, places and room loop_turns.cpp, the choice of rows plan.cpp and pace.cpp,
+// the cache's slices loop_cache.cpp.
 #include "sched/loop.h"
 
 #include <algorithm>
@@ -15,6 +16,10 @@ namespace hearth::sched {
 namespace {
 
 constexpr std::int64_t kProgressEveryMs = 200;  // a progress line is for people
+constexpr std::uint64_t kQueueBounds_ms[] = {1,    10,   50,     100,    250,    500,    1000,
+                                             2500, 5000, 10'000, 30'000, 60'000, 300'000};
+constexpr std::uint64_t kGapBounds_us[] = {1000,    2000,    5000,    10'000,    20'000,   50'000,
+                                           100'000, 200'000, 500'000, 1'000'000, 5'000'000};
 
 LoopOptions bounded(LoopOptions options, const engine::EngineInfo& info) {
   options.parallel_jobs = std::clamp<std::uint32_t>(options.parallel_jobs, 1, info.sequences_max);
@@ -35,16 +40,19 @@ Loop::Loop(engine::Engine& engine, const Clock& clock, LoopOptions options, Publ
       tokenizer_(engine.tokenizer()),
       constraints_(tokenizer_, info_.vocabulary_count),
       cache_(engine, clock, options.cache),
-      rows_max_(info_.batch_tokens_max) {}
+      rows_max_(info_.batch_tokens_max),
+      queue_ms_(kQueueBounds_ms),
+      stream_gap_us_(kGapBounds_us) {}
 
 bool Loop::step() {
   admit();
+  tell_queue();
   import_slices();
   build_batch();
   if (rows_.empty()) {
     remove_ended();
     demote_slice();
-    return has_jobs();
+    return has_work();
   }
   const std::int64_t began_us = clock_.now_us();
   const auto outcome = engine_.decode(rows_);
@@ -59,7 +67,7 @@ bool Loop::step() {
   }
   remove_ended();
   demote_slice();
-  return has_jobs();
+  return has_work();
 }
 
 void Loop::cancel(link::JobId id) {
@@ -73,30 +81,42 @@ void Loop::cancel(link::JobId id) {
   }  // else it has ended by itself: its JobEnd is on the way
 }
 
-// A chunk of prefill takes about step_target_ms, in whole ubatches: the library cuts a batch into those anyway, so the
-// sums are the same however many go into one call.
-PlanLimits Loop::limits() const {
+// Without streams a chunk takes about step_target_ms, in whole ubatches: the library cuts a batch into those anyway, so the
+// sums are the same however many go into one call. Beside streams their pace decides.
+PlanLimits Loop::limits() {
   const std::uint32_t unit = options_.ubatch_tokens;
   std::uint32_t chunk = unit;
-  if (prefill_us_per_token_ > 0) {
-    const double units = static_cast<double>(options_.step_target_ms) * 1000.0 / (prefill_us_per_token_ * unit);
+  if (const double unit_us = costs_.prefill_us(unit); unit_us > 0) {
+    const double units = static_cast<double>(options_.step_target_ms) * 1000.0 / unit_us;
     const std::uint32_t units_max = std::max<std::uint32_t>(info_.batch_tokens_max / unit, 1);
     chunk = unit * static_cast<std::uint32_t>(std::clamp(units, 1.0, static_cast<double>(units_max)));
   }
-  return {.batch_tokens = rows_max_, .prefill_tokens = chunk, .prefill_tokens_beside = unit};
+  PlanLimits limits{.batch_tokens = rows_max_, .prefill_tokens = chunk, .prefill_tokens_beside = unit};
+  std::uint32_t shortest = std::numeric_limits<std::uint32_t>::max();
+  for (const PlanJob& job : plan_jobs_)
+    if (is_prefill(job)) shortest = std::min(shortest, job.pending);
+  const bool streams = std::ranges::any_of(plan_jobs_, is_stream);
+  prefill_held_ = false;
+  if (!streams || shortest == std::numeric_limits<std::uint32_t>::max()) return limits;
+  limits.prefill_tokens_beside = prefill_rows_beside(
+      costs_, pace_, {.rows_min = std::max<std::uint32_t>(info_.prefill_unit, 1), .rows_max = chunk}, shortest);
+  prefill_held_ = limits.prefill_tokens_beside == 0;
+  return limits;
 }
 
 void Loop::build_batch() {
   rows_.clear();
   plan_.clear();
   plan_jobs_.clear();
+  const std::int64_t now_ms = clock_.now_ms();
   for (const JobPointer& job : running_)
-    plan_jobs_.push_back({.pending = job->importing || job->ended ? 0 : job->pending(),
+    plan_jobs_.push_back({.pending = job->importing || job->ended || job->paused ? 0 : job->pending(),
                           .until_stop = job->until_stop(),
                           .chunk = job->chunk(info_.prefill_unit),
+                          .last = urgency(job->priority, now_ms - job->arrived_ms) == link::Priority::Batch,
                           .arrival = job->arrival});
   if (std::ranges::all_of(plan_jobs_, [](const PlanJob& job) { return job.pending == 0; })) return;
-  plan_ = plan_batch(plan_jobs_, limits(), turn_++);
+  plan_ = plan_batch(plan_jobs_, limits(), prefill_turn_);
   for (const PlannedRows& part : plan_) {
     const JobState& job = *running_[part.job_index];
     for (std::uint32_t i = job.computed; i < job.computed + part.count; ++i)
@@ -108,23 +128,36 @@ void Loop::build_batch() {
   CHECK(!rows_.empty() && rows_.size() <= info_.batch_tokens_max);
 }
 
+// What the step cost is learned, and charged to those for whom it was.
+void Loop::account(std::int64_t decode_us) {
+  const auto step_us = static_cast<double>(decode_us);
+  std::uint32_t stream_rows = 0;
+  for (const PlannedRows& part : plan_) {
+    if (is_stream(plan_jobs_[part.job_index])) ++stream_rows;
+    accounts_.charge(running_[part.job_index]->owner, step_us * part.count / static_cast<double>(rows_.size()));
+  }
+  const std::uint32_t prefill_rows = static_cast<std::uint32_t>(rows_.size()) - stream_rows;
+  costs_.learn(stream_rows, prefill_rows, step_us);
+  pace_ = paced(pace_, costs_, stream_rows, prefill_rows, prefill_held_, step_us);
+  if (prefill_rows > 0) {
+    ++prefill_turn_;
+    if (stream_rows > 0) ++totals_.chunks_beside;
+    cache_.set_prefill_cost(costs_.prefill_us(options_.ubatch_tokens) / options_.ubatch_tokens);
+  }
+  if (prefill_held_) ++totals_.chunks_held;
+  // A long chunk beside streams earns the cache no long pause after it.
+  const bool chunk_beside = stream_rows > 0 && prefill_rows > 0 && costs_.streams_us() > 0;
+  earn_credit(chunk_beside ? std::min(step_us, costs_.streams_us()) : step_us);
+}
+
 void Loop::after_decode(std::int64_t decode_us) {
   totals_.decode_us += static_cast<std::uint64_t>(decode_us);
-  earn_credit(decode_us);
-  std::uint32_t prefilled = 0;
+  account(decode_us);
   for (const PlannedRows& part : plan_) {
     JobState& job = *running_[part.job_index];
-    const bool was_prefill = job.computed < job.prompt_tokens || part.count > 1;
+    if (job.computed < job.prompt_tokens || part.count > 1) totals_.tokens_prefilled += part.count;
     cache_.append(*job.sequence, std::span(job.tokens).subspan(job.computed, part.count));
     job.computed += part.count;
-    if (was_prefill) prefilled += part.count;
-  }
-  totals_.tokens_prefilled += prefilled;
-  if (prefilled >= options_.ubatch_tokens) {
-    // Decoding rows beside it are few: they do not blur the average much.
-    const double measured = static_cast<double>(decode_us) / static_cast<double>(prefilled);
-    prefill_us_per_token_ = prefill_us_per_token_ == 0 ? measured : 0.7 * prefill_us_per_token_ + 0.3 * measured;
-    cache_.set_prefill_cost(prefill_us_per_token_);
   }
 
   // Tokens go out before anything else is done with the state.
@@ -194,6 +227,9 @@ void Loop::sample(JobState& job, std::span<const float> logits) {
   const bool shows = std::ranges::contains(job.shown_controls, token);
   event.tokens.push_back({.token = token, .piece = shows ? tokenizer_->shown(token) : tokenizer_->piece(token)});
   publish_(std::move(event));
+  const std::int64_t now_us = clock_.now_us();
+  if (job.token_us != 0) stream_gap_us_.add(static_cast<std::uint64_t>(now_us - job.token_us));
+  job.token_us = now_us;
   if (job.tokens_max != 0 && job.sampled() >= job.tokens_max) return end(job, link::EndReason::TokensMax);
   if (job.token_count() >= info_.context_tokens) return end(job, link::EndReason::ContextFull);
 }
@@ -203,29 +239,6 @@ void Loop::tell_progress(JobState& job) {
   if (now_ms - job.progress_told_ms < kProgressEveryMs) return;
   job.progress_told_ms = now_ms;
   publish_(link::JobProgress{.job = job.id, .prefilled_tokens = std::min(job.computed, job.prompt_tokens)});
-}
-
-// The batch found no cells. Idle prefixes go first, the oldest before the others; then the youngest job goes back to the
-// queue, with what it has sampled. A job that is alone tries smaller batches; when there is no room for one row it has used
-// up the context.
-void Loop::make_room() {
-  if (cache_.make_room()) return;
-  if (running_.size() == 1) {
-    const bool divisible = rows_.size() > 1 && info_.prefill_unit == 0;
-    if (!divisible) return end(*running_.front(), link::EndReason::ContextFull);
-    rows_max_ = static_cast<std::uint32_t>(rows_.size() / 2);
-    return;
-  }
-  const auto youngest = std::ranges::max_element(running_, {}, [](const JobPointer& job) { return job->arrival; });
-  JobState& job = **youngest;
-  cache_.release(*job.sequence);
-  job.sequence.reset();
-  job.importing = false;
-  job.computed = 0;
-  job.preempted_at_end_count = totals_.jobs_ended;
-  ++totals_.jobs_preempted;
-  waiting_.push_front(std::move(*youngest));
-  running_.erase(youngest);
 }
 
 // What the engine holds of these jobs is unknown now. The others go on.
@@ -238,6 +251,7 @@ void Loop::fail_batch(const Error& error) {
 void Loop::fail_job(JobState& job, const Error& error) {
   CHECK(!job.ended);
   job.ended = true;
+  learn_run(job);
   cache_.drop(*job.sequence);
   job.sequence.reset();
   ++totals_.jobs_failed;
@@ -249,6 +263,7 @@ void Loop::fail_job(JobState& job, const Error& error) {
 void Loop::end(JobState& job, link::EndReason reason, std::uint32_t ending_tokens) {
   CHECK(!job.ended);
   job.ended = true;
+  learn_run(job);
   if (job.sequence) {
     cache_.release(*job.sequence);
     job.sequence.reset();
@@ -260,6 +275,7 @@ void Loop::end(JobState& job, link::EndReason reason, std::uint32_t ending_token
 // Fills in the counts; end.sampled_tokens holds the ending tokens, which are not among job.tokens.
 void Loop::publish_end(const JobState& job, link::JobEnd end) {
   ++totals_.jobs_ended;
+  accounts_.closed(job.owner);
   end.job = job.id;
   end.prompt_tokens = job.prompt_tokens;
   end.cached_tokens = job.cached_tokens;
@@ -269,52 +285,6 @@ void Loop::publish_end(const JobState& job, link::JobEnd end) {
 
 void Loop::remove_ended() {
   std::erase_if(running_, [](const JobPointer& job) { return job->ended; });
-}
-
-std::uint32_t Loop::usable_tokens(std::span<const engine::Token> prompt, const std::string& salt) const {
-  return cache_.usable_tokens(salt, prompt);
-}
-
-std::map<std::string, std::uint64_t> Loop::counters() const {
-  std::map<std::string, std::uint64_t> all = cache_.counters();
-  all.insert({
-      {"jobs_accepted", totals_.jobs_accepted},
-      {"jobs_refused", totals_.jobs_refused},
-      {"jobs_ended", totals_.jobs_ended},
-      {"jobs_failed", totals_.jobs_failed},
-      {"jobs_cancelled", totals_.jobs_cancelled},
-      {"jobs_preempted", totals_.jobs_preempted},
-      {"jobs_joined", totals_.jobs_joined},
-      {"jobs_running", running_.size()},
-      {"jobs_waiting", waiting_.size()},
-      {"tokens_prefilled", totals_.tokens_prefilled},
-      {"tokens_cached", totals_.tokens_cached},
-      {"tokens_sampled", totals_.tokens_sampled},
-      {"decode_calls", totals_.decode_calls},
-      {"decode_us", totals_.decode_us},
-      {"sample_us", totals_.sample_us},
-      {"tokens_redrawn", totals_.tokens_redrawn},
-      {"tokens_forced", totals_.tokens_forced},
-      {"grammars_compiled", constraints_.counts().compiled},
-      {"grammars_reused", constraints_.counts().reused},
-      {"grammars_bytes", constraints_.counts().bytes},
-      {"constraints_lost", totals_.constraints_lost},
-  });
-  return all;
-}
-
-void Loop::check_invariants() const {
-  cache_.check_invariants();
-  CHECK(running_.size() <= options_.parallel_jobs);
-  CHECK(waiting_.size() <= options_.waiting_jobs_max + options_.parallel_jobs);  // preempted ones come back
-  CHECK(cache_.running_count() == running_.size());
-  for (const JobPointer& job : running_) {
-    CHECK(job->sequence && !job->ended && (job->started || job->importing));
-    CHECK(job->pending() >= 1);
-    CHECK(job->computed == cache_.length(*job->sequence));
-    CHECK(job->token_count() < info_.context_tokens);
-  }
-  for (const JobPointer& job : waiting_) CHECK(!job->sequence && !job->ended && job->computed == 0);
 }
 
 }  // namespace hearth::sched

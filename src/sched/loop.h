@@ -1,9 +1,9 @@
 // Loop: from jobs to tokens. One thread owns a Loop and its Engine; nothing here locks or waits.
 //
-//   step():  1 admit   waiting jobs get a sequence with the longest prefix that is known, in any tier
+//   step():  1 admit   waiting jobs get a sequence with the longest prefix that is known, in any tier, in turns (turns.h)
 //            2 import  a slice of what comes back from RAM
-//            3 plan    every stream's next token, then prefill up to the budget (plan.h)
-//            4 decode  one pass of the engine; with no room, idle prefixes leave, then the youngest job waits
+//            3 plan    every stream's next token, then prefill (plan.h) as the streams' pace allows (pace.h)
+//            4 decode  one pass of the engine; with no room, idle prefixes leave, then a job waits
 //            5 sample  a token for every job whose prompt is complete; what stops a job ends it
 //            6 publish events go out as they happen
 //            7 demote  a slice of what lies idle in the pool and costs the others time
@@ -26,22 +26,14 @@
 #include "cache/prefix_cache.h"
 #include "engine/engine.h"
 #include "link/messages.h"
+#include "sched/histogram.h"
 #include "sched/job_state.h"
+#include "sched/loop_options.h"
+#include "sched/pace.h"
 #include "sched/plan.h"
+#include "sched/turns.h"
 
 namespace hearth::sched {
-
-struct LoopOptions {
-  std::uint32_t parallel_jobs = 4;
-  std::uint32_t waiting_jobs_max = 1024;  // more are refused as Overloaded
-  std::uint32_t ubatch_tokens = 512;      // a prefill chunk's unit, and its bound while others decode
-  cache::CacheLimits cache;               // when idle prefixes leave the engine's pool for RAM, and how much of it
-  bool cache_bytes_given = false;         // by the operator; otherwise the service measures what is free
-  std::int64_t step_target_ms = 250;      // prefill chunks grow to about so long: how late a cancel is heard
-  // A prefix that another job computes right now is waited for when it saves at least so many tokens; less is computed
-  // again, which costs about a step.
-  std::uint32_t join_tokens_min = 256;
-};
 
 class Loop {
  public:
@@ -51,7 +43,10 @@ class Loop {
 
   void submit(link::Job job);
   void cancel(link::JobId id);
-  // One round. False: there was nothing to do, and there will not be before the next submit().
+  // No more of the job is computed before resume(). Its state stays known; its place goes to who needs it.
+  void pause(link::JobId id);
+  void resume(link::JobId id);
+  // One round. False: there was nothing to do, and there will not be before the next submit() or resume().
   bool step();
 
   // How many leading tokens a job with this prompt would not have to compute.
@@ -66,11 +61,25 @@ class Loop {
  private:
   using JobPointer = std::unique_ptr<JobState>;
 
+  // whose turn it is (loop_turns.cpp)
+  void admit();
+  [[nodiscard]] std::vector<WaitingJob> candidates(std::int64_t now_ms) const;
+  [[nodiscard]] JobState& choose(std::span<const link::JobId> equals, std::int64_t now_ms);
+  [[nodiscard]] std::optional<link::JobId> who_gives_place(const WaitingJob& next, std::int64_t now_ms) const;
+  [[nodiscard]] bool waits_for_room(const JobState& job) const;
+  void set_aside(JobState& job);
+  void make_room();
+  void tell_queue();
+  [[nodiscard]] std::uint32_t expected_wait_ms(std::size_t jobs_before) const;
+  void learn_run(const JobState& job);
+  [[nodiscard]] JobState* find(link::JobId id);
+  [[nodiscard]] bool has_work() const;
+
   // admission (loop_admit.cpp)
   [[nodiscard]] Result<JobPointer> accept(link::Job&& job);
   [[nodiscard]] Result<void> shape_answer(JobState& state, const link::Job& job);
   void shape_with(JobState& job, engine::Token token);
-  void admit();
+  [[nodiscard]] bool still_joined(const JobState& job) const;
   [[nodiscard]] bool waits_for_prefix(JobState& job);
   bool start(JobState& job);
   void begin_computing(JobState& job, std::uint32_t cached_tokens);
@@ -81,20 +90,20 @@ class Loop {
   // between two batches: slices of the cache's work (loop_cache.cpp)
   void import_slices();
   void demote_slice();
-  void earn_credit(std::int64_t decode_us);
+  void earn_credit(double time_us);
   [[nodiscard]] bool streams_run() const;
   void keep_anchor(const JobState& job);
 
   // one batch (loop.cpp)
   void build_batch();
   void after_decode(std::int64_t decode_us);
+  void account(std::int64_t decode_us);
   void sample(JobState& job, std::span<const float> logits);
   [[nodiscard]] std::optional<engine::Token> draw(JobState& job, std::span<const float> logits);
   void tell_progress(JobState& job);
-  void make_room();
   void fail_batch(const Error& error);
   void fail_job(JobState& job, const Error& error);
-  [[nodiscard]] PlanLimits limits() const;
+  [[nodiscard]] PlanLimits limits();
 
   void end(JobState& job, link::EndReason reason, std::uint32_t ending_tokens = 0);
   void publish_end(const JobState& job, link::JobEnd end);
@@ -109,7 +118,7 @@ class Loop {
 
   engine::Constraints constraints_;
   cache::PrefixCache cache_;
-  std::deque<JobPointer> waiting_;  // in the order they will be admitted
+  std::deque<JobPointer> waiting_;  // in no order: turns.h knows whose turn it is
   std::vector<JobPointer> running_;
 
   // Scratch of one step.
@@ -119,19 +128,19 @@ class Loop {
   std::vector<float> unbanned_;  // a row without the token that must not come
 
   std::uint64_t arrivals_ = 0;
-  std::uint64_t turn_ = 0;
-  double prefill_us_per_token_ = 0;  // moving average; 0 = not known yet
+  std::uint64_t prefill_turn_ = 0;  // counts batches with prefill
+  StepCosts costs_;
+  PaceState pace_;
+  bool prefill_held_ = false;  // in this step, for the streams' sake
+  OwnerAccounts accounts_;
+  double run_ms_average_ = 0;  // of a job, from its place to its end; 0 = none has ended yet
+  bool queue_grew_ = false;
+  std::int64_t queue_told_ms_ = 0;
   // What the cache may take of the streams' time, earned by decoding (loop_cache.cpp); negative: a slice took more.
   double import_credit_us_ = 0, demote_credit_us_ = 0;
   std::uint32_t rows_max_;  // of a batch; lowered while a job that is alone finds no room for more
-
-  struct Totals {
-    std::uint64_t jobs_accepted = 0, jobs_refused = 0, jobs_ended = 0, jobs_failed = 0, jobs_cancelled = 0,
-                  jobs_preempted = 0, jobs_joined = 0;
-    std::uint64_t tokens_prefilled = 0, tokens_cached = 0, tokens_sampled = 0;
-    std::uint64_t decode_calls = 0, decode_us = 0, sample_us = 0;
-    std::uint64_t tokens_redrawn = 0, tokens_forced = 0, constraints_lost = 0;
-  } totals_;
+  LoopTotals totals_;
+  Histogram queue_ms_, stream_gap_us_;
 };
 
 }  // namespace hearth::sched

@@ -60,13 +60,17 @@ Result<Loop::JobPointer> Loop::accept(link::Job&& job) {
   if (prompt_tokens >= info_.context_tokens)
     return fail(ErrorKind::PromptTooLong,
                 std::format("prompt is too long: {} tokens > {} maximum", prompt_tokens, info_.context_tokens - 1));
-  if (waiting_.size() >= options_.waiting_jobs_max)
+  // Those that run count too, or an engine that takes over for another would refuse some of what that one had accepted.
+  if (waiting_.size() + running_.size() >= options_.waiting_jobs_max + options_.parallel_jobs)
     return fail(ErrorKind::Overloaded,
                 std::format("{} requests are waiting already; try again later", waiting_.size()));
 
   auto state = std::make_unique<JobState>(settings_for(job.sampling));
   state->id = job.id;
   state->arrival = ++arrivals_;
+  state->priority = job.priority;
+  state->owner = job.owner;
+  state->arrived_ms = state->waiting_since_ms = clock_.now_ms();
   state->prompt_tokens = prompt_tokens;
   state->tokens = std::move(job.prompt);
   state->stop_tokens = std::move(job.stop_tokens);
@@ -119,52 +123,36 @@ void Loop::submit(link::Job job) {
                           .reason = link::EndReason::Failed,
                           .prompt_tokens = prompt_tokens,
                           .error_kind = static_cast<std::uint8_t>(state.error().kind),
-                          .message = state.error().message});
+                          .message = state.error().message,
+                          .retry_after_ms = state.error().kind == ErrorKind::Overloaded ? expected_wait_ms(0) : 0});
     return;
   }
   ++totals_.jobs_accepted;
   JobState& accepted = **state;
+  accounts_.opened(accepted.owner);
   // A resumed job may have been at its end already when the engine died.
   if (accepted.tokens_max != 0 && accepted.sampled() >= accepted.tokens_max)
     return end(accepted, link::EndReason::TokensMax);
   if (accepted.token_count() >= info_.context_tokens) return end(accepted, link::EndReason::ContextFull);
   waiting_.push_back(std::move(*state));
-}
-
-void Loop::admit() {
-  for (std::size_t i = 0; i < waiting_.size() && running_.size() < options_.parallel_jobs;) {
-    JobState& job = *waiting_[i];
-    if (job.preempted_at_end_count) {
-      // Its room was taken; nobody overtakes it, or it would starve.
-      if (!running_.empty() && *job.preempted_at_end_count == totals_.jobs_ended) return;
-      job.preempted_at_end_count.reset();
-    }
-    if (waits_for_prefix(job)) {
-      ++i;
-      continue;
-    }
-    if (!start(job)) return;  // every sequence runs
-    running_.push_back(std::move(waiting_[i]));
-    waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(i));
-  }
+  queue_grew_ = true;
 }
 
 // Several agents that begin with the same instructions at the same moment: the first one computes them, the others wait
 // and begin from its state. Prompts are compared when a job could start and again when the one it waited for is there;
 // not per step.
+bool Loop::still_joined(const JobState& job) const {
+  return job.joined_job && std::ranges::any_of(running_, [&](const JobPointer& other) {
+           return other->id == *job.joined_job && !other->paused && other->computed < job.joined_tokens;
+         });
+}
+
 bool Loop::waits_for_prefix(JobState& job) {
-  const auto find = [&](link::JobId id) {
-    return std::ranges::find_if(running_, [&](const JobPointer& other) { return other->id == id; });
-  };
-  if (job.joined_job) {
-    const auto other = find(*job.joined_job);
-    if (other != running_.end() && (*other)->computed < job.joined_tokens) return true;
-    job.joined_job.reset();
-  }
+  job.joined_job.reset();
   std::uint32_t usable = 0;
   bool usable_known = false;
   for (const JobPointer& other : running_) {
-    if (other->pending() <= 1 || other->cache_salt != job.cache_salt) continue;
+    if (other->paused || other->pending() <= 1 || other->cache_salt != job.cache_salt) continue;
     std::uint32_t common = std::min(cache::common_prefix(other->tokens, job.tokens), job.token_count() - 1);
     if (other->importing) {
       // What it gets back is shared once it is there; to bring it back twice would cost the pool twice.
@@ -227,6 +215,7 @@ void Loop::begin_computing(JobState& job, std::uint32_t cached_tokens) {
     job.started = true;
     job.cached_tokens = std::min(cached_tokens, job.prompt_tokens);
     totals_.tokens_cached += job.cached_tokens;
+    queue_ms_.add(static_cast<std::uint64_t>(clock_.now_ms() - job.arrived_ms));
     publish_(link::JobStarted{.job = job.id, .cached_tokens = job.cached_tokens});
   }
   // The very tokens that were computed before: what follows them was kept, and no pass is needed for the next one.

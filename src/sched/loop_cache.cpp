@@ -29,14 +29,15 @@ cache::AnchorKind kind_of_stop(const JobState& job, std::uint32_t position, std:
 
 // A stream is a job whose prompt is complete: somebody sees its tokens come.
 bool Loop::streams_run() const {
-  return std::ranges::any_of(
-      running_, [](const JobPointer& job) { return !job->importing && !job->ended && job->pending() == 1; });
+  return std::ranges::any_of(running_, [](const JobPointer& job) {
+    return !job->importing && !job->ended && !job->paused && job->pending() == 1;
+  });
 }
 
 void Loop::import_slices() {
   const bool beside_streams = streams_run();
   for (const JobPointer& job : running_) {
-    if (!job->importing) continue;
+    if (!job->importing || job->paused) continue;
     if (beside_streams && import_credit_us_ <= 0) return;
     const std::int64_t began_us = clock_.now_us();
     const auto budget_us = beside_streams ? static_cast<std::int64_t>(import_credit_us_) : kSliceAlone_us;
@@ -56,8 +57,7 @@ void Loop::demote_slice() {
   if (beside_streams) demote_credit_us_ -= static_cast<double>(clock_.now_us() - began_us);
 }
 
-void Loop::earn_credit(std::int64_t decode_us) {
-  const auto time_us = static_cast<double>(decode_us);
+void Loop::earn_credit(double time_us) {
   import_credit_us_ = std::min(import_credit_us_ + kImportShare * time_us, std::max(kCreditMax_us, time_us));
   demote_credit_us_ = std::min(demote_credit_us_ + kDemoteShare * time_us, kCreditMax_us);
 }

@@ -125,11 +125,11 @@ TEST_CASE("boundaries that make no sense are ignored") {
 
 TEST_CASE("a full queue is an answer") {
   TestLoop test(fake_options(), {.parallel_jobs = 1, .waiting_jobs_max = 3});
-  for (link::JobId id = 1; id <= 5; ++id) test.submit(greedy_job(id, prompt_of(id, 20)));
-  CHECK(test.jobs[4].end.error_kind == static_cast<std::uint8_t>(ErrorKind::Overloaded));
-  CHECK(test.jobs[5].end.reason == EndReason::Failed);
+  for (link::JobId id = 1; id <= 6; ++id) test.submit(greedy_job(id, prompt_of(id, 20)));
+  CHECK(test.jobs[5].end.error_kind == static_cast<std::uint8_t>(ErrorKind::Overloaded));
+  CHECK(test.jobs[6].end.reason == EndReason::Failed);
   test.run();
-  for (link::JobId id = 1; id <= 3; ++id) CHECK(test.jobs[id].tokens == test.expected(prompt_of(id, 20), 24));
+  for (link::JobId id = 1; id <= 4; ++id) CHECK(test.jobs[id].tokens == test.expected(prompt_of(id, 20), 24));
 }
 
 TEST_CASE("no more jobs run at once than were allowed, and all of them run") {

@@ -13,7 +13,7 @@ std::vector<PlannedRows> plan_batch(std::span<const PlanJob> jobs, const PlanLim
   std::uint32_t left = limits.batch_tokens;
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     if (jobs[i].pending == 0) continue;
-    if (jobs[i].pending > 1 && jobs[i].chunk != 1) {
+    if (is_prefill(jobs[i])) {
       prefills.push_back(i);
     } else if (left > 0) {
       plan.push_back({.job_index = i, .count = 1});
@@ -24,6 +24,7 @@ std::vector<PlannedRows> plan_batch(std::span<const PlanJob> jobs, const PlanLim
 
   const bool oldest_first = turn % kOldestTurn == kOldestTurn - 1;
   const auto before = [&](std::size_t a, std::size_t b) {
+    if (jobs[a].last != jobs[b].last) return jobs[b].last;
     if (!oldest_first && jobs[a].pending != jobs[b].pending) return jobs[a].pending < jobs[b].pending;
     return jobs[a].arrival < jobs[b].arrival;
   };

@@ -136,6 +136,10 @@ bool Service::handle(Loop& loop, link::FrontMessage&& message) {
     loop.submit(std::move(*job));
   } else if (const auto* cancel = std::get_if<link::Cancel>(&message)) {
     loop.cancel(cancel->job);
+  } else if (const auto* pause = std::get_if<link::Pause>(&message)) {
+    loop.pause(pause->job);
+  } else if (const auto* resume = std::get_if<link::Resume>(&message)) {
+    loop.resume(resume->job);
   } else if (const auto* probe = std::get_if<link::Probe>(&message)) {
     send(link::ProbeReply{.id = probe->id, .cached_tokens = loop.usable_tokens(probe->tokens)});
   } else if (const auto* budget = std::get_if<link::CacheBudget>(&message)) {

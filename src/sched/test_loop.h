@@ -59,6 +59,7 @@ struct JobRecord {
   std::uint32_t started_count = 0;
   std::uint32_t cached_tokens = 0;
   std::vector<std::uint32_t> progress;
+  std::vector<link::JobQueued> queued;
   std::uint32_t end_count = 0;
   link::JobEnd end;
 };
@@ -107,7 +108,9 @@ class TestLoop {
 
  private:
   void hear(const link::EngineMessage& message) {
-    if (const auto* started = std::get_if<link::JobStarted>(&message)) {
+    if (const auto* queued = std::get_if<link::JobQueued>(&message)) {
+      jobs[queued->job].queued.push_back(*queued);
+    } else if (const auto* started = std::get_if<link::JobStarted>(&message)) {
       ++jobs[started->job].started_count;
       jobs[started->job].cached_tokens = started->cached_tokens;
     } else if (const auto* progress = std::get_if<link::JobProgress>(&message)) {

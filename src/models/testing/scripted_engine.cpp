@@ -183,6 +183,8 @@ class ScriptedEngine {
         .counters = {{"life", static_cast<std::uint64_t>(script_.life)}, {"open_descriptors", open_descriptors()}}});
   }
   void on(const Probe& probe) { say(ProbeReply{.id = probe.id}); }
+  void on(const Pause&) {}
+  void on(const Resume&) {}
   void on(const Shutdown&) {}
 
   // One token for the job that waits longest.

@@ -1,0 +1,51 @@
+// See step_costs.h.
+#include "sched/step_costs.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace hearth::sched {
+namespace {
+
+// The number of streams changes with every job: a few steps must do. A prompt's depth changes slowly.
+constexpr double kStreamsWeight = 0.2;
+constexpr double kPrefillWeight = 0.3;
+// A step that another program delayed says little about this one's cost.
+constexpr double kOutlierTimes = 3;
+constexpr double kAddedPartMin = 0.05;
+
+double blend(double known, double measured, double weight) {
+  if (known == 0) return measured;
+  return known + weight * (std::min(measured, kOutlierTimes * known) - known);
+}
+
+}  // namespace
+
+std::size_t StepCosts::class_of(std::uint32_t rows) {
+  return std::min<std::size_t>(std::bit_width(rows) - 1, kClassCount - 1);
+}
+
+void StepCosts::learn(std::uint32_t stream_rows, std::uint32_t prefill_rows, double step_us) {
+  if (step_us <= 0) return;
+  if (prefill_rows == 0) {
+    if (stream_rows > 0) streams_us_ = blend(streams_us_, step_us, kStreamsWeight);
+    return;
+  }
+  // The streams' own part is an estimate: never nothing.
+  const double added_us = stream_rows == 0 ? step_us : std::max(step_us - streams_us_, kAddedPartMin * step_us);
+  double& row_us = row_us_[class_of(prefill_rows)];
+  row_us = blend(row_us, added_us / prefill_rows, kPrefillWeight);
+}
+
+double StepCosts::prefill_us(std::uint32_t rows) const {
+  if (rows == 0) return 0;
+  const std::size_t wanted = class_of(rows);
+  // The nearest class that is known; of two equally near ones the larger.
+  for (std::size_t away = 0; away < kClassCount; ++away) {
+    if (wanted + away < kClassCount && row_us_[wanted + away] > 0) return rows * row_us_[wanted + away];
+    if (away <= wanted && row_us_[wanted - away] > 0) return rows * row_us_[wanted - away];
+  }
+  return 0;
+}
+
+}  // namespace hearth::sched
