@@ -2,6 +2,7 @@
 //
 //   forced (any, named, a schema):  [thought] gap (calls | JSON)
 //   auto:                           [thought] @free{ trigger calls, fences and quoted triggers are text, thoughts }
+//   auto, without a trigger:        [thought] @free{ the beginning of a call of each tool, and its arguments }
 //   one call at a time:             [thought] @free{ trigger !end } call
 //   none:                           [thought] @free{ trigger !never }
 #include "chat/answer_grammar.h"
@@ -16,6 +17,7 @@ namespace hearth::chat {
 namespace {
 
 constexpr std::string_view kFence = "\n```";
+constexpr std::string_view kRecipient = ">>>";  // Functionary 3.2's only mark
 
 class AnswerWriter {
  public:
@@ -85,12 +87,11 @@ class AnswerWriter {
     return forced ? thought_before() + " " + called : std::format("{} ({} | {})", thought_before(), json, called);
   }
 
-  // Text with calls in it. Nothing where a call cannot be told from text by its first characters, or where the dialect is
-  // only a guess: the parser reads what comes.
+  // Text with calls in it.
   std::string free_text() {
     CallGrammar calls = call_grammar();
     const std::string trigger(calls.trigger());
-    if (trigger.empty() || trigger == ">>>" || &dialect_ == &generic_dialect()) return "";
+    if (trigger.empty() || trigger == kRecipient || &dialect_ == &generic_dialect()) return free_text_by_shape(calls);
     const bool is_spelled = dialect_.opening == OpeningKind::Spelled;
     std::string arms;
     const auto arm = [&](std::string_view text, std::string_view what) {
@@ -113,6 +114,33 @@ class AnswerWriter {
     }
     notes_.insert(calls.notes().begin(), calls.notes().end());
     return arms;
+  }
+  // The same where a call cannot be told from text by its first characters, or where the dialect is only a guess: it is held
+  // from where a declared name stands in it.
+  std::string free_text_by_shape(CallGrammar& calls) {
+    const std::vector<CallGrammar::Shape> shapes = calls.shapes(count());
+    notes_.insert(calls.notes().begin(), calls.notes().end());
+    std::string arms = std::format("{} {} ", grammar_marked(kFence),
+                                   writer_.rule(std::format("@free{{{} !end}}", grammar_marked(kFence))));
+    if (!dialect_.think_open.empty())
+      arms += std::format("{} {} ", grammar_marked(dialect_.think_open), thought_in_text());
+    std::string none = arms;
+    for (const auto& shape : shapes) none += grammar_literal(shape.text) + " !never ";
+    none = writer_.rule(std::format("@free{{{}}}", none));
+    if (rules_.choice == ToolChoice::None) return none;
+    // What follows the only call never ends, so nothing comes behind it.
+    const std::string behind = count() == CallCount::One ? " " + none : "";
+    for (const auto& shape : shapes)
+      arms += std::format("{} {} ", grammar_literal(shape.text), writer_.rule(shape.rule + behind));
+    const std::string text = writer_.rule(std::format("@free{{{}}}", arms));
+    if (calls.trigger() != kRecipient) return text;
+    // The prompt has written the first mark; a recipient follows it.
+    std::string first = std::format("\"all\\n\" {}", text);
+    for (const auto& shape : shapes) {
+      first += std::format(" | {} {} {}", grammar_literal(std::string_view(shape.text).substr(kRecipient.size())),
+                           shape.rule, behind.empty() ? text : none);
+    }
+    return writer_.rule(first);
   }
   // The model may end its turn in a thought: the parser takes a call that ends it there for what it is.
   std::string thought_in_text() {

@@ -64,6 +64,45 @@ TEST_CASE("auto leaves text and thoughts free and holds a call from its first ch
   CHECK(verdict_of(opened, "hm</think><tool_call>\nx") == "no");
 }
 
+TEST_CASE("auto holds a call without an opening of its own from its declared name on") {
+  for (const char* dialect : {"llama3", "generic"}) {
+    CAPTURE(dialect);
+    const std::string key = std::string_view(dialect) == "llama3" ? "parameters" : "arguments";
+    const auto call = [&](std::string_view arguments) {
+      return "{\"name\": \"Read\", \"" + key + "\": " + std::string(arguments);
+    };
+    AnswerRules rules = rules_of(dialect);
+    CHECK(verdict_of(rules, call(R"({"limit": 2, "path": "/a"}})")) == "yes");
+    CHECK(verdict_of(rules, call(R"({"path": "/a"}})") + "\n" + call(R"({"path": "/b"}})")) == "yes");
+    CHECK(verdict_of(rules, call("{}")) == "no");
+    CHECK(verdict_of(rules, call(R"({"path": 1)")) == "no");
+    CHECK(verdict_of(rules, R"({"name": "Bob", "parameters": 3} and {"name": "Rea)") == "yes");
+    rules.parallel = false;
+    CHECK(verdict_of(rules, "So: " + call(R"({"path": "/a"}})") + "\nok") == "yes");
+    CHECK(verdict_of(rules, call(R"({"path": "/a"}})") + "\n" + call("{")) == "no");
+    CHECK(verdict_of(rules_of(dialect, ToolChoice::None), call("")) == "no");
+  }
+  const AnswerRules llama4 = rules_of("llama4");
+  CHECK(verdict_of(llama4, "[Read(limit=1, path=\"/a\"), Stop()]") == "yes");
+  CHECK(verdict_of(llama4, "[Read(limit=1)") == "no");
+  CHECK(verdict_of(llama4, "a[Real(x)] and [1, 2]") == "yes");
+  const AnswerRules functionary = rules_of("functionary-v3.2");
+  CHECK(verdict_of(functionary, "all\nHello.\n>>>Read\n{\"path\": \"/a\"}>>>Stop\n{}") == "yes");
+  CHECK(verdict_of(functionary, "Read\n{\"path\": \"/a\"}") == "yes");
+  CHECK(verdict_of(functionary, "Read\n{}") == "no");
+}
+
+TEST_CASE("a value between tags may quote calls, and tags that nothing follows") {
+  const std::string open = "<tool_call>\n<function=Read>\n<parameter=path>\n";
+  const std::string close = "\n</parameter>\n</function>\n</tool_call>";
+  const AnswerRules rules = rules_of("qwen3-coder");
+  for (const std::string& text :
+       std::vector<std::string>{"the </parameter> tag", "a\n</parameter>\nb",
+                                "<parameter=x>\n1\n</parameter>\n<parameter=y>\n", "say <parameter=x> first"})
+    CHECK_MESSAGE(verdict_of(rules, open + text + close) == "yes", text);
+  CHECK(verdict_of(rules, open + "a\n</parameter>\n</tool_call>") == "no");
+}
+
 TEST_CASE("any must call, a named tool must be that one, none cannot, and one call is one") {
   const std::string call = "<tool_call>\n{\"name\": \"Stop\", \"arguments\": {}}\n</tool_call>";
   AnswerRules any = rules_of("qwen3", ToolChoice::Any);
@@ -109,7 +148,10 @@ TEST_CASE("each dialect's call is held in its own syntax") {
   };
   CHECK(any("qwen3-coder",
             "<tool_call>\n<function=Read>\n<parameter=path>\n/a\n</parameter>\n</function>\n</tool_call>") == "yes");
-  CHECK(any("qwen3-coder", "<tool_call>\n<function=Read>\n<parameter=limit>") == "no");
+  CHECK(any("qwen3-coder", "<tool_call>\n<function=Read>\n<parameter=limit>\n3\n</parameter>\n</function>") == "no");
+  CHECK(any("qwen3-coder",
+            "<tool_call>\n<function=Read>\n<parameter=limit>\n3\n</parameter>\n<parameter=path>\n/a\n</parameter>\n"
+            "</function>\n</tool_call>") == "yes");
   CHECK(any("qwen3-coder",
             "<tool_call>\n<function=Ask>\n<parameter=mode>\nslow\n</parameter>\n<parameter=tags>\n[\"a\"]\n</"
             "parameter>\n<parameter=deep>\ntrue\n</parameter>\n</function>\n</tool_call>") == "yes");
@@ -166,7 +208,8 @@ TEST_CASE("every dialect has a grammar for each choice, and a forced one never a
           REQUIRE(!grammar.text.empty());
           CHECK(verdict(grammar.text, "Hello, all is well.") != "yes");
         } else if (!grammar.text.empty()) {
-          CHECK(verdict(grammar.text, "Hello, all is well.") == "yes");
+          const bool has_recipient = dialect.name == "functionary-v3.2" && choice == ToolChoice::Auto;
+          CHECK(verdict(grammar.text, has_recipient ? "all\nHello, all is well." : "Hello, all is well.") == "yes");
         }
         if (!grammar.text.empty()) CHECK(!automaton_of(grammar.text).overflowed());
       }

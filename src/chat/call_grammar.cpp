@@ -75,8 +75,7 @@ std::string CallGrammar::call_body() {
 }
 
 std::string CallGrammar::tool_body(const Tool& tool) {
-  SchemaGrammar schema(writer_, tool.input_schema.is_object() ? tool.input_schema : Json::object(), bounds_,
-                       notation_of(dialect_.writing));
+  SchemaGrammar schema = schema_of(tool);
   std::string name_end = literal(words_.name_end);
   if (words_.name_end.starts_with(kCounted))
     name_end = "\":\" [0-9]{1,3} " + literal(words_.name_end.substr(kCounted.size()));
@@ -98,6 +97,48 @@ std::string CallGrammar::tool_body(const Tool& tool) {
       break;
   }
   for (const std::string& note : schema.notes()) notes_.insert(tool.name + ": " + note);
+  return out;
+}
+
+SchemaGrammar CallGrammar::schema_of(const Tool& tool) {
+  return {writer_, tool.input_schema.is_object() ? tool.input_schema : Json::object(), bounds_,
+          notation_of(dialect_.writing)};
+}
+
+std::vector<CallGrammar::Shape> CallGrammar::shapes(CallCount count) {
+  std::vector<Shape> out;
+  if (dialect_.writing == CallWriting::Pythonic) {
+    std::vector<std::string> items;
+    for (const Tool* tool : tools_) {
+      SchemaGrammar schema = schema_of(*tool);
+      items.push_back(writer_.rule(pythonic_item(*tool, schema)));
+    }
+    const std::string more = writer_.rule(std::format("{} ({})", literal(join_), alternatives(items)));
+    for (const Tool* tool : tools_) {
+      SchemaGrammar schema = schema_of(*tool);
+      const std::string rest = count == CallCount::Several ? more + "*" : "";
+      out.push_back({.text = "[" + tool->name + "(",
+                     .rule = writer_.rule(std::format("{} {} \"]\"", pythonic_arguments(schema), rest))});
+    }
+    return out;
+  }
+  for (const Tool* tool : tools_) {
+    SchemaGrammar schema = schema_of(*tool);
+    const std::string arguments = arguments_rule(*tool, schema);
+    for (const std::string& note : schema.notes()) notes_.insert(tool->name + ": " + note);
+    if (dialect_.writing != CallWriting::Json) {
+      out.push_back(
+          {.text = std::string(words_.call_begin) + tool->name + std::string(words_.name_end), .rule = arguments});
+      continue;
+    }
+    const std::string name = Json(tool->name).dump();
+    const std::string rest = writer_.rule(std::format("{} {} \"}}\"", arguments, schema.space_rule()));
+    for (const std::string_view key : {std::string_view("arguments"), std::string_view("parameters")}) {
+      if (&dialect_ != &generic_dialect() && key != words_.arguments_key) continue;
+      out.push_back({.text = std::format("{{\"name\": {}, \"{}\": ", name, key), .rule = rest});
+      out.push_back({.text = std::format("{{\"name\":{},\"{}\":", name, key), .rule = rest});
+    }
+  }
   return out;
 }
 
@@ -134,12 +175,14 @@ std::vector<CallGrammar::Parameter> CallGrammar::parameters_of(SchemaGrammar& sc
   }
   std::vector<Parameter> out;
   const Json* required = root.find("required");
-  const auto is_required = [&](const std::string& name) {
-    return required != nullptr && required->is_array() && std::ranges::contains(required->as_array(), Json(name));
+  const auto count_of = [&](const std::string& name) {
+    const bool must =
+        required != nullptr && required->is_array() && std::ranges::contains(required->as_array(), Json(name));
+    return must ? GrammarItem::Count::Required : GrammarItem::Count::Optional;
   };
   if (const Json* properties = root.find("properties"); properties != nullptr && properties->is_object()) {
     for (const auto& [name, value] : properties->as_object())
-      if (properties->find(name) == &value) out.push_back({name, value, is_required(name)});
+      if (properties->find(name) == &value) out.push_back({name, value, count_of(name)});
   }
   return out;
 }
@@ -153,60 +196,90 @@ bool CallGrammar::takes_more(SchemaGrammar& schema) const {
 }
 
 std::string CallGrammar::pythonic_item(const Tool& tool, SchemaGrammar& schema) {
-  const std::vector<Parameter> all = parameters_of(schema);
-  // As an object's members: what may follow one, and which may be the first.
-  std::string rest = "\")\"";
-  std::string first = "\")\"";
-  for (std::size_t i = all.size(); i-- > 0;) {
-    const std::string here =
-        std::format("{} {} {}", grammar_literal(all[i].name + "="), schema.rule(all[i].schema), rest);
-    first = writer_.rule(all[i].required ? here : std::format("{} | {}", here, first));
-    rest = writer_.rule(all[i].required ? std::format("\", \" {}", here) : std::format("\", \" {} | {}", here, rest));
+  return std::format("{} {}", grammar_literal(tool.name + "("), pythonic_arguments(schema));
+}
+
+std::string CallGrammar::pythonic_arguments(SchemaGrammar& schema) {
+  std::vector<GrammarItem> items;
+  for (const Parameter& one : parameters_of(schema)) {
+    items.push_back(
+        {.rule = writer_.rule(std::format("{} {}", grammar_literal(one.name + "="), schema.rule(one.schema))),
+         .count = one.count});
   }
-  return std::format("{} {}", grammar_literal(tool.name + "("), first);
+  return in_any_order("\", \"", items) + " \")\"";
+}
+
+// Where there are too many, the first ones: no tool has them.
+std::string CallGrammar::in_any_order(std::string_view separator, std::vector<GrammarItem> items) {
+  if (items.size() > kGrammarItemsMax) {
+    std::ranges::stable_partition(items,
+                                  [](const GrammarItem& one) { return one.count != GrammarItem::Count::Optional; });
+    items.resize(kGrammarItemsMax);
+    notes_.insert("there are too many arguments: not all of them can be given");
+  }
+  return items.empty() ? "\"\"" : grammar_each(separator, items);
+}
+
+// The text of an argument up to its closing tag. The grammar must not refuse what the parser reads as text (tag_value.h):
+// a closing tag that no other tag follows, and the arguments of calls that it quotes, or only their opening tags.
+std::string CallGrammar::any_text(const Parameter& one, std::string_view tag) {
+  std::string opening;
+  if (dialect_.writing == CallWriting::Elements) {
+    opening = std::string(words_.key_begin) + one.name + std::string(words_.key_end);
+  } else {
+    const std::size_t last = words_.key_end.rfind('<');
+    opening = last == std::string_view::npos ? words_.key_begin : words_.key_end.substr(last);
+  }
+  opening = without_end_space(opening);
+  std::string& known = texts_[std::format("{}\n{}", tag, opening)];
+  if (!known.empty()) return known;
+  const std::string quoted = writer_.reserve();
+  const std::string arms = std::format("{} !end {} {}", grammar_marked(tag), grammar_marked(opening), quoted);
+  writer_.define(quoted, std::format("\"\" | @until{{{}}}", arms));
+  const std::string text = writer_.reserve();
+  writer_.define(text, std::format("@until{{{}}} ([ \\t\\r\\n]{{0,8}} [^<\\x00-\\x20] {})?", arms, text));
+  known = text;
+  return text;
 }
 
 std::string CallGrammar::parameter(const Parameter& one, SchemaGrammar& schema) {
-  const auto body = schema.bare_text(one.schema);
   const std::string end = std::string(words_.value_end) +
                           (dialect_.writing == CallWriting::Elements ? one.name : std::string()) +
                           std::string(words_.value_end_after_key);
+  // The line's end before the tag belongs to the tag.
+  const std::size_t tag_begin = std::min(end.find_first_not_of(" \r\n\t"), end.size());
+  const std::string_view tag = without_end_space(std::string_view(end).substr(tag_begin));
+  const std::string after = end.substr(tag_begin + tag.size());
+
+  const auto body = schema.bare_text(one.schema, tag);
   const auto types = schema_types(schema.resolved(one.schema));
   const bool is_text = !body || std::ranges::contains(types, "string");
   const std::string begin = literal(words_.key_begin) + grammar_literal(one.name) + " " +
                             literal(is_text ? words_.key_end : words_.key_end_json);
   if (body) return begin + writer_.rule(*body) + " " + grammar_marked(end);
-  // Any text up to the closing tag; the line's end before the tag belongs to the tag.
-  const std::size_t tag_begin = std::min(end.find_first_not_of(" \r\n\t"), end.size());
-  const std::string_view tag = without_end_space(std::string_view(end).substr(tag_begin));
-  const std::string after = end.substr(tag_begin + tag.size());
   if (bounds_.string_chars_max != 0)
     return begin + grammar_repeat("[a-zA-Z0-9 ./_\\n-]", 0, bounds_.string_chars_max) + " " + grammar_marked(end);
-  return std::format("{}@until{{{} !end}} {}", begin, grammar_marked(tag), literal(after));
+  return std::format("{}{} {}", begin, any_text(one, tag), literal(after));
 }
 
-// Declared order; those that are not required may be left out.
 std::string CallGrammar::parameters(SchemaGrammar& schema) {
-  const std::vector<Parameter> all = parameters_of(schema);
-  std::string out;
-  for (const Parameter& one : all) {
-    const std::string rule = writer_.rule(parameter(one, schema));
-    out += (out.empty() ? "" : " ") + rule + (one.required ? "" : "?");
-  }
-  if (takes_more(schema) && bounds_.string_chars_max == 0) out += (out.empty() ? "" : " ") + any_parameters();
-  return out.empty() ? "\"\"" : out;
+  std::vector<GrammarItem> items;
+  for (const Parameter& one : parameters_of(schema))
+    items.push_back({.rule = writer_.rule(parameter(one, schema)), .count = one.count});
+  const bool more = takes_more(schema) && bounds_.string_chars_max == 0 && dialect_.writing != CallWriting::Elements;
+  if (more && items.size() < kGrammarItemsMax)
+    items.push_back({.rule = any_parameter(), .count = GrammarItem::Count::Repeated});
+  return in_any_order("\"\"", std::move(items));
 }
 
-std::string CallGrammar::any_parameters() {
+std::string CallGrammar::any_parameter() {
   const std::string key = writer_.rule("[a-zA-Z0-9_.\\-]{1,64}");
-  if (dialect_.writing == CallWriting::Elements) return "\"\"";
   const std::string_view end = words_.value_end;
   const std::size_t tag_begin = std::min(end.find_first_not_of(" \r\n\t"), end.size());
   const std::string_view tag = without_end_space(end.substr(tag_begin));
-  const std::string one =
-      writer_.rule(std::format("{}{} {}@until{{{} !end}} {}", literal(words_.key_begin), key, literal(words_.key_end),
-                               grammar_marked(tag), literal(end.substr(tag_begin + tag.size()))));
-  return one + "{0,64}";
+  return writer_.rule(std::format("{}{} {}@until{{{} !end}} {}", literal(words_.key_begin), key,
+                                  literal(words_.key_end), grammar_marked(tag),
+                                  literal(end.substr(tag_begin + tag.size()))));
 }
 
 }  // namespace hearth::chat

@@ -2,6 +2,7 @@
 // (answer_grammar.h). Single owner, one thread.
 #pragma once
 
+#include <map>
 #include <set>
 #include <span>
 #include <string>
@@ -33,22 +34,34 @@ class CallGrammar {
   // A rule for the calls from their very beginning.
   [[nodiscard]] std::string whole(CallCount count);
 
+  // Where a call has no opening of its own: what certainly is the beginning of one, with the declared name in it, and the rule
+  // for what follows.
+  struct Shape {
+    std::string text;
+    std::string rule;
+  };
+  [[nodiscard]] std::vector<Shape> shapes(CallCount count);
+
   [[nodiscard]] const std::set<std::string>& notes() const { return notes_; }
 
  private:
   struct Parameter {
     std::string name;
     Json schema;
-    bool required = false;
+    GrammarItem::Count count = GrammarItem::Count::Optional;
   };
   [[nodiscard]] std::string calls(std::string_view opening, CallCount count);
   [[nodiscard]] std::string call_body();  // from behind the opening to behind the call's end
   [[nodiscard]] std::string tool_body(const Tool& tool);
   [[nodiscard]] std::string json_item(const Tool& tool, SchemaGrammar& schema);
   [[nodiscard]] std::string pythonic_item(const Tool& tool, SchemaGrammar& schema);
+  [[nodiscard]] std::string pythonic_arguments(SchemaGrammar& schema);  // behind NAME(
+  [[nodiscard]] SchemaGrammar schema_of(const Tool& tool);
   [[nodiscard]] std::string parameters(SchemaGrammar& schema);
   [[nodiscard]] std::string parameter(const Parameter& one, SchemaGrammar& schema);
-  [[nodiscard]] std::string any_parameters();
+  [[nodiscard]] std::string any_parameter();
+  [[nodiscard]] std::string any_text(const Parameter& one, std::string_view tag);
+  [[nodiscard]] std::string in_any_order(std::string_view separator, std::vector<GrammarItem> items);
   [[nodiscard]] std::vector<Parameter> parameters_of(SchemaGrammar& schema);
   [[nodiscard]] bool takes_more(SchemaGrammar& schema) const;
   [[nodiscard]] std::string arguments_rule(const Tool& tool, SchemaGrammar& schema);
@@ -63,7 +76,8 @@ class CallGrammar {
   std::string closing_;       // behind the last one
   std::string join_;          // between two
   std::string trigger_;
-  std::string body_;  // call_body()'s rule, once it is made
+  std::string body_;                          // call_body()'s rule, once it is made
+  std::map<std::string, std::string> texts_;  // any_text()'s rules, by the tags around them
   std::set<std::string> notes_;
 };
 

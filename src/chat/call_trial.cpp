@@ -7,6 +7,11 @@
 namespace hearth::chat {
 namespace {
 
+CallContext without_doubts(CallContext context) {
+  context.turn_is_read = nullptr;
+  return context;
+}
+
 std::string_view after_white_space(std::string_view text) {
   return text.substr(std::min(text.size(), text.find_first_not_of(" \t\n\r")));
 }
@@ -16,9 +21,9 @@ std::string_view after_white_space(std::string_view text) {
 CallTrial::CallTrial(Place place, CallOpening opening, std::string_view think_close, const CallContext& context)
     : place_(place),
       think_close_(think_close),
-      context_(context),
+      context_(without_doubts(context)),
       opening_(opening),
-      scanner_(make_call_scanner(opening, context)),
+      scanner_(make_call_scanner(opening, context_)),
       at_(opening.bytes) {}
 
 CallTrial::Verdict CallTrial::look(std::string_view text, TextEnd end, TurnEnd turn) {

@@ -14,7 +14,7 @@ namespace hearth::chat {
 class CallTrial {
  public:
   enum class Place { Thought, Fence, Line };  // Line: without any marker
-  // `opening` is that of the first call, counted from the trial's first byte. `context` outlives the trial.
+  // `opening` is that of the first call, counted from the trial's first byte. What `context` points to outlives the trial.
   CallTrial(Place place, CallOpening opening, std::string_view think_close, const CallContext& context);
 
   enum class Verdict { Wait, Calls, NoCalls };
@@ -32,7 +32,7 @@ class CallTrial {
 
   const Place place_;
   const std::string_view think_close_;
-  const CallContext& context_;
+  const CallContext context_;  // without doubts: what follows the call is asked here
   CallOpening opening_;
   std::unique_ptr<CallScanner> scanner_;
   std::size_t at_;  // read so far

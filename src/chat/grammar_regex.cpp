@@ -13,6 +13,8 @@ namespace {
 constexpr std::uint32_t kCodePointMax = 0x10FFFF;
 constexpr std::size_t kPatternBytesMax = 4'096;
 constexpr int kNestingMax = 32;
+// What a pattern lists by itself is smaller: letters, digits and marks.
+constexpr std::size_t kSmallClassMax = 100;
 constexpr std::uint32_t kRepeatMax = 1'024;  // of one piece; the grammar's nodes are counted by it
 
 CharRanges complement(CharRanges ranges) {
@@ -267,8 +269,14 @@ std::optional<std::string> spelled_class(const CharRanges& ranges, CharSpelling 
   };
   constexpr std::array kEscapes{Escape{'"', "\\\""}, Escape{'\\', "\\\\"}, Escape{'\n', "\\n"}, Escape{'\r', "\\r"},
                                 Escape{'\t', "\\t"}};
+  const auto counted = [](std::size_t sum, const auto& range) { return sum + range.second - range.first + 1; };
+  const bool is_large = std::ranges::fold_left(ranges, std::size_t{0}, counted) > kSmallClassMax;
   CharRanges plain;
-  for (const auto& [low, high] : ranges) {
+  for (auto [low, high] : ranges) {
+    if (spelling == CharSpelling::Tagged && is_large && low <= '<' && '<' <= high) {
+      if (low < '<') plain.emplace_back(low, '<' - 1);
+      low = '<' + 1;
+    }
     std::uint32_t from = spelling == CharSpelling::Json ? std::max(low, 0x20U) : low;
     for (const std::uint32_t escaped : {std::uint32_t{'"'}, std::uint32_t{'\\'}}) {
       if (spelling != CharSpelling::Json || escaped < from || escaped > high) continue;

@@ -13,6 +13,8 @@ namespace hearth::chat {
 enum class CharSpelling {
   Json,  // inside a JSON string: quotes, backslashes and control characters by their escapes
   Raw,   // as they are
+  // As they are, in a text that a tag ends: a large class, as of ".", is without "<".
+  Tagged,
 };
 
 // One character of `ranges` in that spelling; nothing when none of them can be written.

@@ -90,4 +90,19 @@ std::string grammar_repeat(std::string_view item, std::uint32_t least, std::uint
   return least == most ? std::format("{}{{{}}}", item, least) : std::format("{}{{{},{}}}", item, least, most);
 }
 
+std::string grammar_each(std::string_view separator, std::span<const GrammarItem> items) {
+  std::string out = std::format("@each{{{}:", separator);
+  for (const GrammarItem& item : items) {
+    out += " " + item.rule;
+    if (item.count == GrammarItem::Count::Required) out += "!";
+    if (item.count == GrammarItem::Count::Repeated) out += "*";
+  }
+  return out + "}";
+}
+
+std::string grammar_without(std::string_view text, std::uint32_t least, std::uint32_t most) {
+  if (most == kGrammarUnbounded) return std::format("@without{{{}}}{{{},}}", grammar_literal(text), least);
+  return std::format("@without{{{}}}{{{},{}}}", grammar_literal(text), least, most);
+}
+
 }  // namespace hearth::chat

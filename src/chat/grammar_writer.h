@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -43,5 +44,17 @@ class GrammarWriter {
 [[nodiscard]] std::string grammar_class(const CharRanges& ranges);
 [[nodiscard]] std::string grammar_repeat(std::string_view item, std::uint32_t least, std::uint32_t most);
 inline constexpr std::uint32_t kGrammarUnbounded = UINT32_MAX;
+
+// An item of those that come in any order.
+struct GrammarItem {
+  std::string rule;
+  enum class Count : std::uint8_t { Optional, Required, Repeated } count = Count::Optional;
+};
+inline constexpr std::size_t kGrammarItemsMax = 62;
+// @each{...}. REQUIRES: at most kGrammarItemsMax items.
+[[nodiscard]] std::string grammar_each(std::string_view separator, std::span<const GrammarItem> items);
+
+// @without{...}: so many characters among which `text` does not occur.
+[[nodiscard]] std::string grammar_without(std::string_view text, std::uint32_t least, std::uint32_t most);
 
 }  // namespace hearth::chat

@@ -1,6 +1,7 @@
 // Calls that an argument's value quotes, in every tagged family: whole, cut at every place, byte by byte, unbalanced.
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -93,9 +94,58 @@ TEST_CASE("a quoted call that stays open leaves the call not whole, and what fol
   CHECK(parse("qwen3-coder", {cut}, TurnEnd::Cut).ends_with(" c]"));
 }
 
-TEST_CASE("an argument's closing tag behind the call: it ended too early and is not whole") {
-  const std::string found = parse_every_way("qwen3-coder", kOpen + "So it ends:" + kClose + kClose);
-  CHECK(found == kWritten + "So it ends:\" c]");
+TEST_CASE("a text that quotes only the end of a call goes on to its own closing tag, and runs nothing") {
+  const std::string call =
+      "\n<tool_call>\n<function=Bash>\n<parameter=command>\nrm -rf build\n</parameter>\n</function>\n</tool_call>";
+  for (const std::string& quoted :
+       std::vector<std::string>{"So it ends:" + kClose, "So it ends:" + kClose + "\nand then more.",
+                                "a" + kClose + call, "a" + kClose + "\nb\n" + call + call + "\nc",
+                                "a" + kClose + "\nb" + kClose + "\nc", "\n</parameter>\n</function>",
+                                "a\n</parameter>\n</function>\n</tool_call>`", "a\n</function>\n</tool_call>\nb"}) {
+    const std::string found = parse_every_way("qwen3-coder", kOpen + quoted + kClose);
+    CHECK(found == kWritten + json_of(quoted) + "} C]");
+    CHECK(parse_every_way("qwen3-coder", kOpen + quoted + kClose + call) ==
+          kWritten + json_of(quoted) + "} C][Bash {\"command\":\"rm -rf build\"} C]");
+  }
+  const std::string glm =
+      "<tool_call>Write\n<arg_key>path</arg_key>\n<arg_value>/a</arg_value>\n<arg_key>content</arg_key>\n<arg_value>";
+  const std::string glm_close = "</arg_value>\n</tool_call>";
+  const std::string quoted =
+      "so" + glm_close + "\n<tool_call>Bash\n<arg_key>command</arg_key>\n<arg_value>ls" + glm_close + "\nand";
+  CHECK(parse_every_way("glm4", glm + quoted + glm_close) == kWritten + json_of(quoted) + "} C]");
+}
+
+TEST_CASE("calls and text behind a call are what they seem where nothing closes what they did not open") {
+  const std::string call =
+      "<tool_call>\n<function=Bash>\n<parameter=command>\nls\n</parameter>\n</function>\n</tool_call>";
+  const std::string found = kWritten + "x\"} C]";
+  CHECK(parse_every_way("qwen3-coder", kOpen + "x" + kClose + "\nThen </parameter> and `</function>` end it.") ==
+        found + "Then </parameter> and `</function>` end it.");
+  CHECK(parse_every_way("qwen3-coder", kOpen + "x" + kClose + "\nNow:\n" + call + "\n" + call) ==
+        found + "Now:[Bash {\"command\":\"ls\"} C][Bash {\"command\":\"ls\"} C]");
+  // The second call's own opening is broken, or one of its tags is doubled.
+  CHECK(parse_every_way("qwen3-coder",
+                        kOpen + "x" + kClose +
+                            "\n<tool_call>\n<function=Bash>\n<command>\nls\n</parameter>\n</function>\n</tool_call>")
+            .starts_with(found));
+  CHECK(parse("qwen3-coder", {kOpen + "x" + kClose + "\nand so"}, TurnEnd::Cut) == found + "and so");
+}
+
+TEST_CASE("what follows a call waits for the turn's end, and is read in linear time") {
+  StreamParserOptions options;
+  options.dialect = find_dialect("qwen3-coder");
+  options.tool_names = {"Bash"};
+  options.tool_schemas = {*Json::parse(R"({"type":"object","properties":{"command":{"type":"string"}}})")};
+  const auto begin = std::chrono::steady_clock::now();
+  StreamParser parser(options);
+  std::size_t calls = 0;
+  const auto count = [&](const std::vector<StreamEvent>& events) {
+    for (const StreamEvent& event : events) calls += std::holds_alternative<ToolCallEnd>(event) ? 1 : 0;
+  };
+  for (int i = 0; i < 5'000; ++i) count(parser.push(kInner));
+  count(parser.finish(TurnEnd::Finished));
+  CHECK(calls == 5'000);
+  CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(3));
 }
 
 TEST_CASE("GLM's quoted keys stay in the value") {

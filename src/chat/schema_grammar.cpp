@@ -21,6 +21,10 @@ constexpr std::size_t kTextBytesMax = 1 << 20;  // all of one request's rules
 constexpr std::size_t kAlternativesMax = 256;
 constexpr std::size_t kReferencesMax = 32;  // that lead to each other without anything else
 constexpr std::size_t kNotesMax = 32;
+// How much of a closing tag is kept out of a text whose characters are counted.
+constexpr std::size_t kTagBytesMin = 2;
+constexpr std::size_t kTagBytesMax = 32;
+constexpr std::size_t kTagCostMax = 20'000;
 
 // Names and values keep everything; of the schemas around them goes what says nothing about values, so that schemas that
 // mean the same become the same rule.
@@ -357,7 +361,7 @@ std::string SchemaGrammar::in_quotes(std::string_view body) const {
   return std::format("{} {} {}", quote, body, quote);
 }
 
-std::optional<std::string> SchemaGrammar::bare_text(const Json& given) {
+std::optional<std::string> SchemaGrammar::bare_text(const Json& given, std::string_view end) {
   if (!given.is_object()) return std::nullopt;
   const Json schema = resolved(given);
   if (!schema.is_object()) return std::nullopt;
@@ -376,7 +380,7 @@ std::optional<std::string> SchemaGrammar::bare_text(const Json& given) {
     if (list == nullptr || !list->is_array() || list->as_array().empty()) continue;
     std::vector<std::string> out;
     for (const Json& one : list->as_array()) {
-      const auto body = ++depth_ > kDepthMax || ++steps_ > kStepsMax ? std::nullopt : bare_text(one);
+      const auto body = ++depth_ > kDepthMax || ++steps_ > kStepsMax ? std::nullopt : bare_text(one, end);
       --depth_;
       if (!body) return std::nullopt;
       out.push_back("(" + *body + ")");
@@ -386,9 +390,40 @@ std::optional<std::string> SchemaGrammar::bare_text(const Json& given) {
   const std::vector<std::string> types = schema_types(schema);
   if (types.empty()) return std::nullopt;
   if (!std::ranges::contains(types, "string")) return rule(given);
-  const Json* format = schema.find("format");
-  if (types.size() > 1 || format == nullptr || !format->is_string()) return std::nullopt;
-  return format_grammar(format->as_string());
+  return bare_string(schema, end);
+}
+
+// What may be text is read as text, also where other types are allowed too.
+std::optional<std::string> SchemaGrammar::bare_string(const Json& schema, std::string_view end) {
+  const bool counted = schema.find("minLength") != nullptr || schema.find("maxLength") != nullptr;
+  if (const Json* pattern = schema.find("pattern"); pattern != nullptr && pattern->is_string()) {
+    if (counted) note("the length of a string with a `pattern` is not checked");
+    const auto body = pattern_grammar(pattern->as_string(), CharSpelling::Tagged, writer_);
+    if (body) return "(" + *body + ")";
+    note(std::format("a `pattern` cannot be expressed: {}", pattern->as_string().substr(0, 80)));
+  }
+  if (const Json* format = schema.find("format"); format != nullptr && format->is_string()) {
+    const auto body = format_grammar(format->as_string());
+    if (body) return body;
+    note(std::format("the format `{}` is not checked", format->as_string().substr(0, 40)));
+  }
+  const std::uint32_t least = count_at(schema, "minLength", 0);
+  std::uint32_t most = count_at(schema, "maxLength", kGrammarUnbounded);
+  if (bounds_.string_chars_max != 0) most = std::min(most, std::max(bounds_.string_chars_max, least));
+  if (most < least) {
+    note("the bounds of a string's length cannot be held");
+    most = kGrammarUnbounded;
+  }
+  if (least == 0 && most == kGrammarUnbounded) return std::nullopt;
+  // Some ten nodes for each character and each place in the tag: of a long text a shorter beginning of the tag may not come.
+  const std::size_t counts = std::max<std::size_t>(1, most == kGrammarUnbounded ? least : most);
+  const auto is_ascii = [](char c) { return static_cast<unsigned char>(c) < 0x80; };
+  const auto ascii = static_cast<std::size_t>(std::ranges::find_if_not(end, is_ascii) - end.begin());
+  const std::string_view tag =
+      end.substr(0, std::min({ascii, kTagBytesMax, std::max(kTagBytesMin, kTagCostMax / counts)}));
+  if (!tag.empty() && writer_.spend(counts * tag.size() * 3)) return grammar_without(tag, least, most);
+  note("the length of a text is not checked: there are too many of them");
+  return std::nullopt;
 }
 
 }  // namespace hearth::chat

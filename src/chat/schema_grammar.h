@@ -48,9 +48,9 @@ class SchemaGrammar {
   [[nodiscard]] Json resolved(const Json& schema);
   [[nodiscard]] const Json& root() const { return root_; }
 
-  // A value written as bare text up to a closing tag, as XML-like dialects do: strings as they are, other values as JSON. A body
-  // without anything around it; nothing where any text may stand.
-  [[nodiscard]] std::optional<std::string> bare_text(const Json& schema);
+  // A value written as bare text up to the text `end`, as XML-like dialects do: strings as they are, other values as JSON. A
+  // body without anything around it; nothing where any text may stand.
+  [[nodiscard]] std::optional<std::string> bare_text(const Json& schema, std::string_view end);
 
   // What is not held, each once: "`not` is not checked".
   [[nodiscard]] const std::set<std::string>& notes() const { return notes_; }
@@ -69,8 +69,13 @@ class SchemaGrammar {
   [[nodiscard]] std::string char_rule();  // one character of a string
   [[nodiscard]] std::string of_type(const std::string& type, const Json& schema);
   [[nodiscard]] std::string string_body(const Json& schema);
+  [[nodiscard]] std::optional<std::string> bare_string(const Json& schema, std::string_view end);
   [[nodiscard]] std::string array_body(const Json& schema);
   [[nodiscard]] std::string object_body(const Json& schema);
+  [[nodiscard]] std::string members_in_any_order(std::vector<GrammarItem> members,
+                                                 const std::optional<std::string>& extra);
+  [[nodiscard]] std::string members_in_order(const std::vector<GrammarItem>& members,
+                                             const std::optional<std::string>& extra);
   [[nodiscard]] std::optional<std::string> extra_member(const Json& schema, const Json::Object& declared);
   [[nodiscard]] std::string other_key(const Json::Object& declared);
   [[nodiscard]] std::string member(std::string_view key_body, const std::string& value_rule);

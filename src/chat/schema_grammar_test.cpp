@@ -93,10 +93,11 @@ constexpr Row kRows[] = {
     {R"({"type":"array","prefixItems":[{"type":"integer"},{"type":"string"}]})", R"([1,"a"])", R"([1]  ["a",1])"},
     {R"({"type":"object","properties":{"a":{"type":"integer"},"b":{"type":"string"}},"required":["a"]})",
      "{\"a\":1}  {\"a\": 1, \"b\": \"x\"}  {\n\t\"a\": 1\n}", R"({}  {"b":"x"}  {"a":1,}  {"a":1,"c":2}  {,"a":1})"},
-    {R"({"type":"object","properties":{"a":{},"b":{},"c":{}}})", R"({}  {"b":1}  {"a":1,"c":2}  {"c":[]})",
-     R"({"b":1,"a":2}  {"d":1})"},
+    {R"({"type":"object","properties":{"a":{},"b":{},"c":{}}})",
+     R"({}  {"b":1}  {"a":1,"c":2}  {"c":[]}  {"b":1,"a":2})", R"({"d":1}  {"b":1,"a":2,"b":3})"},
     {R"({"type":"object","properties":{"a":{"type":"integer"}},"additionalProperties":{"type":"boolean"}})",
-     R"({}  {"a":1}  {"x":true}  {"a":1,"ab":true,"y":false})", R"({"a":true}  {"x":1}  {"x":true,"a":1})"},
+     R"({}  {"a":1}  {"x":true}  {"a":1,"ab":true,"y":false}  {"x":true,"a":1})",
+     R"({"a":true}  {"x":1}  {"a":1,"a":2})"},
     {R"({"type":"object","additionalProperties":{"type":"integer"},"minProperties":1,"maxProperties":2})",
      R"({"a":1}  {"a":1,"b":2})", R"({}  {"a":1,"b":2,"c":3})"},
     {R"({"type":"object","additionalProperties":false})", "{}", R"({"a":1})"},
@@ -132,6 +133,21 @@ TEST_CASE("each keyword lets its values through and keeps others out") {
     for (const std::string_view value : values(row.good)) CHECK_MESSAGE(verdict(text, value) == "yes", value);
     for (const std::string_view value : values(row.bad)) CHECK_MESSAGE(verdict(text, value) != "yes", value);
   }
+}
+
+TEST_CASE("members come in any order, each once, and none that is required is missing") {
+  const char* schema =
+      R"({"type":"object","properties":{"a":{"type":"integer"},"b":{"type":"boolean"},"c":{"type":"string"}},"required":["a","c"]})";
+  for (const char* good : {R"({"a":1,"b":true,"c":"x"})", R"({"c":"x","a":1})", R"({"b":false,"c":"x","a":1})"})
+    CHECK_MESSAGE(verdict_of(schema, good) == "yes", good);
+  for (const char* bad : {R"({"a":1})", R"({"c":"x","a":1,"a":2})", R"({"c":"x","b":true})", R"({"c":"x","a":1,})"})
+    CHECK_MESSAGE(verdict_of(schema, bad) != "yes", bad);
+  const char* open =
+      R"({"type":"object","properties":{"a":{"type":"integer"}},"required":["a"],"additionalProperties":{"type":"string"}})";
+  CHECK(verdict_of(open, R"({"x":"1","a":1,"y":"2"})") == "yes");
+  CHECK(verdict_of(open, R"({"x":"1","y":"2")") == "more");
+  CHECK(verdict_of(open, R"({"x":"1","y":"2"})") == "no");
+  CHECK(verdict_of(open, R"({"x":"1","a":"2"})") == "no");
 }
 
 TEST_CASE("random texts of every grammar are JSON that its schema accepts") {
@@ -219,7 +235,7 @@ TEST_CASE("a bare value is text as it is, JSON where it is no string, and nothin
   GrammarWriter writer;
   SchemaGrammar grammar(writer, Json::object());
   const auto bare = [&](std::string_view schema, std::string_view text) {
-    const auto body = grammar.bare_text(parsed(schema));
+    const auto body = grammar.bare_text(parsed(schema), "</x>");
     return body ? verdict(writer.text(*body), text) : "free";
   };
   CHECK(bare(R"({"type":"string"})", "a") == "free");
@@ -231,4 +247,17 @@ TEST_CASE("a bare value is text as it is, JSON where it is no string, and nothin
   CHECK(bare(R"({"type":"array","items":{"type":"string"}})", R"(["a"])") == "yes");
   CHECK(bare(R"({"anyOf":[{"type":"integer"},{"type":"boolean"}]})", "true") == "yes");
   CHECK(bare(R"({"anyOf":[{"type":"integer"},{"type":"string"}]})", "x") == "free");
+  CHECK(bare(R"({"type":"string","minLength":2,"maxLength":4})", "\xc3\xa9\n") == "yes");
+  CHECK(bare(R"({"type":"string","minLength":2,"maxLength":4})", "a") == "more");
+  CHECK(bare(R"({"type":"string","minLength":2,"maxLength":4})", "abcde") == "no");
+  CHECK(bare(R"({"type":["string","null"],"minLength":3})", "</x</x") == "yes");
+  CHECK(bare(R"({"type":"string","minLength":3})", "a</x>") == "no");
+  CHECK(bare(R"({"type":"string","pattern":"^[a-z]+(<[0-9]>)?$"})", "ab<3>") == "yes");
+  CHECK(bare(R"({"type":"string","pattern":"^[a-z]+(<[0-9]>)?$"})", "ab3") == "no");
+  CHECK(bare(R"({"type":"string","pattern":"x.*y"})", "axby") == "yes");
+  CHECK(bare(R"({"type":"string","pattern":"x.*y"})", "ax</x>y") == "no");
+  CHECK(bare(R"({"type":["string","null"],"format":"date"})", "2026-02-28") == "yes");
+  CHECK(bare(R"({"type":"string","format":"date"})", "28 Feb") == "no");
+  CHECK(bare(R"({"type":"string","maxLength":8000})", std::string(8'000, 'a')) == "yes");
+  CHECK(bare(R"({"type":"string","maxLength":8000})", std::string(8'001, 'a')) == "no");
 }

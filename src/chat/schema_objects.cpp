@@ -1,8 +1,5 @@
-// SchemaGrammar: objects and "any value".
-//
-// Declared members come in their declared order; those that are not required may be left out. With c_i ::= "," m_i (or
-// nothing when m_i may be left out), an object is the alternatives of which member comes first:
-//   first_i ::= m_i c_i+1 c_i+2 ... | first_i+1      the second part only when m_i may be left out
+// SchemaGrammar: objects and "any value". Declared members come in any order, each once; those that are not required may
+// be left out.
 #include <algorithm>
 #include <format>
 #include <map>
@@ -21,18 +18,15 @@ constexpr int kAnyLevels = 8;
 // Keys that differ from declared ones need a rule per letter of those.
 constexpr std::size_t kDeclaredBytesMax = 4'000;
 
-struct Member {
-  std::string text;  // key, colon, value
-  bool required = false;
-};
-
 bool is_plain(std::string_view name) {
   return std::ranges::all_of(name, [](char c) { return c >= 0x20 && c < 0x7F && c != '"' && c != '\\'; });
 }
 
-bool is_required(const Json& schema, const std::string& name) {
+GrammarItem::Count count_of(const Json& schema, const std::string& name) {
   const Json* required = schema.find("required");
-  return required != nullptr && required->is_array() && std::ranges::contains(required->as_array(), Json(name));
+  const bool must =
+      required != nullptr && required->is_array() && std::ranges::contains(required->as_array(), Json(name));
+  return must ? GrammarItem::Count::Required : GrammarItem::Count::Optional;
 }
 
 // Declared names by their letters.
@@ -188,16 +182,13 @@ std::string SchemaGrammar::object_body(const Json& schema) {
     }
   }
   const auto extra = extra_member(schema, declared);
-  std::vector<Member> members;
+  std::vector<GrammarItem> members;
   for (const auto& [name, value] : declared) {
     // {"x": false} forbids x.
     if (value == Json(false)) continue;
-    members.push_back(
-        {.text = writer_.rule(member(key_spelled(name), rule(value))), .required = is_required(schema, name)});
+    members.push_back({.rule = writer_.rule(member(key_spelled(name), rule(value))), .count = count_of(schema, name)});
   }
-  const std::string begin = "\"{\" " + space;
-  const std::string end = space + " \"}\"";
-  if (members.empty() && !extra) return begin + " \"}\"";
+  if (members.empty() && !extra) return "\"{\" " + space + " \"}\"";
   if (members.empty()) {
     const std::uint32_t least = count_at(schema, "minProperties", 0);
     std::uint32_t most = count_at(schema, "maxProperties", kGrammarUnbounded);
@@ -206,6 +197,29 @@ std::string SchemaGrammar::object_body(const Json& schema) {
   }
   if (schema.find("minProperties") != nullptr || schema.find("maxProperties") != nullptr)
     note("`minProperties` and `maxProperties` beside declared members are not checked");
+  if (members.size() < kGrammarItemsMax) return members_in_any_order(std::move(members), extra);
+  note("an object of so many members is held to their declared order");
+  return members_in_order(members, extra);
+}
+
+std::string SchemaGrammar::members_in_any_order(std::vector<GrammarItem> members,
+                                                const std::optional<std::string>& extra) {
+  using Count = GrammarItem::Count;
+  const std::string space = space_rule();
+  if (extra && bounds_.array_items_max == 0) members.push_back({.rule = *extra, .count = Count::Repeated});
+  // So many more at most: each of them is an item of its own.
+  for (std::uint32_t i = 0; extra && i < bounds_.array_items_max && members.size() < kGrammarItemsMax; ++i)
+    members.push_back({.rule = *extra, .count = Count::Optional});
+  const std::string comma = writer_.rule("\",\" " + space);
+  return std::format("\"{{\" {0} {1} {0} \"}}\"", space, grammar_each(comma, members));
+}
+
+// With c_i ::= "," m_i (or nothing when m_i may be left out), an object is the alternatives of which member comes first:
+//   first_i ::= m_i c_i+1 c_i+2 ... | first_i+1      the second part only when m_i may be left out
+std::string SchemaGrammar::members_in_order(const std::vector<GrammarItem>& members,
+                                            const std::optional<std::string>& extra) {
+  const std::string space = space_rule();
+  const std::string end = space + " \"}\"";
   // From the last member to the first: what follows a member, and the alternatives of what comes first.
   std::string rest = end;
   std::string first = "\"}\"";
@@ -216,13 +230,13 @@ std::string SchemaGrammar::object_body(const Json& schema) {
     first = writer_.rule(std::format("{} {} | \"}}\"", *extra, rest));
   }
   for (std::size_t i = members.size(); i-- > 0;) {
-    const Member& one = members[i];
-    const std::string here = std::format("{} {}", one.text, rest);
-    first = writer_.rule(one.required ? here : std::format("{} | {}", here, first));
-    rest = writer_.rule(one.required ? std::format("\",\" {} {}", space, here)
-                                     : std::format("(\",\" {} {}) | {}", space, here, rest));
+    const bool required = members[i].count == GrammarItem::Count::Required;
+    const std::string here = std::format("{} {}", members[i].rule, rest);
+    first = writer_.rule(required ? here : std::format("{} | {}", here, first));
+    rest = writer_.rule(required ? std::format("\",\" {} {}", space, here)
+                                 : std::format("(\",\" {} {}) | {}", space, here, rest));
   }
-  return begin + " " + first;
+  return "\"{\" " + space + " " + first;
 }
 
 }  // namespace hearth::chat

@@ -43,7 +43,7 @@ void append_call_json(std::vector<StreamEvent>& events, std::string_view json) {
 StreamParser::State::State(StreamParserOptions options)
     : options_(std::move(options)),
       dialect_(options_.dialect == nullptr ? generic_dialect() : *options_.dialect),
-      context_{.options = &options_, .dialect = &dialect_, .repairs = &repairs_},
+      context_{.options = &options_, .dialect = &dialect_, .repairs = &repairs_, .turn_is_read = &turn_is_read_},
       harmony_(dialect_.writing == CallWriting::Harmony),
       think_open_(dialect_.think_open.empty() || harmony_ ? "<think>" : dialect_.think_open),
       think_close_(dialect_.think_close.empty() || harmony_ ? "</think>" : dialect_.think_close),

@@ -107,6 +107,7 @@ class StreamParser::State {
   const StreamParserOptions options_;
   const Dialect& dialect_;
   RepairCounts repairs_;
+  bool turn_is_read_ = false;
   const CallContext context_;
   const bool harmony_;
   const std::string_view think_open_;

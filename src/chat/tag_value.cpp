@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "chat/json_mender.h"
+#include "chat/tag_elements.h"
 
 namespace hearth::chat {
 namespace {
@@ -13,9 +14,6 @@ namespace {
 constexpr std::string_view kWhiteSpace = " \t\n\r";
 constexpr std::string_view kCdataOpen = "<![CDATA[";
 constexpr std::string_view kCdataClose = "]]>";
-constexpr std::string_view kMinimax = "]<]minimax[>[";
-// Elements inside elements: deeper is no argument of any tool.
-constexpr int kElementDepthMax = 32;
 // A key that is longer is none.
 constexpr std::size_t kKeyBytesMax = 512;
 
@@ -25,60 +23,16 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(kWhiteSpace) - begin + 1);
 }
 
-// <item>a</item><item>b</item> as a list, <k>v</k> as an object; anything else as a word or a text. The tags carry
-// MiniMax's mark, so a "<" in a text is no tag.
-std::string elements_to_json(std::string_view text, ArgumentSchema schema, int depth) {
-  const bool elements = text.starts_with(kMinimax) && depth < kElementDepthMax;
-  std::string json;
-  if (text.empty() && schema.types().known() && !schema.types().allow(JsonTypes::Text)) {
-    if (schema.types().allow(JsonTypes::List)) return "[]";
-    if (schema.types().allow(JsonTypes::Object)) return "{}";
-  }
-  if (!elements) {
-    const Result<Json> value = Json::parse(text);
-    const bool plain =
-        value && !value->is_string() && (!schema.types().known() || schema.types().allow(type_of(*value)));
-    if (plain) return std::string(text);
-    append_json_string(json, text);
-    return json;
-  }
-  bool list = false;
-  while (!text.empty()) {
-    CallTag open;
-    if (read_call_tag(text, open) != Match::Yes || open.closing) break;
-    const std::string closing = std::string(kMinimax) + "</" + std::string(open.word) + ">";
-    const std::string opening = std::string(kMinimax) + "<" + std::string(open.word) + ">";
-    std::size_t end = open.bytes;
-    for (int nested = 1; nested > 0;) {
-      const std::size_t close = text.find(closing, end);
-      if (close == std::string_view::npos) return json.empty() ? "null" : json + (list ? "]" : "}");
-      const std::size_t inner = text.substr(0, close).find(opening, end);
-      nested += inner != std::string_view::npos ? 1 : -1;
-      end = inner != std::string_view::npos ? inner + opening.size() : close + closing.size();
-    }
-    const std::string_view value = text.substr(open.bytes, end - closing.size() - open.bytes);
-    if (json.empty()) list = open.word == "item";
-    json += json.empty() ? (list ? "[" : "{") : ",";
-    if (!list) {
-      append_json_string(json, open.word);
-      json += ':';
-    }
-    json += elements_to_json(value, list ? schema.item() : schema.member(open.word), depth + 1);
-    text.remove_prefix(end);
-    text.remove_prefix(std::min(text.size(), text.find_first_not_of(kWhiteSpace)));
-  }
-  return json + (list ? "]" : "}");
-}
-
 }  // namespace
 
 TagValue::TagValue(TagValueRules rules, ArgumentSchema tool, const std::vector<std::string>& keys,
-                   RepairCounts& repairs)
+                   const CallContext& context)
     : rules_(std::move(rules)),
       tool_(tool),
       schema_(tool.member(rules_.key)),
       keys_(keys),
-      repairs_(repairs),
+      context_(context),
+      repairs_(*context.repairs),
       inner_(rules_.open_word) {
   const JsonTypes types = schema_.types();
   is_text_ = types.known() ? types.allow(JsonTypes::Text) && rules_.dsml_type != "false" : rules_.dsml_type == "true";
@@ -111,7 +65,9 @@ TagValue::Step TagValue::read(std::string& pending, TextEnd end, CallWriter& wri
     looked_ = tag;
     const std::size_t line = text.substr(0, tag).find_last_not_of(" \t");
     const bool line_start = line == std::string_view::npos ? line_start_ : text[line] == '\n';
-    const End found = tag < text.size() ? end_at(text.substr(tag), line_start, end) : End{.match = Match::Maybe};
+    const End found = tag == text.size() ? End{.match = Match::Maybe}
+                      : doubt_           ? settle_doubt(text.substr(tag), end)
+                                         : doubted(end_at(text.substr(tag), line_start, end), text, tag, end);
     if (found.match == Match::No) {
       if (found.bytes == 0) inner_.text(text.substr(tag, 1));
       looked_ = tag + std::max<std::size_t>(found.bytes, 1);
@@ -130,6 +86,7 @@ TagValue::Step TagValue::read(std::string& pending, TextEnd end, CallWriter& wri
       looked_ -= certain;
       return Step::Wait;
     }
+    if (found.malformed) repairs_.add(Repair::MalformedTag);
     std::string_view value = text.substr(0, tag);
     if (cdata_ && trimmed(value).ends_with(kCdataClose)) {
       value = value.substr(0, value.rfind(kCdataClose));
@@ -156,6 +113,50 @@ void TagValue::flush(std::string& pending, CallWriter& writer, std::vector<Strea
   pending.clear();
 }
 
+// What stands behind a text's end that is the call's too may show that it was none. Of JSON this is asked where it is not
+// complete.
+TagValue::End TagValue::doubted(End found, std::string_view text, std::size_t tag, TextEnd end) {
+  if (found.match != Match::Yes || ended_by_next_key_ || context_.turn_is_read == nullptr || *context_.turn_is_read) {
+    return found;
+  }
+  if (!is_text_) {
+    const std::size_t begin = text.find_first_not_of(kWhiteSpace);
+    if (begin >= tag || (text[begin] != '{' && text[begin] != '[')) return found;
+    brackets_.read(text.substr(0, tag));
+    if (brackets_.balanced()) return found;
+  }
+  if (found.bytes != 0 && argument_follows(text.substr(tag + found.bytes))) return found;
+  CallTag ending;
+  static_cast<void>(read_call_tag(text.substr(tag), ending));
+  doubt_.emplace(rules_.open_word, ending.bytes, found.bytes);
+  doubt_malformed_ = found.malformed;
+  return settle_doubt(text.substr(tag), end);
+}
+
+// Another argument's opening: it was read whole before the value was found to end.
+bool TagValue::argument_follows(std::string_view text) const {
+  text.remove_prefix(std::min(text.size(), text.find_first_not_of(kWhiteSpace)));
+  CallTag tag;
+  if (read_call_tag(text, tag) != Match::Yes || tag.closing) return false;
+  return is_parameter_word(tag.word) || tag.word == "arg_key" || tool_.declares(tag.word) ||
+         (text.starts_with(kElementMark) && !is_function_word(tag.word) && !is_wrapper_word(tag.word));
+}
+
+TagValue::End TagValue::settle_doubt(std::string_view text, TextEnd end) {
+  switch (doubt_->look(text, end)) {
+    case DoubtfulEnd::Verdict::Wait: return {.match = Match::Maybe};
+    case DoubtfulEnd::Verdict::Text: {
+      const std::size_t quoted = doubt_->next_closer();
+      doubt_.reset();
+      return {.match = Match::No, .bytes = quoted};
+    }
+    case DoubtfulEnd::Verdict::Ends: break;
+  }
+  // What follows, to the end of the turn, closes nothing that it does not open: no later call's end is in doubt.
+  *context_.turn_is_read = true;
+  return {.match = Match::Yes, .bytes = doubt_->bytes(), .malformed = doubt_malformed_};
+}
+
 // The value ends with the closing tag of its own kind that the call goes on behind; with a mismatched one, or with none,
 // where what stands there can only be the call's.
 TagValue::End TagValue::end_at(std::string_view text, bool line_start, TextEnd end) {
@@ -165,24 +166,23 @@ TagValue::End TagValue::end_at(std::string_view text, bool line_start, TextEnd e
   if (match == Match::Maybe) {
     if (end == TextEnd::Here) return {};
     const bool may = tag.word.empty() || may_be_call_word(tag.word) || rules_.key.starts_with(tag.word) ||
-                     may_be_own(tag.word) || tool_.declares(tag.word) || text.starts_with(kMinimax);
+                     may_be_own(tag.word) || tool_.declares(tag.word) || text.starts_with(kElementMark);
     return {.match = may ? Match::Maybe : Match::No};
   }
-  if (!is_text_ && text.starts_with(kMinimax) && tag.word == rules_.open_word && (!tag.closing || nested_ > 0)) {
+  if (!is_text_ && text.starts_with(kElementMark) && tag.word == rules_.open_word && (!tag.closing || nested_ > 0)) {
     nested_ += tag.closing ? -1 : 1;
     return {.match = Match::No, .bytes = tag.bytes};
   }
   if (tag.closing) return closing_at(text, tag, line_start, end);
   const Match next_key = next_key_at(text, tag, line_start, end);
   if (next_key == Match::No) {
-    const bool element = is_text_ && text.starts_with(kMinimax);
+    const bool element = is_text_ && text.starts_with(kElementMark);
     return {.match = Match::No, .bytes = inner_.open(tag, element) ? tag.bytes : 0};
   }
   if (next_key == Match::Yes) {
     ended_by_next_key_ = true;
-    repairs_.add(Repair::MalformedTag);
   }
-  return {.match = next_key};
+  return {.match = next_key, .malformed = true};
 }
 
 TagValue::End TagValue::closing_at(std::string_view text, const CallTag& tag, bool line_start, TextEnd end) {
@@ -196,12 +196,11 @@ TagValue::End TagValue::closing_at(std::string_view text, const CallTag& tag, bo
   }
   const bool own = tag.word == rules_.open_word;
   const bool kin = is_parameter_word(tag.word) || tag.word == rules_.key || tag.word == "arg_value" ||
-                   tag.word == "arg_key" || tag.word == "value" || (is_text_ && text.starts_with(kMinimax));
+                   tag.word == "arg_key" || tag.word == "value" || (is_text_ && text.starts_with(kElementMark));
   const bool ends_call = is_function_word(tag.word) || is_wrapper_word(tag.word);
   if (own || (kin && !ends_call)) {
     const Match next = goes_on_at(behind, end);
-    if (next == Match::Yes && !own) repairs_.add(Repair::MalformedTag);
-    return {.match = next, .bytes = next == Match::Yes ? tag.bytes : 0};
+    return {.match = next, .bytes = next == Match::Yes ? tag.bytes : 0, .malformed = !own};
   }
   const bool outer = is_function_word(tag.word) || (is_wrapper_word(tag.word) && tag.word.starts_with("tool_call"));
   if (!outer || !line_start) return {};
@@ -209,8 +208,7 @@ TagValue::End TagValue::closing_at(std::string_view text, const CallTag& tag, bo
   if (next.empty() && end == TextEnd::Later) return {.match = Match::Maybe};
   if (next.empty()) return {.match = turn_is_over_ ? Match::Yes : Match::No};
   const Match closes = call_end_at(next);
-  if (closes == Match::Yes) repairs_.add(Repair::MalformedTag);
-  return {.match = closes == Match::Maybe && end == TextEnd::Here ? Match::No : closes};
+  return {.match = closes == Match::Maybe && end == TextEnd::Here ? Match::No : closes, .malformed = true};
 }
 
 // The opening of another argument, where this one's closing tag is missing. Not inside a call that the value quotes.
@@ -263,11 +261,11 @@ Match TagValue::goes_on_at(std::string_view text, TextEnd end) const {
   const bool known =
       match == Match::Yes && (is_parameter_word(tag.word) || tag.word == "arg_key" || is_function_word(tag.word) ||
                               is_wrapper_word(tag.word) || (!tag.closing && tool_.declares(tag.word)) ||
-                              tag.word == rules_.open_word || text.starts_with(kMinimax));
+                              tag.word == rules_.open_word || text.starts_with(kElementMark));
   if (known) return Match::Yes;
-  const bool may =
-      match == Match::Maybe && (tag.word.empty() || may_be_call_word(tag.word) || may_be_own(tag.word) ||
-                                text.starts_with(kMinimax) || kMinimax.starts_with(text) || tool_.declares_any());
+  const bool may = match == Match::Maybe &&
+                   (tag.word.empty() || may_be_call_word(tag.word) || may_be_own(tag.word) ||
+                    text.starts_with(kElementMark) || kElementMark.starts_with(text) || tool_.declares_any());
   if (!may && closes != Match::Maybe) return Match::No;
   return end == TextEnd::Here ? Match::Yes : Match::Maybe;
 }
@@ -297,7 +295,7 @@ std::string TagValue::typed(std::string raw) {
   const std::string_view text = trimmed(raw);
   const JsonTypes types = schema_.types();
   std::string json;
-  if (text.starts_with(kMinimax) || text.empty()) return elements_to_json(text, schema_, 0);
+  if (text.starts_with(kElementMark) || text.empty()) return elements_to_json(text, schema_);
   if (text == "True" || text == "False" || text == "None") {
     repairs_.add(Repair::PythonLiteral);
     return text == "True" ? "true" : text == "False" ? "false" : "null";

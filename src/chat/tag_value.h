@@ -4,12 +4,15 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "chat/argument_schema.h"
+#include "chat/bracket_count.h"
 #include "chat/call_tag.h"
+#include "chat/doubtful_end.h"
 #include "chat/inner_calls.h"
 #include "chat/tool_call_scanner.h"
 
@@ -27,8 +30,8 @@ struct TagValueRules {
 
 class TagValue {
  public:
-  // `keys`: those of the call so far, this one included. `keys` and `repairs` outlive the value.
-  TagValue(TagValueRules rules, ArgumentSchema tool, const std::vector<std::string>& keys, RepairCounts& repairs);
+  // `keys`: those of the call so far, this one included. `keys` and `context` outlive the value.
+  TagValue(TagValueRules rules, ArgumentSchema tool, const std::vector<std::string>& keys, const CallContext& context);
 
   enum class Step { Wait, Ended };
   // Takes from the front of `pending` what is certain.
@@ -44,9 +47,13 @@ class TagValue {
   struct End {
     Match match = Match::No;
     std::size_t bytes = 0;  // of the closing tag
+    bool malformed = false;
   };
   bool begin(std::string& pending, TextEnd end, CallWriter& writer, std::vector<StreamEvent>& events);
   [[nodiscard]] End end_at(std::string_view text, bool line_start, TextEnd end);
+  [[nodiscard]] End doubted(End found, std::string_view text, std::size_t tag, TextEnd end);
+  [[nodiscard]] bool argument_follows(std::string_view text) const;
+  [[nodiscard]] End settle_doubt(std::string_view text, TextEnd end);
   [[nodiscard]] End closing_at(std::string_view text, const CallTag& tag, bool line_start, TextEnd end);
   [[nodiscard]] Match next_key_at(std::string_view text, const CallTag& tag, bool line_start, TextEnd end) const;
   [[nodiscard]] Match turn_ends_at(std::string_view text, TextEnd end) const;
@@ -61,6 +68,7 @@ class TagValue {
   const ArgumentSchema tool_;
   const ArgumentSchema schema_;
   const std::vector<std::string>& keys_;
+  const CallContext& context_;
   RepairCounts& repairs_;
   bool is_text_ = false;
   bool begun_ = false;
@@ -68,7 +76,10 @@ class TagValue {
   bool turn_is_over_ = false;
   bool ended_by_next_key_ = false;
   InnerCalls inner_;
-  int nested_ = 0;  // elements of the value's own name inside it
+  std::optional<DoubtfulEnd> doubt_;  // about the tag at looked_
+  bool doubt_malformed_ = false;
+  BracketCount brackets_;  // of a value that is JSON
+  int nested_ = 0;         // elements of the value's own name inside it
   bool drop_last_ = false;
   bool line_start_ = true;  // the front of `pending` begins a line
   std::size_t looked_ = 0;  // tags before this place in `pending` are the value's

@@ -243,7 +243,7 @@ class TaggedCallScanner final : public CallScanner {
     writer_.fragment(json + ":", events);
     if (std::ranges::contains(keys_, rules.key)) context_.repairs->add(Repair::DuplicateKey);
     keys_.push_back(rules.key);
-    value_.emplace(std::move(rules), schema_, keys_, *context_.repairs);
+    value_.emplace(std::move(rules), schema_, keys_, context_);
     at_ = At::Value;
   }
 

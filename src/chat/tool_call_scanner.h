@@ -35,6 +35,9 @@ struct CallContext {
   const StreamParserOptions* options = nullptr;
   const Dialect* dialect = nullptr;
   RepairCounts* repairs = nullptr;
+  // Whether what follows is known, to the end of the turn, to hold no end of an earlier call. Null: a call ends where it
+  // seems to, and nothing waits for what follows.
+  bool* turn_is_read = nullptr;
 
   // The declared tool that `written` names, without namespace, index and quotes.
   [[nodiscard]] std::optional<std::size_t> tool_named(std::string_view written) const;

@@ -45,14 +45,14 @@ void Automaton::keep_only(std::span<State* const> kept) {
   const std::vector<StateData> states = std::exchange(states_, {});
   const std::vector<Frame> frames = std::exchange(frames_, {});
   begin();
-  std::vector<std::uint32_t> chain;
+  std::vector<Frame> chain;
   for (State* const state : kept) {
     reached_.clear();
     for (Configuration c : states[*state].configurations) {
       chain.clear();
-      for (std::uint32_t at = c.stack; at != 0; at = frames[at].below) chain.push_back(frames[at].node);
+      for (std::uint32_t at = c.stack; at != 0; at = frames[at].below) chain.push_back(frames[at]);
       c.stack = 0;
-      for (std::size_t i = chain.size(); i-- > 0;) c.stack = push(chain[i], c.stack);
+      for (std::size_t i = chain.size(); i-- > 0;) c.stack = push(chain[i].node, c.stack, chain[i].seen);
       reached_.push_back(c);
     }
     accepts_ = states[*state].accepts;
@@ -62,14 +62,32 @@ void Automaton::keep_only(std::span<State* const> kept) {
 
 std::size_t Automaton::bytes() const {
   return states_.size() * (sizeof(StateData) + 32) + table_count_ * sizeof(Table) +
-         configuration_total_ * sizeof(Configuration) + frames_.size() * 64;
+         configuration_total_ * sizeof(Configuration) + frames_.size() * 80;
 }
 
-std::uint32_t Automaton::push(std::uint32_t node, std::uint32_t stack) {
-  const auto [place, is_new] =
-      frame_numbers_.try_emplace(pair_key(node, stack), static_cast<std::uint32_t>(frames_.size()));
-  if (is_new) frames_.push_back({node, stack});
+std::size_t Automaton::FrameHash::operator()(const Frame& frame) const {
+  return mix_u64(pair_key(frame.node, frame.below), frame.seen);
+}
+
+std::uint32_t Automaton::push(std::uint32_t node, std::uint32_t stack, std::uint64_t seen) {
+  const Frame frame{node, stack, seen};
+  const auto [place, is_new] = frame_numbers_.try_emplace(frame, static_cast<std::uint32_t>(frames_.size()));
+  if (is_new) frames_.push_back(frame);
   return place->second;
+}
+
+// What may come behind the items that came: one of the others, or what follows them all.
+void Automaton::enter_each(std::uint32_t node, std::uint32_t stack, std::uint64_t seen) {
+  const Node& each = program_->nodes[node];
+  const EachSet& set = program_->each_sets[each.a];
+  if ((seen & set.required) == set.required) work_.push_back({each.b, stack});
+  const std::vector<std::uint32_t>& rules = seen == 0 ? set.first : set.later;
+  for (std::size_t i = 0; i < rules.size(); ++i) {
+    const std::uint64_t bit = std::uint64_t{1} << i;
+    if ((seen & bit) != 0) continue;
+    const std::uint64_t now = seen | kAnySeen | ((set.repeated & bit) != 0 ? 0 : bit);
+    work_.push_back({program_->rule_entries[rules[i]], push(node, stack, now)});
+  }
 }
 
 void Automaton::enter(std::uint32_t node, std::uint32_t stack) {
@@ -103,12 +121,19 @@ void Automaton::close() {
         work_.push_back({program.rule_entries[node.a], is_last ? at.stack : push(node.b, at.stack)});
         break;
       }
-      case Node::Op::Return:
-        if (at.stack == 0)
+      case Node::Op::Each: enter_each(at.node, at.stack, 0); break;
+      case Node::Op::Return: {
+        if (at.stack == 0) {
           accepts_ = true;
+          break;
+        }
+        const Frame frame = frames_[at.stack];
+        if (frame.seen == 0)
+          work_.push_back({frame.node, frame.below});
         else
-          work_.push_back({frames_[at.stack].node, frames_[at.stack].below});
+          enter_each(frame.node, frame.below, frame.seen);
         break;
+      }
       case Node::Op::Scan:
         accepts_ = accepts_ || program.scan_states[node.a].may_stop;
         reached_.push_back(at);

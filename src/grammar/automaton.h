@@ -1,5 +1,6 @@
 // Automaton: walks a Program. A state is a set of (node, stack of returns); states and the steps between them are
-// computed when they are first taken and remembered, so that a step costs a table look-up after that. One thread.
+// computed when they are first taken and remembered, so that a step costs a table look-up after that. A return to items in
+// any order holds which of them came. One thread.
 //
 // State numbers hold until keep_only(), which forgets everything but the states it is given and numbers those anew.
 #pragma once
@@ -66,13 +67,20 @@ class Automaton {
   struct Frame {
     std::uint32_t node;
     std::uint32_t below;
+    std::uint64_t seen = 0;  // at an Each: its items that came, and kAnySeen
+    friend bool operator==(const Frame&, const Frame&) = default;
   };
+  struct FrameHash {
+    std::size_t operator()(const Frame& frame) const;
+  };
+  static constexpr std::uint64_t kAnySeen = std::uint64_t{1} << 63U;
 
   void begin();
   State compute_step(State from, std::uint8_t byte);
   void enter(std::uint32_t node, std::uint32_t stack);
   void close();
-  std::uint32_t push(std::uint32_t node, std::uint32_t stack);
+  void enter_each(std::uint32_t node, std::uint32_t stack, std::uint64_t seen);
+  std::uint32_t push(std::uint32_t node, std::uint32_t stack, std::uint64_t seen = 0);
   [[nodiscard]] std::uint32_t target(const Node& node, std::uint8_t byte) const;
   State intern();
 
@@ -82,7 +90,7 @@ class Automaton {
   std::vector<StateData> states_;
   std::unordered_multimap<std::uint64_t, State> by_hash_;
   std::vector<Frame> frames_;  // 0 is the empty stack
-  std::unordered_map<std::uint64_t, std::uint32_t> frame_numbers_;
+  std::unordered_map<Frame, std::uint32_t, FrameHash> frame_numbers_;
   std::size_t configuration_total_ = 0, table_count_ = 0;
 
   // Scratch of one step.

@@ -107,6 +107,40 @@ TEST_CASE("a scan is free text until one of its patterns") {
   CHECK(verdict(thought, "so</think>y") == "no");
 }
 
+TEST_CASE("items in any order come once each, with what separates them, and the required ones all") {
+  const std::string_view grammar =
+      "root ::= \"{\" @each{(\",\" \" \"?): a! \"b\" more*} \"}\"\na ::= \"a\" [0-9]+\nmore ::= \"m\" | \"n\"\n";
+  for (const std::string_view text : {"{a1}", "{b,a12}", "{m, a1,n,m,b}", "{a1,b,m}"})
+    CHECK_MESSAGE(verdict(grammar, text) == "yes", text);
+  for (const std::string_view text : {"{}", "{b}", "{a1,a2}", "{a1 b}", "{a1,}", "{,a1}", "{b,b}"})
+    CHECK_MESSAGE(verdict(grammar, text) == "no", text);
+  CHECK(verdict("root ::= @each{\"\": \"x\" \"\"*} \".\"\n", "x.") == "yes");
+  CHECK(verdict("root ::= @each{\"\":}\n", "") == "yes");
+  // Inside itself, and kept when the other states are forgotten.
+  Automaton automaton = automaton_of("root ::= \"[\" @each{\",\": root \"x\"! \"y\"} \"]\"\n");
+  State inside = automaton.step_all(automaton.start(), "[y,[x");
+  State* const kept[] = {&inside};
+  automaton.keep_only(kept);
+  CHECK(automaton.accepts(automaton.step_all(inside, ",y],x]")));
+  CHECK(automaton.step_all(inside, "],y") == kDead);
+  CHECK(automaton.step_all(inside, "]]") == kDead);
+}
+
+TEST_CASE("counted characters are without the text that may not come") {
+  const std::string_view grammar = "root ::= @without{\"</p>\"}{2,6} \"</p>\"\n";
+  for (const std::string_view text : {"ab</p>", "\xc3\xa9\xe2\x82\xac</p>", "</p</p</p>", "<</p</p>", "</pabc</p>"})
+    CHECK_MESSAGE(verdict(grammar, text) == "yes", text);
+  CHECK(verdict(grammar, "a</p>") == "no");
+  CHECK(verdict(grammar, "abc</p>d") == "no");
+  CHECK(verdict(grammar, "abcdefg") == "no");
+  const std::string_view open = "root ::= @without{\"aab\"}{3,} \"!\"\n";
+  CHECK(verdict(open, "aaaaaaaa!") == "yes");
+  CHECK(verdict(open, "xaaxaxaax!") == "yes");
+  CHECK(verdict(open, "aaaab") == "no");
+  CHECK(verdict(open, "aa!") == "more");
+  CHECK(verdict("root ::= @without{\"a\"}{0,0} \"a\"\n", "a") == "yes");
+}
+
 TEST_CASE("control tokens match where a marked literal names them, and in free text") {
   Automaton automaton = automaton_of("root ::= \"a\" @\"x<|call|>\" \"<|end|>\"\n");
   const State before = automaton.step_all(automaton.start(), "ax");
@@ -141,6 +175,15 @@ TEST_CASE("a grammar that is wrong is refused with its line") {
   CHECK(error_of("root ::= \"a\"{99999999999}\n") == "grammar, line 1: a repetition is too long");
   CHECK(error_of("root ::= " + std::string(1000, '(')) == "grammar, line 1: the parentheses are nested too deep");
   CHECK(error_of("root ::= [^\\x00-\\U0010ffff]\n") == "grammar, line 1: a class holds no character");
+  CHECK(error_of("root ::= @each{\",\" \"a\"}\n") == "grammar, line 1: : is missing behind what separates the items");
+  CHECK(error_of("root ::= @each{\",\": \"a\"") == "grammar, line 1: a name is missing");
+  std::string many;
+  for (int i = 0; i < 63; ++i) many += " \"a\"";
+  CHECK(error_of("root ::= @each{\",\":" + many + "}\n") == "grammar, line 1: there are too many items");
+  CHECK(error_of("root ::= @without{\"\"}{1,2}\n") ==
+        "grammar, line 1: what may not come is too long, empty or no ASCII");
+  CHECK(error_of("root ::= @without{\"a\"}\n") == "grammar, line 1: } and the number of characters are missing");
+  CHECK(error_of("root ::= @without{\"abcdefghijabcdefghij\"}{60000}\n") == "the grammar needs too many nodes");
   CHECK(error_of("root ::= \"a\" )\n") == "grammar, line 1: something follows the rule");
   CHECK(verdict("root ::= ((((\"a\"{60000}){60000}){60000}){60000}){60000}\n", "aaaa") == "more");
   std::string large = "root ::= a0\n";

@@ -8,6 +8,7 @@
 #include "grammar/scan.h"
 #include "grammar/syntax.h"
 #include "grammar/utf8_ranges.h"
+#include "grammar/without.h"
 
 namespace hearth::grammar {
 namespace {
@@ -61,6 +62,11 @@ class Compiler {
       case Expression::Kind::Reference: return add({Node::Op::Call, expression.rule, next});
       case Expression::Kind::Repeat: return repeat(expression, next);
       case Expression::Kind::Scan: return scan(expression, next);
+      case Expression::Kind::Each: return each(expression, next);
+      case Expression::Kind::Without:
+        return compile_without(expression, program_, next, [this](const Ranges& ranges, std::uint32_t after) {
+          return character_class(ranges, after);
+        });
       case Expression::Kind::Sequence:
         for (std::size_t i = expression.parts.size(); i-- > 0;) next = compile(expression.parts[i], next);
         return next;
@@ -144,6 +150,21 @@ class Compiler {
     }
     for (std::uint32_t i = 0; i < expression.least && !full(); ++i) node = compile(*item, node);
     return node;
+  }
+
+  std::uint32_t each(const Expression& expression, std::uint32_t next) {
+    EachSet set;
+    for (std::size_t i = 1; i < expression.parts.size() && !full(); ++i) {
+      const Expression& item = expression.parts[i];
+      set.first.push_back(add_rule([&](std::uint32_t end) { return compile(item, end); }));
+      set.later.push_back(
+          add_rule([&](std::uint32_t end) { return compile(expression.parts.front(), compile(item, end)); }));
+      const std::uint64_t bit = std::uint64_t{1} << (i - 1);
+      if (expression.counts[i - 1] == ItemCount::Required) set.required |= bit;
+      if (expression.counts[i - 1] == ItemCount::Repeated) set.repeated |= bit;
+    }
+    program_.each_sets.push_back(std::move(set));
+    return add({Node::Op::Each, static_cast<std::uint32_t>(program_.each_sets.size() - 1), next});
   }
 
   std::uint32_t scan(const Expression& expression, std::uint32_t next) {

@@ -37,6 +37,7 @@ struct Node {
     Scan,     // a: which of scan_states
     Split,    // a: the first of edges, b: how many
     Call,     // a: the rule, b: where it returns to
+    Each,     // a: which of each_sets, b: the next node
     Return,
   };
   Op op = Op::Return;
@@ -50,11 +51,20 @@ struct ScanState {
   bool may_stop = false;
 };
 
+// Items in any order. A frame on the stack holds which of them came (bits by their places here).
+struct EachSet {
+  std::vector<std::uint32_t> first;  // rules: an item that comes first
+  std::vector<std::uint32_t> later;  // the same with the separator before it
+  std::uint64_t required = 0;
+  std::uint64_t repeated = 0;  // may come again
+};
+
 struct Program {
   std::vector<Node> nodes;
   std::vector<std::uint32_t> edges;
   std::vector<std::array<std::uint64_t, 4>> byte_sets;
   std::vector<ScanState> scan_states;
+  std::vector<EachSet> each_sets;
   std::vector<std::uint32_t> rule_entries;  // node by rule
   std::uint32_t root = 0;                   // a rule
 

@@ -3,6 +3,7 @@
 #include "grammar/scan.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <optional>
 
@@ -41,8 +42,9 @@ std::uint32_t follow(const std::vector<Prefix>& prefixes, std::uint32_t at, std:
   }
 }
 
-void link_suffixes(std::vector<Prefix>& prefixes) {
-  std::vector<std::uint32_t> order{0};  // shorter ones first
+// Sets the suffixes; shorter prefixes come first in what is returned.
+std::vector<std::uint32_t> link_suffixes(std::vector<Prefix>& prefixes) {
+  std::vector<std::uint32_t> order{0};
   for (std::size_t i = 0; i < order.size(); ++i) {
     const std::uint32_t at = order[i];
     for (const auto& [symbol, child] : prefixes[at].next) {
@@ -51,6 +53,30 @@ void link_suffixes(std::vector<Prefix>& prefixes) {
       if (!prefixes[child].pattern) prefixes[child].pattern = prefixes[prefixes[child].suffix].pattern;
     }
   }
+  return order;
+}
+
+// Where each byte leads from each prefix: where it leads from its suffix, but for the bytes that go on in a pattern. The tools
+// of a client are some thousand prefixes.
+using Row = std::array<std::uint32_t, kControlBase>;
+std::vector<Row> rows_of(const std::vector<Prefix>& prefixes, std::span<const std::uint32_t> order) {
+  std::vector<Row> rows(prefixes.size());
+  for (const std::uint32_t at : order) {
+    if (at != 0) rows[at] = rows[prefixes[at].suffix];
+    for (const auto& [symbol, child] : prefixes[at].next)
+      if (symbol < kControlBase) rows[at][symbol] = child;
+  }
+  return rows;
+}
+
+std::vector<std::uint32_t> controls_of(const std::vector<Prefix>& prefixes) {
+  std::vector<std::uint32_t> out;
+  for (const Prefix& prefix : prefixes)
+    for (const auto& [symbol, child] : prefix.next)
+      if (symbol >= kControlBase) out.push_back(symbol);
+  std::ranges::sort(out);
+  out.erase(std::ranges::unique(out).begin(), out.end());
+  return out;
 }
 
 }  // namespace
@@ -78,7 +104,8 @@ std::vector<std::uint32_t> symbols_of(std::string_view text, std::span<const Con
 std::uint32_t compile_scan(const Expression& scan, std::span<const ControlToken> controls, Program& program,
                            std::uint32_t end, const std::function<std::uint32_t(Node)>& add_node) {
   std::vector<Prefix> prefixes = prefixes_of(scan, controls);
-  link_suffixes(prefixes);
+  const std::vector<Row> rows = rows_of(prefixes, link_suffixes(prefixes));
+  const std::vector<std::uint32_t> symbols = controls_of(prefixes);
   const auto first_state = static_cast<std::uint32_t>(program.scan_states.size());
   program.scan_states.resize(program.scan_states.size() + prefixes.size());
   std::vector<std::uint32_t> nodes;
@@ -96,14 +123,9 @@ std::uint32_t compile_scan(const Expression& scan, std::span<const ControlToken>
   };
   for (std::uint32_t i = 0; i < prefixes.size(); ++i) {
     ScanState& state = program.scan_states[first_state + i];
-    for (std::uint32_t byte = 0; byte < kControlBase; ++byte) state.next[byte] = target(follow(prefixes, i, byte));
-    for (const Prefix& prefix : prefixes) {
-      for (const auto& [symbol, child] : prefix.next) {
-        const auto known = [&](const auto& pair) { return pair.first == static_cast<Token>(symbol - kControlBase); };
-        if (symbol < kControlBase || std::ranges::any_of(state.controls, known)) continue;
-        state.controls.emplace_back(static_cast<Token>(symbol - kControlBase), target(follow(prefixes, i, symbol)));
-      }
-    }
+    for (std::uint32_t byte = 0; byte < kControlBase; ++byte) state.next[byte] = target(rows[i][byte]);
+    for (const std::uint32_t symbol : symbols)
+      state.controls.emplace_back(static_cast<Token>(symbol - kControlBase), target(follow(prefixes, i, symbol)));
     state.other_control = nodes[0];
     state.may_stop = scan.may_stop;
   }

@@ -167,6 +167,8 @@ class Reader {
       return read_literal(Expression::Kind::Marked);
     }
     if (take("@until{")) return read_scan(false);
+    if (take("@each{")) return read_each(depth);
+    if (take("@without{")) return read_without();
     if (take("@free{")) return read_scan(true);
     if (take(".")) return Expression{.kind = Expression::Kind::Class, .ranges = tidy({}, true)};
     if (take("(")) {
@@ -181,30 +183,65 @@ class Reader {
   Result<Expression> read_repeats(Expression item) {
     for (int count = 0;; ++count) {
       if (count > kNestingMax) return wrong("a repetition is repeated too often");
-      std::uint32_t least = 0;
-      std::uint32_t most = kUnbounded;
+      Expression repeat{.kind = Expression::Kind::Repeat, .least = 0, .most = kUnbounded};
       if (take("?")) {
-        most = 1;
+        repeat.most = 1;
       } else if (take("+")) {
-        least = 1;
+        repeat.least = 1;
       } else if (take("{")) {
-        TRY_ASSIGN(least, read_count());
-        most = least;
-        if (take(",")) {
-          most = kUnbounded;
-          if (next() != '}') {
-            TRY_ASSIGN(most, read_count());
-          }
-        }
-        if (!take("}")) return wrong("} is missing");
-        if (most < least) return wrong("a repetition's end lies before its beginning");
+        TRY(read_bounds(repeat));
       } else if (!take("*")) {
         return item;
       }
-      Expression repeat{.kind = Expression::Kind::Repeat, .least = least, .most = most};
       repeat.parts.push_back(std::move(item));
       item = std::move(repeat);
     }
+  }
+
+  // n}, n,} or n,m}
+  Result<void> read_bounds(Expression& expression) {
+    TRY_ASSIGN(expression.least, read_count());
+    expression.most = expression.least;
+    if (take(",")) {
+      expression.most = kUnbounded;
+      if (next() != '}') {
+        TRY_ASSIGN(expression.most, read_count());
+      }
+    }
+    if (!take("}")) return wrong("} is missing");
+    if (expression.most < expression.least) return wrong("a repetition's end lies before its beginning");
+    return {};
+  }
+
+  // SEPARATOR: ITEM ITEM! ITEM*}
+  Result<Expression> read_each(int depth) {
+    if (depth > kNestingMax) return wrong("the parentheses are nested too deep");
+    Expression each{.kind = Expression::Kind::Each};
+    skip(true);
+    TRY_ASSIGN(Expression separator, read_item(depth + 1));
+    each.parts.push_back(std::move(separator));
+    skip(true);
+    if (!take(":")) return wrong(": is missing behind what separates the items");
+    for (skip(true); !take("}"); skip(true)) {
+      if (each.counts.size() >= kEachItemsMax) return wrong("there are too many items");
+      TRY_ASSIGN(Expression item, read_item(depth + 1));
+      each.parts.push_back(std::move(item));
+      each.counts.push_back(take("!") ? ItemCount::Required : take("*") ? ItemCount::Repeated : ItemCount::Optional);
+    }
+    return each;
+  }
+
+  // "text"}{n,m}
+  Result<Expression> read_without() {
+    Expression without{.kind = Expression::Kind::Without};
+    TRY_ASSIGN(without.text, read_string());
+    const bool is_ascii =
+        std::ranges::all_of(without.text, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+    if (without.text.empty() || without.text.size() > kWithoutBytesMax || !is_ascii)
+      return wrong("what may not come is too long, empty or no ASCII");
+    if (!take("}{")) return wrong("} and the number of characters are missing");
+    TRY(read_bounds(without));
+    return without;
   }
 
   Result<std::uint32_t> read_count() {
