@@ -218,7 +218,7 @@ void add_serve(CLI::App& app, Command& chosen) {
   add_serve_flags(*command, *options);
   command->footer(
       "Examples:\n"
-      "  hearth serve                                          the built-in model, to try things out\n"
+      "  hearth serve                                          the built-in model, where installed\n"
       "  hearth serve --model qwen.gguf\n"
       "  hearth serve --model qwen.gguf --ctx 131072 --parallel 4\n"
       "  hearth serve --model big.gguf --model small.gguf      two models; the first answers for unknown names\n"

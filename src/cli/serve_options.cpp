@@ -182,7 +182,7 @@ const chat::Dialect* chosen_dialect(const ServeOptions& options, std::size_t mod
 void add_serve_flags(CLI::App& command, ServeOptions& options) {
   command
       .add_option("-m,--model", options.models,
-                  "A GGUF file; again for each further model (default: the small built-in one)")
+                  "A GGUF file; again for each further model (default: the small built-in one, where installed)")
       ->type_name("FILE")
       ->expected(1)
       ->take_all();
