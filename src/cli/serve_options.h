@@ -16,7 +16,7 @@
 namespace hearth::cli {
 
 struct ServeOptions {
-  std::vector<std::string> models;   // none given: the built-in one is put here when serving begins
+  std::vector<std::string> models;  // none given: the built-in one is put here when serving begins
   bool builtin_model = false;
   std::vector<std::string> aliases;  // in the order of the models
   std::string host = "127.0.0.1";
