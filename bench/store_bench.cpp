@@ -147,7 +147,8 @@ void measure_open(const std::string& folder, std::uint64_t blocks, std::uint64_t
   fs::remove_all(folder);
   static_cast<void>(open_store(folder));
   store::Index index;
-  const std::uint64_t block_bytes = total_bytes / blocks, per_extent = std::max<std::uint64_t>(1, (128 << 20) / block_bytes);
+  const std::uint64_t block_bytes = total_bytes / blocks,
+                      per_extent = std::max<std::uint64_t>(1, (128 << 20) / block_bytes);
   Digest parent = Digester("bench root").finish();
   for (std::uint64_t i = 0; i < blocks; ++i) {
     if (i % 400 == 0) parent = Digester("bench root").finish();  // conversations of 100,000 tokens
@@ -178,8 +179,8 @@ void measure_open(const std::string& folder, std::uint64_t blocks, std::uint64_t
     if (tier.index().counts().blocks != blocks) std::printf("  WRONG: blocks are missing\n"), std::exit(1);
   }
   std::printf("  opened    %8.0f ms for %.0f GB in %llu blocks and %zu files, index %.1f MB   (target: 500 ms)\n",
-              middle(seconds) * 1000, static_cast<double>(total_bytes) / 1e9,
-              static_cast<unsigned long long>(blocks), index.extents.size(), static_cast<double>(bytes.size()) / 1e6);
+              middle(seconds) * 1000, static_cast<double>(total_bytes) / 1e9, static_cast<unsigned long long>(blocks),
+              index.extents.size(), static_cast<double>(bytes.size()) / 1e6);
   fs::remove_all(folder);
 }
 
@@ -192,7 +193,8 @@ void try_levels(const char* what, const store::Bytes& raw) {
     const double there = seconds_since(begun);
     const auto back_begun = SteadyTime::now();
     if (!store::decompress(small, raw.size())) std::exit(1);
-    std::printf("  level %d %.3f (%.0f/%.0f MB/s)", level, static_cast<double>(small.size()) / static_cast<double>(raw.size()),
+    std::printf("  level %d %.3f (%.0f/%.0f MB/s)", level,
+                static_cast<double>(small.size()) / static_cast<double>(raw.size()),
                 static_cast<double>(raw.size()) / there / 1e6,
                 static_cast<double>(raw.size()) / seconds_since(back_begun) / 1e6);
   }
@@ -200,7 +202,7 @@ void try_levels(const char* what, const store::Bytes& raw) {
 }
 
 void measure_compression(const std::string& path, const std::string& kv_type) {
-  const std::string arguments[] = {"--model",        path,      "--ctx",          "8192", "--no-memory-check",
+  const std::string arguments[] = {"--model",        path,    "--ctx",          "8192", "--no-memory-check",
                                    "--cache-type-k", kv_type, "--cache-type-v", kv_type};
   const auto options = engine::parse_options(arguments);
   auto engine = engine::load_engine(*options, {});
@@ -208,8 +210,9 @@ void measure_compression(const std::string& path, const std::string& kv_type) {
   for (std::uint32_t begin = 0; begin < 1024; begin += 512) {
     std::vector<engine::Row> rows;
     for (std::uint32_t i = begin; i < begin + 512; ++i)
-      rows.push_back({.token = static_cast<engine::Token>(mix_u64(1, i % 300) % ((*engine)->info().vocabulary_count / 2)),
-                      .position = static_cast<std::int32_t>(i)});
+      rows.push_back(
+          {.token = static_cast<engine::Token>(mix_u64(1, i % 300) % ((*engine)->info().vocabulary_count / 2)),
+           .position = static_cast<std::int32_t>(i)});
     if (!(*engine)->decode(rows)) return;
   }
   std::printf("  %s, %s, KV %s: of the bytes stay (there/back)\n", (*engine)->info().description.c_str(),

@@ -129,7 +129,10 @@ void DiskTier::load(std::vector<store::Entry> entries) {
   drop_freed();
   const Counts held = index_.counts();
   log_info("cache", "{} blocks and {} anchors of earlier sessions in {}{}", held.blocks, held.anchors,
-           store_.store().where(), writes ? "" : ", which cannot be written from here (another process does, or its permissions): they are only read");
+           store_.store().where(),
+           writes
+               ? ""
+               : ", which cannot be written from here (another process does, or its permissions): they are only read");
 }
 
 store::Entry DiskTier::entry_of(const Block& block) const {
@@ -174,7 +177,9 @@ std::vector<store::Entry> DiskTier::entries() const {
 // Each turn of a conversation brings a file of its own; now and then the small ones become one, so that their number stays small
 // and a conversation's blocks lie side by side. What is in them is written a second time, once.
 void DiskTier::gather_small() {
-  if (!takes() || pending_bytes_ > 0 || !batches_.empty() || now_ms() - gathered_ms_ < kGatherEveryMs) return;
+  if (!takes() || pending_bytes_ > 0 || !batches_.empty() || now_ms() - gathered_ms_ < kGatherEveryMs ||
+      !store_.store().counts().makes_holes)
+    return;
   gathered_ms_ = now_ms();
   std::unordered_map<std::uint64_t, std::uint64_t> sizes;
   const auto count = [&](const Payload& payload) {

@@ -18,6 +18,7 @@ constexpr std::uint64_t kPendingBytesMax = std::uint64_t{384} << 20;
 // A disk that refused is asked again after this time; what is not written meanwhile stays in RAM or is computed again.
 constexpr std::uint64_t kPauseMs = 60'000;
 constexpr std::uint64_t kIndexEveryMs = 5 * 60'000;
+constexpr std::uint64_t kIndexOverMs = 30'000;  // while there is too much: the index is a part of it
 constexpr std::uint64_t kBudgetEveryMs = 2'000;
 // The tokens of what is on the disk lie in memory: models of a few MB would fill it before the disk.
 constexpr std::uint64_t kTreeBytesMax = std::uint64_t{256} << 20;
@@ -264,7 +265,7 @@ void DiskTier::tick() {
   hold_budget();
   drop_freed();
   gather_small();
-  if (index_is_old_ && now_ms() - index_saved_ms_ >= kIndexEveryMs) save_index();
+  if (index_is_old_ && now_ms() - index_saved_ms_ >= (is_over_ ? kIndexOverMs : kIndexEveryMs)) save_index();
 }
 
 // A tail leaves for the longer block that takes its place: only after that one was written, or a crash would find neither.
@@ -285,8 +286,8 @@ void DiskTier::hold_budget() {
   const Counts held = index_.counts();
   std::uint64_t budget = options_.bytes_max - options_.bytes_max / kTablesPart;
   const std::uint64_t files = store_.store().counts().file_bytes;
-  if (files > options_.bytes_max && pending_bytes_ == 0)
-    budget = std::min(budget, held.bytes() - std::min(held.bytes(), files - options_.bytes_max));
+  is_over_ = files > options_.bytes_max && pending_bytes_ == 0;
+  if (is_over_) budget = std::min(budget, held.bytes() - std::min(held.bytes(), files - options_.bytes_max));
   if (held.tree_bytes > kTreeBytesMax) budget = std::min(budget, held.bytes() - held.bytes() / 16);
   index_.set_budget(budget, now_ms());
 }

@@ -26,9 +26,9 @@
 namespace hearth::cache {
 
 struct DiskTierOptions {
-  std::uint64_t bytes_max = 0;              // of all files in the folder
-  bool needs_snapshots = false;             // as RamTierOptions
-  std::function<std::uint64_t()> unix_ms;   // empty: the system's clock
+  std::uint64_t bytes_max = 0;             // of all files in the folder
+  bool needs_snapshots = false;            // as RamTierOptions
+  std::function<std::uint64_t()> unix_ms;  // empty: the system's clock
   store::Workers workers = store::Workers::Threads;
 };
 
@@ -56,9 +56,9 @@ class DiskTier {
   [[nodiscard]] std::uint64_t bytes_of(BlockId id) const;
   using Outcome = Result<std::shared_ptr<const store::Bytes>>;
   [[nodiscard]] std::optional<Outcome> arrived(Ticket ticket);  // taken; nothing: not yet
-  void forget(Ticket ticket);                                    // whose outcome nobody will take
+  void forget(Ticket ticket);                                   // whose outcome nobody will take
   void reject(NodeId id, const Error& why);  // it could not be read or was not what it should be: out of the tree
-  void will_need(const Match& match);  // it may be asked for soon: the system reads ahead
+  void will_need(const Match& match);        // it may be asked for soon: the system reads ahead
   void count_hit(std::uint32_t tokens);
 
   // ---- writing
@@ -126,12 +126,12 @@ class DiskTier {
   std::vector<store::Place> freed_;  // given back once nothing is on its way that takes their place
 
   std::unordered_map<Ticket, Outcome> arrived_;
-  std::unordered_set<Ticket> unwanted_;  // outcomes that are thrown away when they come
+  std::unordered_set<Ticket> unwanted_;         // outcomes that are thrown away when they come
   Ticket next_ready_ = std::uint64_t{1} << 63;  // of fetches answered from memory; the store's are smaller
 
   std::uint64_t paused_until_ms_ = 0;
   std::uint64_t index_saved_ms_ = 0, budget_held_ms_ = 0, gathered_ms_ = 0;
-  bool index_is_old_ = false;
+  bool index_is_old_ = false, is_over_ = false;
   struct Totals {
     std::uint64_t hits = 0, tokens = 0, rejected = 0, write_failures = 0;
   } totals_;

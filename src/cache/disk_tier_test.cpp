@@ -1,3 +1,4 @@
+// The SSD tier beside a RAM tier, over a disk in memory: processes end and begin again, and everything that can go wrong does.
 #include <doctest/doctest.h>
 
 #include "base/log.h"

@@ -44,11 +44,11 @@ struct Piece {
 
 // State that comes back, block by block. Blocks on the disk are asked for ahead of the one that is taken in.
 struct Import {
-  Match ram, disk;                // pinned until the import ends
-  std::vector<Piece> pieces;      // in order
-  bool anchor_on_disk = false;    // of `ram` otherwise
-  std::vector<Token> tokens;      // what the line holds at its end
-  std::uint32_t arrived = 0;      // tokens whose cells are there
+  Match ram, disk;              // pinned until the import ends
+  std::vector<Piece> pieces;    // in order
+  bool anchor_on_disk = false;  // of `ram` otherwise
+  std::vector<Token> tokens;    // what the line holds at its end
+  std::uint32_t arrived = 0;    // tokens whose cells are there
   std::size_t next_piece = 0, next_fetch = 0;
   std::uint64_t fetched_bytes = 0;  // asked for and not yet taken in
   std::optional<Ticket> anchor_ticket;

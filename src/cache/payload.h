@@ -18,7 +18,8 @@ class Payload {
   Payload() = default;
   // In memory. Implicit: bytes are a payload.
   Payload(std::vector<std::uint8_t>&& bytes) {
-    if (bytes.capacity() > bytes.size() + bytes.size() / 8) bytes.shrink_to_fit();  // what is kept is what the books say
+    if (bytes.capacity() > bytes.size() + bytes.size() / 8)
+      bytes.shrink_to_fit();  // what is kept is what the books say
     bytes_ = std::make_shared<const std::vector<std::uint8_t>>(std::move(bytes));
     size_ = bytes_->size();
   }
@@ -31,7 +32,9 @@ class Payload {
   [[nodiscard]] bool empty() const { return size_ == 0; }
   [[nodiscard]] std::uint64_t size() const { return size_; }
   // Empty when they are on the disk only.
-  [[nodiscard]] std::span<const std::uint8_t> bytes() const { return bytes_ ? std::span(*bytes_) : std::span<const std::uint8_t>(); }
+  [[nodiscard]] std::span<const std::uint8_t> bytes() const {
+    return bytes_ ? std::span(*bytes_) : std::span<const std::uint8_t>();
+  }
   [[nodiscard]] const std::shared_ptr<const std::vector<std::uint8_t>>& shared() const { return bytes_; }
   [[nodiscard]] const std::optional<store::Place>& place() const { return place_; }
 

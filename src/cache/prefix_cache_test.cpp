@@ -43,7 +43,7 @@ struct Bench {
 
   // A job from its placement to its prompt's last token but one; `stops`: where state is kept on the way.
   Placement run(const std::vector<Token>& prompt, const std::vector<std::uint32_t>& stops = {},
-                             const std::string& salt = "") {
+                const std::string& salt = "") {
     const auto placed = cache.place(salt, prompt);
     REQUIRE(placed);
     Placement result = *placed;
@@ -74,7 +74,7 @@ struct Bench {
     }
   }
   Placement run_and_release(const std::vector<Token>& prompt, const std::vector<std::uint32_t>& stops = {},
-                                         const std::string& salt = "") {
+                            const std::string& salt = "") {
     const auto placed = run(prompt, stops, salt);
     cache.release(placed.sequence);
     cache.check_invariants();

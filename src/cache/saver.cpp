@@ -56,8 +56,7 @@ std::vector<Saver::Chosen> Saver::choose(std::uint64_t now_ms, Haste haste) {
             const Anchor& anchor = tree.anchor(id);
             if (disk_.holds(anchor)) return true;
             const Due is_due = due(anchor, now_ms, haste);
-            if (is_due == Due::Now)
-              chosen.push_back({id, anchor.kind == AnchorKind::Trunk ? 0 : 1, appraise(anchor)});
+            if (is_due == Due::Now) chosen.push_back({id, anchor.kind == AnchorKind::Trunk ? 0 : 1, appraise(anchor)});
             return is_due != Due::Later;
           }
         },

@@ -21,7 +21,8 @@ enum class Due { Now, Later, Never };
 
 class Saver {
  public:
-  Saver(RamTier& ram, DiskTier& disk, bool needs_snapshots) : ram_(ram), disk_(disk), needs_snapshots_(needs_snapshots) {}
+  Saver(RamTier& ram, DiskTier& disk, bool needs_snapshots)
+      : ram_(ram), disk_(disk), needs_snapshots_(needs_snapshots) {}
 
   // True: some of what is due found no room in the queue.
   bool round(std::uint64_t now_ms, Haste haste);

@@ -16,7 +16,7 @@
 namespace hearth::cli {
 
 struct ServeOptions {
-  std::vector<std::string> models;   // none given: the built-in one is put here when serving begins
+  std::vector<std::string> models;  // none given: the built-in one is put here when serving begins
   bool builtin_model = false;
   std::vector<std::string> aliases;  // in the order of the models
   std::string host = "127.0.0.1";
@@ -26,7 +26,7 @@ struct ServeOptions {
   bool share_cache = false;
   std::vector<std::string> allowed_hosts;
   std::vector<std::string> allowed_origins;
-  std::string cache_dir;  // empty: the user's cache folder; "none": nothing is kept on disk
+  std::string cache_dir;               // empty: the user's cache folder; "none": nothing is kept on disk
   std::vector<std::string> rules_off;  // of the canonicalizer, by name
   bool tools_first = false;
   std::vector<std::string> dialects;  // in the order of the models; "auto" or missing: chosen by the template

@@ -11,8 +11,8 @@
 #include <utility>
 
 #include "base/check.h"
-#include "base/digest.h"
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/random.h"

@@ -25,7 +25,7 @@ struct GgufHeader {
   std::uint64_t tensor_count = 0;
   std::uint64_t tensor_bytes = 0;  // of this file
   std::uint64_t file_bytes = 0;
-  std::uint32_t split_count = 1;  // files of the model
+  std::uint32_t split_count = 1;    // files of the model
   std::vector<TensorSpan> tensors;  // of this file, all within it
 
   // numbers["<architecture>.<key>"], or `otherwise`.

@@ -143,9 +143,9 @@ EngineInfo describe_model(const llama_model* model, const EngineOptions& options
 std::string state_version(const EngineOptions& options, const GgufHeader& header, std::uint32_t context_tokens) {
   const double first_trained = header.number("rope.scaling.original_context_length", 0);
   const bool long_rope = first_trained > 0 && context_tokens > first_trained;
-  std::string version = std::format("llama {}, ggml {} {}, frame 1, flash attention {}{}", llama_version(),
-                                    ggml_version(), ggml_commit(), static_cast<int>(options.flash_attention),
-                                    long_rope ? ", long rope" : "");
+  std::string version =
+      std::format("llama {}, ggml {} {}, frame 1, flash attention {}{}", llama_version(), ggml_version(), ggml_commit(),
+                  static_cast<int>(options.flash_attention), long_rope ? ", long rope" : "");
   // Sums are split among threads: what depends on the prompt alone depends on their number too.
   if (options.exact) {
     const std::int32_t threads = options.threads > 0 ? options.threads : default_threads();

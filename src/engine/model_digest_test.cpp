@@ -1,3 +1,4 @@
+// What tells two models apart.
 #include <doctest/doctest.h>
 
 #include <filesystem>
@@ -11,7 +12,8 @@ namespace {
 
 class File {
  public:
-  explicit File(const std::string& bytes) : path_(std::filesystem::temp_directory_path() / random_id("hearth-model-", 12)) {
+  explicit File(const std::string& bytes)
+      : path_(std::filesystem::temp_directory_path() / random_id("hearth-model-", 12)) {
     std::ofstream(path_, std::ios::binary) << bytes;
   }
   ~File() { std::filesystem::remove(path_); }

@@ -27,14 +27,12 @@ std::unique_ptr<cache::DiskTier> open_disk_cache(const DiskCacheOptions& options
   const auto open = [&]() -> Result<std::unique_ptr<cache::DiskTier>> {
     TRY_ASSIGN(store::ModelFolder folder, store::open_model_folder(options.folder, info.content_digest.substr(0, 32)));
     TRY_ASSIGN(const std::uint64_t free_bytes, folder.disk->free_bytes());
-    const std::uint64_t budget =
-        options.bytes_max ? *options.bytes_max : disk_bytes_auto(free_bytes, folder.all_bytes);
+    const std::uint64_t budget = options.bytes_max ? *options.bytes_max : disk_bytes_auto(free_bytes, folder.all_bytes);
     const std::uint64_t own = store::make_room_beside(folder, budget);
     TRY_ASSIGN(auto store, store::Store::open(std::move(folder.disk), {.free_bytes_min = kFreeBytesMin}));
     return std::make_unique<cache::DiskTier>(
         std::move(store),
-        cache::DiskTierOptions{.bytes_max = own,
-                               .needs_snapshots = info.memory_kind != engine::MemoryKind::Attention});
+        cache::DiskTierOptions{.bytes_max = own, .needs_snapshots = info.memory_kind != engine::MemoryKind::Attention});
   };
   auto tier = open();
   if (tier) return std::move(*tier);

@@ -51,7 +51,7 @@ class Loop {
   // One round. False: there was nothing to do, and there will not be before the next submit() or resume().
   bool step();
   [[nodiscard]] bool waits() const { return waits_; }  // the last round did nothing but wait for the disk
-  void save_all(std::chrono::milliseconds limit) { cache_.save_all(limit); }  // at the end: what is worth it, to the disk
+  void save_all(std::chrono::milliseconds limit) { cache_.save_all(limit); }  // at the end: to the disk
 
   // How many leading tokens a job with this prompt would not have to compute.
   [[nodiscard]] std::uint32_t usable_tokens(std::span<const engine::Token> prompt, const std::string& salt = "") const;

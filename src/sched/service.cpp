@@ -112,8 +112,9 @@ void Service::serve(engine::Engine& engine) {
   LoopOptions options = options_;
   if (!options.cache_bytes_given) options.cache.ram_bytes_max = cache_bytes_auto(engine::free_ram_bytes());
   cache_bytes_most_ = options.cache.ram_bytes_max;
-  Loop loop(engine, clock, options, [this](const link::EngineMessage& message) { send(message); },
-            open_disk_cache(options.disk, engine.info()));
+  Loop loop(
+      engine, clock, options, [this](const link::EngineMessage& message) { send(message); },
+      open_disk_cache(options.disk, engine.info()));
   std::int64_t budget_checked_ms = clock.now_ms();
   bool works = false;
   while (true) {
@@ -163,8 +164,7 @@ bool Service::handle(Loop& loop, link::FrontMessage&& message) {
   return true;
 }
 
-void Service::read_link(const std::shared_future<TokenizerPointer>& tokenizer,
-                        const std::shared_future<void>& served) {
+void Service::read_link(const std::shared_future<TokenizerPointer>& tokenizer, const std::shared_future<void>& served) {
   while (true) {
     auto message = channel_.receive_front_message();
     if (!message) {

@@ -87,8 +87,8 @@ bool AsyncStore::work() {
 // In small parts, so that a change of pace is noticed.
 void AsyncStore::rest(std::chrono::steady_clock::duration worked) {
   if (workers_ == Workers::Caller) return;
-  const auto until =
-      std::chrono::steady_clock::now() + std::min<std::chrono::steady_clock::duration>(worked * kRestsPerWork, kRestMax);
+  const auto until = std::chrono::steady_clock::now() +
+                     std::min<std::chrono::steady_clock::duration>(worked * kRestsPerWork, kRestMax);
   std::unique_lock lock(mutex_);
   while (pace_ == Pace::Beside && !stopping_ && std::chrono::steady_clock::now() < until)
     changed_.wait_for(lock, kRestSlice);
@@ -137,7 +137,8 @@ void AsyncStore::drop(std::vector<Place> places) {
 void AsyncStore::save_index(std::vector<Entry> entries) {
   push(writing_, [this, all = std::move(entries)]() mutable {
     if (const auto saved = store_->save_index(std::move(all)); !saved)
-      log_warning("store", "the index was not written ({}); it will be made anew from the files", saved.error().message);
+      log_warning("store", "the index was not written ({}); it will be made anew from the files",
+                  saved.error().message);
   });
 }
 

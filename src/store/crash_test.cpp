@@ -81,8 +81,8 @@ TEST_CASE("after a crash at any point of any write everything that was promised 
       auto disk = std::make_unique<FakeDisk>(folder, draws.below(1U << 30));
       FakeDisk* raw = disk.get();
       raw->crash_at(1 + draws.below(120));
-      const auto store = Store::open(std::move(disk), {.unix_ms = [] { return std::uint64_t{1}; },
-                                                       .id_seed = 1 + draws.below(UINT64_MAX - 1)});
+      const auto store = Store::open(
+          std::move(disk), {.unix_ms = [] { return std::uint64_t{1}; }, .id_seed = 1 + draws.below(UINT64_MAX - 1)});
       REQUIRE(store);
       REQUIRE(all_there(**store, committed));
       live(**store, *raw, draws, committed, next_number);

@@ -17,7 +17,7 @@ static_assert(std::endian::native == std::endian::little, "the format is little-
 
 constexpr std::uint64_t kExtentMagic = 0x314E455854564B48;   // "HKVTXEN1"
 constexpr std::uint64_t kTrailerMagic = 0x31444E4554564B48;  // "HKVTEND1"
-constexpr std::uint64_t kIndexMagic = 0x3158444954564B48;   // "HKVTIDX1"
+constexpr std::uint64_t kIndexMagic = 0x3158444954564B48;    // "HKVTIDX1"
 constexpr std::uint32_t kRecordMagic = 0x43455248;           // "HREC"
 
 struct HeaderBytes {
@@ -113,11 +113,14 @@ void append_entry(Bytes& to, const Entry& entry) {
 Result<Entry> take_entry(std::span<const std::uint8_t>& from, std::uint64_t end) {
   if (from.size() < sizeof(EntryBytes)) return wrong("its table is cut off");
   const auto read = take<EntryBytes>(from);
-  if (read.kind > kRecordKindLast || read.codec > kCodecLast) return wrong("its table names a kind that does not exist");
-  if (read.token_count == 0 || read.token_count > kRecordTokensMax || from.size() / sizeof(std::int32_t) < read.token_count)
+  if (read.kind > kRecordKindLast || read.codec > kCodecLast)
+    return wrong("its table names a kind that does not exist");
+  if (read.token_count == 0 || read.token_count > kRecordTokensMax ||
+      from.size() / sizeof(std::int32_t) < read.token_count)
     return wrong("its table promises tokens that are not there");
   const bool inside = read.offset >= kExtentHeaderBytes && read.offset <= end && read.stored_bytes <= kRecordBytesMax &&
-                      end - read.offset >= kRecordHeaderBytes && read.stored_bytes <= end - read.offset - kRecordHeaderBytes;
+                      end - read.offset >= kRecordHeaderBytes &&
+                      read.stored_bytes <= end - read.offset - kRecordHeaderBytes;
   const bool sized = read.raw_bytes > 0 && read.raw_bytes <= kRecordBytesMax && read.stored_bytes > 0 &&
                      (read.codec != static_cast<std::uint8_t>(Codec::Raw) || read.raw_bytes == read.stored_bytes);
   if (!inside || !sized) return wrong("its table points outside of it");
@@ -240,7 +243,8 @@ Result<void> check_record_header(std::span<const std::uint8_t> bytes, const Plac
 
 Bytes write_index(const Index& index) {
   Bytes bytes;
-  bytes.reserve(sizeof(IndexBytes) + index.extents.size() * 16 + index.entries.size() * (sizeof(EntryBytes) + 1024) + 32);
+  bytes.reserve(sizeof(IndexBytes) + index.extents.size() * 16 + index.entries.size() * (sizeof(EntryBytes) + 1024) +
+                32);
   append(bytes, IndexBytes{.written_unix_ms = index.written_unix_ms,
                            .day = index.day,
                            .day_bytes = index.day_bytes,
@@ -263,8 +267,13 @@ Result<Index> read_index(std::span<const std::uint8_t> bytes) {
   if (head.magic != kIndexMagic) return wrong("it does not begin as an index does");
   if (head.version != kFormatVersion) return wrong_version(head.version);
   const Digest digest = index_digest(whole);
-  if (std::memcmp(digest.data(), bytes.data() + whole.size(), digest.size()) != 0) return wrong("its checksum is wrong");
-  Index index{.written_unix_ms = head.written_unix_ms, .day = head.day, .day_bytes = head.day_bytes, .extents = {}, .entries = {}};
+  if (std::memcmp(digest.data(), bytes.data() + whole.size(), digest.size()) != 0)
+    return wrong("its checksum is wrong");
+  Index index{.written_unix_ms = head.written_unix_ms,
+              .day = head.day,
+              .day_bytes = head.day_bytes,
+              .extents = {},
+              .entries = {}};
   if (head.extent_count > rest.size() / 16) return wrong("it promises extents that are not there");
   for (std::uint64_t i = 0; i < head.extent_count; ++i) {
     const auto id = take<std::uint64_t>(rest);
@@ -274,7 +283,8 @@ Result<Index> read_index(std::span<const std::uint8_t> bytes) {
   index.entries.reserve(head.entry_count);
   for (std::uint64_t i = 0; i < head.entry_count; ++i) {
     std::uint64_t extent = 0;
-    if (rest.size() >= sizeof(EntryBytes)) std::memcpy(&extent, rest.data() + offsetof(EntryBytes, extent), sizeof extent);
+    if (rest.size() >= sizeof(EntryBytes))
+      std::memcpy(&extent, rest.data() + offsetof(EntryBytes, extent), sizeof extent);
     const auto file = index.extents.find(extent);
     if (file == index.extents.end()) return wrong("it names an extent that it does not list");
     TRY_ASSIGN(Entry entry, take_entry(rest, file->second));

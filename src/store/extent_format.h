@@ -54,9 +54,9 @@ struct Trailer {
 // ---- the index: what all extents hold, as it was when it was written
 struct Index {
   std::uint64_t written_unix_ms = 0;
-  std::uint64_t day = 0, day_bytes = 0;         // bytes written to the folder on that day (days of Unix time)
+  std::uint64_t day = 0, day_bytes = 0;            // bytes written to the folder on that day (days of Unix time)
   std::map<std::uint64_t, std::uint64_t> extents;  // id -> bytes of the file
-  std::vector<Entry> entries;                   // each in one of these extents
+  std::vector<Entry> entries;                      // each in one of these extents
 };
 [[nodiscard]] Bytes write_index(const Index& index);
 [[nodiscard]] Result<Index> read_index(std::span<const std::uint8_t> bytes);

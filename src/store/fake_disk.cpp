@@ -20,9 +20,9 @@ std::unexpected<Error> refused(std::string_view what) {
 
 struct FakeFile {
   Bytes bytes;
-  std::size_t synced_bytes = 0;  // of the front
+  std::size_t synced_bytes = 0;                                // of the front
   std::vector<std::pair<std::uint64_t, std::uint64_t>> holes;  // may be undone by a power cut, bytes and all
-  Bytes before_holes;            // what the file was before the first of them
+  Bytes before_holes;                                          // what the file was before the first of them
 };
 
 struct FakeDisk::Folder {
@@ -215,8 +215,8 @@ Result<bool> FakeDisk::punch(const std::string& name, std::uint64_t offset, std:
   const std::uint64_t end = std::min<std::uint64_t>(file.bytes.size(), offset + bytes);
   std::uint64_t count = offset < end ? end - offset : 0;
   if (step == Step::Part) count = state_->below(count + 1);
-  std::fill_n(file.bytes.begin() + static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(offset, file.bytes.size())), count,
-              std::uint8_t{0});
+  std::fill_n(file.bytes.begin() + static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(offset, file.bytes.size())),
+              count, std::uint8_t{0});
   file.holes.emplace_back(offset, count);
   if (step == Step::Part) return refused("the power went");
   return true;

@@ -41,10 +41,10 @@ class Descriptor {
 
 std::unexpected<Error> io_error(std::string_view doing, const std::string& path) {
   const int number = errno;
-  const ErrorKind kind = number == ENOENT                    ? ErrorKind::NotFound
-                         : number == ELOOP                   ? ErrorKind::Forbidden  // a link where a file should be
+  const ErrorKind kind = number == ENOENT                       ? ErrorKind::NotFound
+                         : number == ELOOP                      ? ErrorKind::Forbidden  // a link where a file should be
                          : number == ENOSPC || number == EDQUOT ? ErrorKind::TooLarge
-                                                             : ErrorKind::Io;
+                                                                : ErrorKind::Io;
   return fail(kind, std::format("cannot {} {}: {}", doing, path, std::strerror(number)));
 }
 
@@ -108,7 +108,7 @@ class PosixDisk final : public Disk {
     if (!entries) return io_error("list", path_);
     std::vector<FileInfo> files;
     while (const dirent* entry = ::readdir(entries.get())) {
-      struct stat about {};
+      struct stat about{};
       if (::fstatat(folder_.get(), entry->d_name, &about, AT_SYMLINK_NOFOLLOW) != 0 || !is_ours(about)) continue;
       if (files.size() == kFilesMax) return fail(ErrorKind::TooLarge, std::format("{} holds too many files", path_));
       files.push_back({.name = entry->d_name,
@@ -124,8 +124,7 @@ class PosixDisk final : public Disk {
   }
 
   Result<std::unique_ptr<WriteFile>> create(const std::string& name) override {
-    Descriptor file(
-        ::openat(folder_.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+    Descriptor file(::openat(folder_.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!file.is_open()) return io_error("create", path_of(name));
     return std::make_unique<PosixWriteFile>(std::move(file), path_of(name));
   }
@@ -155,7 +154,7 @@ class PosixDisk final : public Disk {
   }
 
   Result<std::uint64_t> free_bytes() override {
-    struct statvfs about {};
+    struct statvfs about{};
     if (::fstatvfs(folder_.get(), &about) != 0) return io_error("look at", path_);
     return static_cast<std::uint64_t>(about.f_bavail) * about.f_frsize;
   }
@@ -163,7 +162,7 @@ class PosixDisk final : public Disk {
   bool lock() override {
     if (lock_.is_open()) return true;
     Descriptor file(::openat(folder_.get(), "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
-    struct stat about {};
+    struct stat about{};
     if (!file.is_open() || ::fstat(file.get(), &about) != 0 || !is_ours(about)) return false;
     if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) return false;
     lock_ = std::move(file);
@@ -181,7 +180,7 @@ class PosixDisk final : public Disk {
     // Not O_NONBLOCK's business with a regular file, but a planted pipe must not stop us.
     Descriptor file(::openat(folder_.get(), name.c_str(), how | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
     if (!file.is_open()) return io_error("open", path_of(name));
-    struct stat about {};
+    struct stat about{};
     if (::fstat(file.get(), &about) != 0) return io_error("look at", path_of(name));
     if (!is_ours(about))
       return fail(ErrorKind::Forbidden, std::format("{} is not a file of ours alone", path_of(name)));
@@ -206,7 +205,7 @@ Result<std::unique_ptr<Disk>> open_disk(const std::string& folder) {
   }
   Descriptor opened(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!opened.is_open()) return io_error("open the folder", folder);
-  struct stat about {};
+  struct stat about{};
   if (::fstat(opened.get(), &about) != 0) return io_error("look at", folder);
   if (about.st_uid != ::geteuid() || (about.st_mode & kOthersWrite) != 0)
     return fail(ErrorKind::Forbidden,

@@ -1,3 +1,4 @@
+// The real folder: owners, links, locks, holes.
 #include <doctest/doctest.h>
 
 #include <fcntl.h>
@@ -30,7 +31,7 @@ class Scratch {
 };
 
 unsigned mode_of(const std::string& path) {
-  struct stat about {};
+  struct stat about{};
   REQUIRE(::lstat(path.c_str(), &about) == 0);
   return about.st_mode & 0777U;
 }

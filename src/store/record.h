@@ -38,8 +38,8 @@ struct Place {
 // What is known of a record beside its bytes.
 struct Meta {
   Key key;
-  Digest root{}, parent{};   // where its chain begins; the record before it
-  std::uint32_t begin = 0;   // tokens before it
+  Digest root{}, parent{};  // where its chain begins; the record before it
+  std::uint32_t begin = 0;  // tokens before it
   std::vector<std::int32_t> tokens;
   std::uint8_t anchor_kind = 0, line_kind = 0;  // the cache's enumerations
   std::uint32_t uses = 0, branches = 0;

@@ -184,6 +184,7 @@ void Store::drop(std::span<const Place> places) {
     }
     const auto given_back = disk_->punch(extent_name(place.extent), place.offset, record_bytes(place));
     const std::lock_guard lock(mutex_);
+    if (given_back) counts_.makes_holes = *given_back;
     if (const auto extent = extents_.find(place.extent); extent != extents_.end() && given_back.value_or(false))
       extent->second.hole_bytes += record_bytes(place);
   }
@@ -236,7 +237,8 @@ StoreCounts Store::counts() const {
   StoreCounts counts = counts_;
   counts.extents = extents_.size();
   counts.file_bytes = index_bytes_;
-  for (const auto& [id, extent] : extents_) counts.file_bytes += extent.bytes - std::min(extent.bytes, extent.hole_bytes);
+  for (const auto& [id, extent] : extents_)
+    counts.file_bytes += extent.bytes - std::min(extent.bytes, extent.hole_bytes);
   counts.written_today_bytes = now_ms() / kDayMs == day_ ? day_bytes_ : 0;
   return counts;
 }

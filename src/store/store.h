@@ -43,6 +43,7 @@ struct StoreCounts {
   std::uint64_t write_errors = 0;
   bool read_only = false;
   bool index_rebuilt = false;
+  bool makes_holes = true;  // false: only whole files give room back here
 };
 
 class Store {

@@ -106,8 +106,7 @@ Result<void> Store::scan() {
 void Store::tidy(std::vector<FileInfo>& files) {
   std::size_t bad_files = 0;
   std::erase_if(files, [&](const FileInfo& file) {
-    const bool leaves =
-        file.name.ends_with(kTemporary) || (file.name.ends_with(kBad) && ++bad_files > kBadFilesMax);
+    const bool leaves = file.name.ends_with(kTemporary) || (file.name.ends_with(kBad) && ++bad_files > kBadFilesMax);
     if (leaves) static_cast<void>(disk_->remove(file.name));
     return leaves;
   });

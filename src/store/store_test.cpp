@@ -1,3 +1,4 @@
+// The store over a disk in memory: what comes back, what is refused, what damage costs.
 #include <doctest/doctest.h>
 
 #include "store/test_records.h"

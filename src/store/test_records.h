@@ -22,18 +22,19 @@ inline Write record(std::uint64_t number, std::size_t bytes = 900) {
   Bytes content(bytes);
   for (std::size_t i = 0; i < bytes; ++i)
     content[i] = static_cast<std::uint8_t>(number % 2 == 0 ? number : mix_u64(number, i));
-  Write write{.meta = {.key = {.kind = number % 3 == 0 ? RecordKind::Anchor : RecordKind::Block, .name = name_of(number)},
-                       .root = name_of(1'000'000),
-                       .parent = name_of(number + 1),
-                       .begin = static_cast<std::uint32_t>(number) * 256,
-                       .tokens = {1, 2, static_cast<std::int32_t>(number)},
-                       .anchor_kind = 2,
-                       .line_kind = 1,
-                       .uses = 3,
-                       .branches = 4,
-                       .stored_unix_ms = 5,
-                       .used_unix_ms = 6},
-              .bytes = std::make_shared<const Bytes>(std::move(content))};
+  Write write{
+      .meta = {.key = {.kind = number % 3 == 0 ? RecordKind::Anchor : RecordKind::Block, .name = name_of(number)},
+               .root = name_of(1'000'000),
+               .parent = name_of(number + 1),
+               .begin = static_cast<std::uint32_t>(number) * 256,
+               .tokens = {1, 2, static_cast<std::int32_t>(number)},
+               .anchor_kind = 2,
+               .line_kind = 1,
+               .uses = 3,
+               .branches = 4,
+               .stored_unix_ms = 5,
+               .used_unix_ms = 6},
+      .bytes = std::make_shared<const Bytes>(std::move(content))};
   return write;
 }
 
@@ -46,7 +47,8 @@ inline std::vector<Write> records(std::uint64_t first, std::uint64_t count, std:
 inline std::uint64_t number_of(const Entry& entry) { return static_cast<std::uint64_t>(entry.meta.tokens.at(2)); }
 
 inline std::unique_ptr<Store> open(std::unique_ptr<Disk> disk, Access access = Access::ReadWrite) {
-  auto store = Store::open(std::move(disk), {.access = access, .unix_ms = [] { return std::uint64_t{86'400'000}; }, .id_seed = 7});
+  auto store = Store::open(std::move(disk),
+                           {.access = access, .unix_ms = [] { return std::uint64_t{86'400'000}; }, .id_seed = 7});
   REQUIRE(store);
   return std::move(*store);
 }
