@@ -32,7 +32,10 @@ Due due(const Block& block, bool needs_snapshots, std::uint64_t now_ms, Haste ha
 Due due(const Anchor& anchor, std::uint64_t now_ms, Haste haste) {
   if (anchor.parent == nullptr || anchor.line == LineKind::OneShot || anchor.snapshot.empty()) return Due::Never;
   if (anchor.kind == AnchorKind::Trunk || anchor.kind == AnchorKind::Branch) return Due::Now;
-  if (is_superseded(anchor)) return Due::Never;
+  // The end of a reply takes nothing from the state before it: a client may give the reply back in other words.
+  if (const Anchor* later = superseding(anchor);
+      later != nullptr && !(anchor.kind == AnchorKind::Suffix && later->kind == AnchorKind::ReplyEnd))
+    return Due::Never;
   return haste == Haste::Last || age(now_ms, anchor.used_ms) >= kTurnEndMs ? Due::Now : Due::Later;
 }
 
