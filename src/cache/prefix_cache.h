@@ -1,7 +1,8 @@
-// PrefixCache: what is known already, so that no prefix is computed twice. Two tiers under one roof:
+// PrefixCache: what is known already, so that no prefix is computed twice. Three tiers under one roof:
 //
 //   live   sequences in the engine's pool: the lines. Forks share cells; a job's line becomes idle when the job ends.
 //   RAM    blocks of 256 tokens and anchors as bytes (ram_tier.h), shared by every conversation that begins alike.
+//   SSD    the same on the disk (disk_tier.h): what RAM holds is written there in the background and outlives the process.
 //
 // A line is Free, Idle (nobody works on it) or Running (one job's, from place() to release()). Idle lines are demoted: their
 // blocks and anchors go to RAM in slices between two steps, then their cells are free. A job that begins with what lies in RAM
@@ -10,6 +11,7 @@
 // answer comes, never what it says. The loop's thread only.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -19,34 +21,21 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "cache/disk_tier.h"
+#include "cache/importer.h"
 #include "cache/lines.h"
+#include "cache/placement.h"
 #include "cache/ram_tier.h"
+#include "cache/saver.h"
 #include "engine/engine.h"
 
 namespace hearth::cache {
 
-struct CacheLimits {
-  std::uint64_t ram_bytes_max = std::uint64_t{1} << 30;  // 0 = nothing leaves the pool
-  // Idle cells up to here cost a step less than moving them would: 1,700 of them cost some 15 % of a small model's decode.
-  std::uint64_t idle_tokens_free = 256;
-};
-
-enum class ImportStep { Ready, More };
-
 class PrefixCache {
  public:
-  PrefixCache(engine::Engine& engine, const Clock& clock, CacheLimits limits);
+  // `disk`: nullptr where nothing shall outlive the process. It is not used where nothing leaves the pool.
+  PrefixCache(engine::Engine& engine, const Clock& clock, CacheLimits limits, std::unique_ptr<DiskTier> disk = nullptr);
 
-  struct Placement {
-    Sequence sequence = 0;
-    bool importing = false;           // length() is what is there once import_step() said Ready
-    std::uint32_t cached_tokens = 0;  // held already (or being imported); all of the prompt only with `logits`
-    // Where a prefix that could not be used (its state cannot be cut) ends: keeping the state there pays, because
-    // prompts branch there. 0 = nowhere.
-    std::uint32_t branch_point = 0;
-    // With cached_tokens == the prompt's: the logits that follow it. A copy, for those kept here change while an import runs.
-    std::vector<float> logits;
-  };
   // A line for a job with this prompt, beginning with the longest usable prefix. nullopt: every line runs. `salt`: prompts
   // of different salts never share anything.
   [[nodiscard]] std::optional<Placement> place(const std::string& salt, std::span<const Token> prompt);
@@ -55,6 +44,10 @@ class PrefixCache {
   [[nodiscard]] ImportStep import_step(Sequence sequence, std::int64_t budget_us);
   // How many leading tokens place() would find now, in any tier. Changes nothing.
   [[nodiscard]] std::uint32_t usable_tokens(const std::string& salt, std::span<const Token> prompt) const;
+  // Where each part of it would come from now, in order and without gaps. Changes nothing.
+  [[nodiscard]] std::vector<TierSpan> tiers(const std::string& salt, std::span<const Token> prompt) const;
+  // A job with this prompt will come soon: what it needs of the disk is read ahead.
+  void expect(const std::string& salt, std::span<const Token> prompt);
 
   // The engine was just fed these. REQUIRES: a running line that does not import.
   void append(Sequence sequence, std::span<const Token> tokens);
@@ -75,6 +68,11 @@ class PrefixCache {
   // Cells are needed now: the least worthy idle line goes to RAM whole, or is lost where RAM does not take it. False when
   // there is none.
   bool make_room();
+
+  // What rests is copied to RAM and written to the disk, about `budget_us` long. True: there is more to do at once.
+  bool save_step(std::int64_t budget_us, bool jobs_run);
+  // Everything that is worth it goes to the disk, or the time is over. Running lines are left as they stand.
+  void save_all(std::chrono::milliseconds limit);
 
   void set_ram_budget(std::uint64_t bytes);
   // What computing a token costs here: what is kept is weighed by the time it saves.
@@ -97,14 +95,18 @@ class PrefixCache {
   [[nodiscard]] Start choose_start(const Root& root, std::span<const Token> prompt) const;
 
   // prefix_cache.cpp
+  [[nodiscard]] RamTierOptions ram_options();
   [[nodiscard]] std::optional<Sequence> take_free(std::optional<Sequence> spare);
   [[nodiscard]] std::optional<Sequence> oldest_idle(std::optional<Sequence> spare) const;
   [[nodiscard]] std::optional<Sequence> target_for(Start& start);
   [[nodiscard]] std::uint32_t begin(const Start& start, std::span<const Token> prompt, Sequence target);
 
-  // prefix_move.cpp: between the tiers
+  // prefix_save.cpp: what rests goes on to the slower tiers
+  [[nodiscard]] bool copy_block();
+
+  // prefix_move.cpp: between pool and RAM
   bool begin_import(Sequence target, const Start& start, std::span<const Token> prompt);
-  void end_import(Line& line, Sequence sequence);
+  [[nodiscard]] ImportStep end_import(Line& line, Sequence sequence);
   [[nodiscard]] std::optional<Sequence> next_to_demote(bool jobs_run) const;
   enum class Export { Some, All, Refused };
   [[nodiscard]] Export export_block(Sequence sequence, std::uint32_t end);
@@ -126,7 +128,11 @@ class PrefixCache {
   const std::uint32_t unit_;  // exact mode: only whole units are reused; else 1
   std::vector<Line> lines_;   // one per sequence
   mutable std::map<std::string, Root> roots_;
+  std::unique_ptr<DiskTier> disk_;  // before RAM, which hands over what it evicts
   RamTier ram_;
+  Importer importer_;
+  std::unique_ptr<Saver> saver_;  // with a disk that may be written
+  std::int64_t rounded_ms_ = 0, sent_ms_ = 0;
   std::optional<Sequence> demoted_;  // the idle line that is on its way to RAM
   std::vector<KeptLogits> logits_;   // the one kept last is the last
   std::uint64_t tick_ = 0;

@@ -1,6 +1,6 @@
-// The ways between the tiers, in slices: a slice lasts about as long as it is told to, but moves at least one block, so that
-// running streams hardly notice. In a unified pool every step of every running job pays for the highest used cell, so a
-// conversation that rests must not rest there.
+// The ways between pool and RAM, in slices: a slice lasts about as long as it is told to, but moves at least one block, so that
+// running streams hardly notice. What goes on to the disk is prefix_save.cpp. In a unified pool every step of every running job
+// pays for the highest used cell, so a conversation that rests must not rest there.
 #include <algorithm>
 #include <utility>
 
@@ -15,71 +15,61 @@ constexpr std::ptrdiff_t kFreeLinesMin = 2;
 
 }  // namespace
 
-// ---- from RAM to the pool ---------------------------------------------------------------------------------------------
+// ---- from RAM and disk to the pool -----------------------------------------------------------------------------------
 
 bool PrefixCache::begin_import(Sequence target, const Start& start, std::span<const Token> prompt) {
   if (start.live_tokens > 0 && !engine_.share_cells(*start.live, target, start.live_tokens)) return false;
   Line& begun = line(target);
-  begun.in_ram = 0;
+  begun.in_ram = begun.copied = 0;
   begun.tokens.clear();
   begun.exact_tokens = 0;
-  begun.import = Import{
-      .match = start.ram, .tokens = {prompt.begin(), prompt.begin() + start.tokens}, .arrived = start.live_tokens};
-  ram_.pin(begun.import->match);
+  begun.import = importer_.begin(start, prompt);
   return true;
 }
 
 ImportStep PrefixCache::import_step(Sequence sequence, std::int64_t budget_us) {
   Line& filled = line(sequence);
   CHECK(filled.import && filled.state == Line::State::Running);
+  if (disk_) disk_->tick();
   Import& import = *filled.import;
-  const auto wanted = static_cast<std::uint32_t>(import.tokens.size());
   const std::int64_t began_us = clock_.now_us();
   const auto spent_us = [&] { return clock_.now_us() - began_us; };
-  const auto stop = [&](ImportStep step) {
-    totals_.import_us += static_cast<std::uint64_t>(spent_us());
-    return step;
-  };
-  while (import.arrived < wanted && import.next_block < import.match.blocks.size()) {
-    const BlockId block = import.match.blocks[import.next_block];
-    const std::uint32_t end = std::min(ram_.range(block).end, wanted);
-    if (end <= import.arrived) {  // shared with a line that was in the pool already
-      ++import.next_block;
-      continue;
-    }
-    CHECK(ram_.range(block).begin == import.arrived);
-    if (engine_.import_cells(sequence, import.arrived, ram_.bytes(block), end - import.arrived)) {
-      totals_.tokens_imported += end - import.arrived;
-      import.arrived = end;
-      ++import.next_block;
+  std::optional<ImportStep> result;
+  while (!result) {
+    const std::uint32_t before = import.arrived;
+    const Importer::Step step = importer_.step(sequence, import);
+    if (step == Importer::Step::Took) {
+      totals_.tokens_imported += import.arrived - before;
+      if (spent_us() >= budget_us && import.arrived < import.tokens.size()) result = ImportStep::More;
+    } else if (step == Importer::Step::Waits) {
+      result = ImportStep::Waits;
     } else {
       // No room, most likely. What lies idle in the pool is older than what is wanted now; then from the beginning.
-      import.arrived = 0;
-      import.next_block = 0;
-      if (!make_room()) break;
+      if (step == Importer::Step::NoRoom) importer_.restart(import);
+      if (step == Importer::Step::Done || !make_room()) result = end_import(filled, sequence);
     }
-    if (spent_us() >= budget_us && import.arrived < wanted) return stop(ImportStep::More);
   }
-  end_import(filled, sequence);
-  return stop(ImportStep::Ready);
+  totals_.import_us += static_cast<std::uint64_t>(spent_us());
+  return *result;
 }
 
-void PrefixCache::end_import(Line& filled, Sequence sequence) {
+ImportStep PrefixCache::end_import(Line& filled, Sequence sequence) {
   Import import = std::move(*filled.import);
   filled.import.reset();
-  const auto wanted = static_cast<std::uint32_t>(import.tokens.size());
-  const std::span<const std::uint8_t> state =
-      import.match.anchor ? ram_.snapshot(*import.match.anchor) : std::span<const std::uint8_t>{};
-  const bool whole = import.arrived == wanted && engine_.finish_import(sequence, wanted, state);
-  ram_.unpin(import.match);
-  ++totals_.imports;
-  if (whole) {
-    filled.tokens = std::move(import.tokens);
-    filled.exact_tokens = wanted;
-  } else {
-    ++totals_.imports_failed;
-    engine_.clear(sequence);
+  const std::uint32_t held = importer_.finish(sequence, import);
+  if (held == 0) engine_.clear(sequence);
+  if (held == 0 && import.is_broken) {
+    // What could not be read is out of the tree now: the longest of what is left. Ends, because each try forgets something.
+    Start again = choose_start(*filled.root, import.tokens);
+    again.live_tokens = 0;
+    if (again.way == Start::Way::Import && begin_import(sequence, again, import.tokens)) return ImportStep::More;
   }
+  ++totals_.imports;
+  if (held == 0) ++totals_.imports_failed;
+  if (disk_ && !import.disk.blocks.empty()) disk_->count_hit(held);
+  filled.tokens.assign(import.tokens.begin(), import.tokens.begin() + held);
+  filled.exact_tokens = held;
+  return ImportStep::Ready;
 }
 
 // ---- from the pool to RAM ---------------------------------------------------------------------------------------------

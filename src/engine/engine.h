@@ -41,6 +41,9 @@ struct SamplingDefaults {
 
 struct EngineInfo {
   std::string name, architecture, description, chat_template, backend, kv_types;
+  // What state that outlives the process belongs to: the content of the model's file(s), and everything else that shapes
+  // the bytes of a state or the numbers in it (library, context-dependent rope, flash attention, ...). Equal texts, equal state.
+  std::string content_digest, state_version;
   MemoryKind memory_kind = MemoryKind::Attention;
   StateForm state_form = StateForm::None;
   // Exact: a sequence's logits depend on nothing but its own tokens. The caller's part: rows that are not a lone next
