@@ -20,6 +20,7 @@ namespace {
 constexpr std::uint64_t kSeed = 20'260'915;
 constexpr std::size_t kCallsPerDialect = 60;
 constexpr std::size_t kCallsPerTemplate = 16;
+constexpr std::size_t kCutsApart = 7;
 // What follows it is the assistant's turn.
 constexpr std::string_view kUserMark = "the user's words, 7319";
 
@@ -175,7 +176,11 @@ PropertyCount run_quotes(const chat::Dialect& dialect) {
     std::string fault = difference(golden, wired(whole, golden.ended));
     if (fault.empty() && journal_of(events_of(golden, every_cut(golden.raw))) != journal_of(whole))
       fault = "    character by character is another message\n";
-    if (fault.empty()) fault = fault_of_cuts(golden);
+    const auto cuts = every_cut(golden.raw);
+    for (std::size_t at = i % kCutsApart; at < cuts.size() && fault.empty(); at += kCutsApart) {
+      if (journal_of(events_of(golden, {cuts[at]})) != journal_of(whole))
+        fault = std::format("    cut at {} it is another message\n", cuts[at]);
+    }
     if (fault.empty()) continue;
     fault = std::format("    raw {}\n{}", Json(golden.raw).dump(), fault);
     return count_of(fault, std::format("{} calls nothing that a value quotes", dialect.name));
