@@ -180,6 +180,13 @@ bool PrefixCache::make_room() {
   return true;
 }
 
+// The one used last goes last: what has to leave RAM again for it is older.
+void PrefixCache::vacate() {
+  CHECK(running_count() == 0);
+  while (make_room()) {
+  }
+}
+
 void PrefixCache::set_ram_budget(std::uint64_t bytes) { ram_.set_budget(bytes, now_ms()); }
 
 std::uint64_t PrefixCache::ram_bytes() const { return ram_.counts().bytes(); }

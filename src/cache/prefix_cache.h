@@ -75,6 +75,8 @@ class PrefixCache {
   // Cells are needed now: the least worthy idle line goes to RAM whole, or is lost where RAM does not take it. False when
   // there is none.
   bool make_room();
+  // Every line goes to RAM, as far as it takes them; all are free then. REQUIRES: none runs.
+  void vacate();
 
   void set_ram_budget(std::uint64_t bytes);
   // What computing a token costs here: what is kept is weighed by the time it saves.

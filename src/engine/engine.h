@@ -1,6 +1,5 @@
 // Engine: tokens in, logits out, and the KV that makes a prefix cheap. Two implementations: LlamaEngine (the only code
-// that includes llama.h) and FakeEngine (deterministic, scriptable). One thread owns an Engine; Tokenizer alone may be
-// used by any thread at any time.
+// that includes llama.h) and FakeEngine (deterministic, scriptable). One thread owns an Engine; any may use a Tokenizer.
 //
 // A sequence is one line of tokens with its state, [0, length) without gaps. What may be done with a state depends on
 // the model's memory (MemoryKind): attention can be cut anywhere, recurrent state only extended, a sliding window cut
@@ -9,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -48,7 +48,8 @@ struct EngineInfo {
   // the prompt's end, before it. prefill_unit 0: any shape will do.
   bool exact = false;
   std::uint32_t prefill_unit = 0;
-  std::uint32_t context_tokens = 0;  // cells shared by all sequences; also one sequence's longest
+  // Cells shared by all sequences, also one sequence's longest; and how many rebuild() may make of them.
+  std::uint32_t context_tokens = 0, context_limit_tokens = 0;
   std::uint32_t trained_context_tokens = 0;
   std::uint32_t sequences_max = 0;
   std::uint32_t batch_tokens_max = 0;  // rows of one decode()
@@ -138,6 +139,12 @@ class Engine {
   // same tokens: nobody can check that here). False when refused: `to` is then empty.
   [[nodiscard]] virtual bool finish_import(Sequence to, std::uint32_t length,
                                            std::span<const std::uint8_t> snapshot) = 0;
+
+  // Nothing when memory does not hold a pool of that size in this one's place; else how much RAM the states that left the
+  // pool may take during the change and after it. They take `outside` bytes now.
+  [[nodiscard]] virtual std::optional<std::uint64_t> room_beside(std::uint32_t tokens, std::uint64_t outside) const;
+  // Such a pool: every sequence is empty then, info() is another. NoMemory: empty, too, but of the old size.
+  [[nodiscard]] virtual Result<void> rebuild(std::uint32_t context_tokens);
 };
 
 }  // namespace hearth::engine

@@ -38,7 +38,7 @@ auto fields(Either<LoadProgress> auto& m) { return std::tie(m.fraction); }
 auto fields(Either<LoadFailed> auto& m) { return std::tie(m.kind, m.message); }
 auto fields(Either<Hello> auto& m) {
   return std::tie(m.protocol_version, m.name, m.architecture, m.description, m.chat_template, m.context_tokens,
-                  m.trained_context_tokens, m.parallel_jobs, m.parameter_count, m.weights_bytes, m.bos_text, m.eos_text,
+                  m.live_context_tokens, m.trained_context_tokens, m.parallel_jobs, m.parameter_count, m.weights_bytes, m.bos_text, m.eos_text,
                   m.adds_bos, m.special_texts, m.sampling_defaults, m.memory_kind, m.backend, m.kv_types);
 }
 auto fields(Either<TokenizeReply> auto& m) { return std::tie(m.id, m.count, m.tokens, m.segment_ends, m.pieces); }
@@ -51,6 +51,7 @@ auto fields(Either<JobEnd> auto& m) {
                   m.retry_after_ms);
 }
 auto fields(Either<ProbeReply> auto& m) { return std::tie(m.id, m.cached_tokens); }
+auto fields(Either<ContextChanged> auto& m) { return std::tie(m.context_tokens, m.live_context_tokens); }
 auto fields(Either<StatsReply> auto& m) { return std::tie(m.id, m.counters); }
 
 constexpr Priority last_value(Priority) { return Priority::Batch; }

@@ -15,7 +15,7 @@
 namespace hearth::link {
 
 // Raised by one with every change of a message; Hello with another version is refused.
-inline constexpr std::uint16_t kProtocolVersion = 6;
+inline constexpr std::uint16_t kProtocolVersion = 7;
 // A 1M-token prompt is 4 MiB; text to tokenise is at most the front's body limit (64 MiB).
 inline constexpr std::uint32_t kFrameBytesMax = 96U << 20;
 
@@ -76,7 +76,8 @@ struct Hello {
   std::string architecture;          // general.architecture
   std::string description;           // for people: size and quantisation
   std::string chat_template;         // tokenizer.chat_template, empty when the file has none
-  std::uint32_t context_tokens = 0;  // one job's prompt + answer at most
+  std::uint32_t context_tokens = 0;       // one job's prompt + answer at most
+  std::uint32_t live_context_tokens = 0;  // of them without growing
   std::uint32_t trained_context_tokens = 0;
   std::uint32_t parallel_jobs = 0;  // jobs that decode at once
   std::uint64_t parameter_count = 0, weights_bytes = 0;
@@ -146,9 +147,14 @@ struct StatsReply {
   std::map<std::string, std::uint64_t> counters;  // name -> value; units are in the names
 };
 
+// The context grew.
+struct ContextChanged {
+  std::uint32_t context_tokens = 0, live_context_tokens = 0;  // as in Hello
+};
+
 using FrontMessage =
     std::variant<TokenizeRequest, Job, Cancel, Probe, StatsRequest, Shutdown, CacheBudget, Pause, Resume>;
 using EngineMessage = std::variant<LoadProgress, LoadFailed, Hello, TokenizeReply, JobStarted, JobProgress, TokenEvent,
-                                   JobEnd, ProbeReply, StatsReply, JobQueued>;
+                                   JobEnd, ProbeReply, StatsReply, JobQueued, ContextChanged>;
 
 }  // namespace hearth::link

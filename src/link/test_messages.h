@@ -66,6 +66,7 @@ inline std::vector<EngineMessage> every_engine_message() {
   hello.description = "0.6B Q8_0";
   hello.chat_template = "{{ messages }}\n";
   hello.context_tokens = most;
+  hello.live_context_tokens = 32768;
   hello.trained_context_tokens = 40960;
   hello.parallel_jobs = 4;
   hello.parameter_count = 1ULL << 40;
@@ -97,7 +98,8 @@ inline std::vector<EngineMessage> every_engine_message() {
              .message = "why",
              .retry_after_ms = most},
       ProbeReply{.id = 3, .cached_tokens = 2},
-      StatsReply{.id = 4, .counters = {{"", 0}, {"tokens_total", std::numeric_limits<std::uint64_t>::max()}}}};
+      StatsReply{.id = 4, .counters = {{"", 0}, {"tokens_total", std::numeric_limits<std::uint64_t>::max()}}},
+      ContextChanged{.context_tokens = most, .live_context_tokens = 65536}};
 }
 
 }  // namespace hearth::link

@@ -77,6 +77,7 @@ class Supervisor final : public EngineProcess {
   void on(const link::JobProgress& event);
   void on(const link::TokenEvent& event);
   void on(link::JobEnd end);
+  void on(const link::ContextChanged& event);
   void answer(std::uint64_t id, link::EngineMessage reply);
 
   // Send thread.

@@ -26,6 +26,7 @@
 #include "cache/prefix_cache.h"
 #include "engine/engine.h"
 #include "link/messages.h"
+#include "sched/growth.h"
 #include "sched/histogram.h"
 #include "sched/job_state.h"
 #include "sched/loop_options.h"
@@ -52,7 +53,7 @@ class Loop {
   // How many leading tokens a job with this prompt would not have to compute.
   [[nodiscard]] std::uint32_t usable_tokens(std::span<const engine::Token> prompt, const std::string& salt = "") const;
   // How much RAM the cache may use from now on; what is over leaves it.
-  void set_cache_budget(std::uint64_t bytes) { cache_.set_ram_budget(bytes); }
+  void set_cache_budget(std::uint64_t bytes);
   [[nodiscard]] std::uint64_t cache_ram_bytes() const { return cache_.ram_bytes(); }
   [[nodiscard]] std::map<std::string, std::uint64_t> counters() const;
   [[nodiscard]] bool has_jobs() const { return !waiting_.empty() || !running_.empty(); }
@@ -74,6 +75,10 @@ class Loop {
   void learn_run(const JobState& job);
   [[nodiscard]] JobState* find(link::JobId id);
   [[nodiscard]] bool has_work() const;
+  [[nodiscard]] bool ended_for_length(JobState& job);  // as the next three in loop_grow.cpp
+  Growth grow(std::uint32_t needed_tokens);
+  Growth grow_for_running();
+  Growth move_to_pool_of(std::uint32_t tokens, std::uint64_t room_bytes);
 
   // admission (loop_admit.cpp)
   [[nodiscard]] Result<JobPointer> accept(link::Job&& job);
@@ -111,7 +116,7 @@ class Loop {
 
   engine::Engine& engine_;
   const Clock& clock_;
-  const engine::EngineInfo info_;
+  engine::EngineInfo info_;  // changes only when the context grows
   const LoopOptions options_;
   const Publish publish_;
   const std::shared_ptr<const engine::Tokenizer> tokenizer_;
@@ -127,17 +132,16 @@ class Loop {
   std::vector<engine::Row> rows_;
   std::vector<float> unbanned_;  // a row without the token that must not come
 
-  std::uint64_t arrivals_ = 0;
-  std::uint64_t prefill_turn_ = 0;  // counts batches with prefill
+  std::uint64_t arrivals_ = 0, prefill_turn_ = 0;  // numbers of jobs, and of batches with prefill
   StepCosts costs_;
   PaceState pace_;
-  bool prefill_held_ = false;  // in this step, for the streams' sake
   OwnerAccounts accounts_;
   double run_ms_average_ = 0;  // of a job, from its place to its end; 0 = none has ended yet
-  bool queue_grew_ = false;
+  bool prefill_held_ = false, queue_grew_ = false;  // in this step, for the streams' sake; since it was told
   std::int64_t queue_told_ms_ = 0;
   // What the cache may take of the streams' time, earned by decoding (loop_cache.cpp); negative: a slice took more.
   double import_credit_us_ = 0, demote_credit_us_ = 0;
+  GrowthState growth_;
   std::uint32_t rows_max_;  // of a batch; lowered while a job that is alone finds no room for more
   LoopTotals totals_;
   Histogram queue_ms_, stream_gap_us_;

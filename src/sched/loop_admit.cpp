@@ -57,9 +57,9 @@ Result<Loop::JobPointer> Loop::accept(link::Job&& job) {
   const auto prompt_tokens = static_cast<std::uint32_t>(job.prompt.size() - job.resumed_count);
   // One token is left for the answer. The words are the wire's: clients compact on them (wire/anthropic_events.h). The
   // front refuses first; what comes here was submitted while an engine with a smaller context took over.
-  if (prompt_tokens >= info_.context_tokens)
-    return fail(ErrorKind::PromptTooLong,
-                std::format("prompt is too long: {} tokens > {} maximum", prompt_tokens, info_.context_tokens - 1));
+  if (prompt_tokens >= info_.context_limit_tokens)
+    return fail(ErrorKind::PromptTooLong, std::format("prompt is too long: {} tokens > {} maximum", prompt_tokens,
+                                                      info_.context_limit_tokens - 1));
   // Those that run count too, or an engine that takes over for another would refuse some of what that one had accepted.
   if (waiting_.size() + running_.size() >= options_.waiting_jobs_max + options_.parallel_jobs)
     return fail(ErrorKind::Overloaded,
@@ -133,7 +133,7 @@ void Loop::submit(link::Job job) {
   // A resumed job may have been at its end already when the engine died.
   if (accepted.tokens_max != 0 && accepted.sampled() >= accepted.tokens_max)
     return end(accepted, link::EndReason::TokensMax);
-  if (accepted.token_count() >= info_.context_tokens) return end(accepted, link::EndReason::ContextFull);
+  if (accepted.token_count() >= info_.context_limit_tokens) return end(accepted, link::EndReason::ContextFull);
   waiting_.push_back(std::move(*state));
   queue_grew_ = true;
 }

@@ -44,7 +44,8 @@ link::Hello hello_of(const engine::Engine& engine, std::uint32_t parallel_jobs) 
   hello.architecture = info.architecture;
   hello.description = info.description;
   hello.chat_template = info.chat_template;
-  hello.context_tokens = info.context_tokens;
+  hello.context_tokens = info.context_limit_tokens;
+  hello.live_context_tokens = info.context_tokens;
   hello.trained_context_tokens = info.trained_context_tokens;
   hello.parallel_jobs = std::min(parallel_jobs, info.sequences_max);
   hello.parameter_count = info.parameter_count;

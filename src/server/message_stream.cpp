@@ -68,7 +68,8 @@ void MessageStream::run(AdmittedJob admitted) {
   job_ = *job;
   ++*model_->live_jobs;
   call_->record.times.submit_us = call_->clock().now_us() - submit_from_us;
-  answer_->open();
+  // A prompt that the context must grow for may still be refused, and too long must be a 400.
+  if (prompt_tokens_ < model_->live_context_tokens()) answer_->open();
 }
 
 void MessageStream::fail(const Error& error) {
@@ -83,6 +84,7 @@ void MessageStream::on_started(const link::JobStarted& started) {
     if (self->over_ || std::exchange(self->started_by_engine_, true)) return;  // a restarted engine starts it again
     self->cached_tokens_ = std::min(cached, self->prompt_tokens_);
     self->times_.last_work_ms = self->now_ms();
+    self->answer_->open();
   });
 }
 
