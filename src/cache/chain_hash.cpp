@@ -18,6 +18,7 @@ static_assert(std::endian::native == std::endian::little, "tokens are hashed as 
 // Two uses of one hash function are kept apart by their contexts.
 constexpr const char* kRootContext = "hearth cache root 1";
 constexpr const char* kBlockContext = "hearth cache block 1";
+constexpr const char* kContentContext = "hearth cache content 1";
 
 void add_text(blake3_hasher& hasher, std::string_view text) {
   const std::uint64_t length = text.size();
@@ -54,6 +55,13 @@ Hash block_hash(const Hash& parent, std::span<const Token> tokens) {
   blake3_hasher_init_derive_key(&hasher, kBlockContext);
   blake3_hasher_update(&hasher, parent.data(), parent.size());
   blake3_hasher_update(&hasher, tokens.data(), tokens.size_bytes());
+  return finish(hasher);
+}
+
+Hash content_hash(std::span<const std::uint8_t> bytes) {
+  blake3_hasher hasher;
+  blake3_hasher_init_derive_key(&hasher, kContentContext);
+  blake3_hasher_update(&hasher, bytes.data(), bytes.size());
   return finish(hasher);
 }
 

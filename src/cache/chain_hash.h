@@ -47,4 +47,7 @@ struct RootPart {
 // The hash of a block whose line before it hashes to `parent` (the root's hash for the first one).
 [[nodiscard]] Hash block_hash(const Hash& parent, std::span<const Token> tokens);
 
+// Of bytes that left this process.
+[[nodiscard]] Hash content_hash(std::span<const std::uint8_t> bytes);
+
 }  // namespace hearth::cache

@@ -16,7 +16,8 @@ PrefixCache::PrefixCache(engine::Engine& engine, const Clock& clock, CacheLimits
       can_move_(engine.info().state_form == engine::StateForm::Cells),
       unit_(std::max<std::uint32_t>(engine.info().prefill_unit, 1)),
       lines_(engine.info().sequences_max),
-      ram_({.bytes_max = limits.ram_bytes_max, .needs_snapshots = keeps_anchors_}) {
+      ram_({.bytes_max = limits.ram_bytes_max, .needs_snapshots = keeps_anchors_}),
+      desk_(ram_, known_, keeps_anchors_) {
   CHECK(!lines_.empty());
 }
 
@@ -144,6 +145,7 @@ void PrefixCache::release(Sequence sequence) {
   Line& released = line(sequence);
   CHECK(released.state == Line::State::Running);
   if (released.import) return drop(sequence);
+  known_.remember(*released.root, released.tokens, now_ms());
   released.last_used = ++tick_;
   released.state = Line::State::Idle;
   if (released.tokens.empty()) drop(sequence);
@@ -187,7 +189,10 @@ void PrefixCache::vacate() {
   }
 }
 
-void PrefixCache::set_ram_budget(std::uint64_t bytes) { ram_.set_budget(bytes, now_ms()); }
+void PrefixCache::set_ram_budget(std::uint64_t bytes) {
+  ram_.set_budget(bytes, now_ms());
+  desk_.fit_budget();
+}
 
 std::uint64_t PrefixCache::ram_bytes() const { return ram_.counts().bytes(); }
 
@@ -223,6 +228,7 @@ std::map<std::string, std::uint64_t> PrefixCache::counters() const {
   const Counts& ram = ram_.counts();
   all["ram_bytes"] = ram.bytes();
   all["ram_budget_bytes"] = ram_.budget_bytes();
+  all["ram_pinned_bytes"] = desk_.pinned_bytes();
   all["ram_blocks"] = ram.blocks;
   all["ram_anchors"] = ram.anchors;
   all["ram_blocks_evicted"] = ram.gone_blocks[static_cast<std::size_t>(Gone::Budget)];

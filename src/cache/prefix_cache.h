@@ -19,8 +19,12 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "cache/cache_desk.h"
+#include "cache/explanation.h"
+#include "cache/known_lines.h"
 #include "cache/lines.h"
 #include "cache/ram_tier.h"
+#include "cache/tier_span.h"
 #include "engine/engine.h"
 
 namespace hearth::cache {
@@ -56,6 +60,11 @@ class PrefixCache {
   // How many leading tokens place() would find now, in any tier. Changes nothing.
   [[nodiscard]] std::uint32_t usable_tokens(const std::string& salt, std::span<const Token> prompt) const;
 
+  // Where each part of it would come from now, in order and without gaps. Changes nothing.
+  [[nodiscard]] std::vector<TierSpan> tiers(const Root& root, std::span<const Token> prompt) const;
+  // Why those tokens of a prompt are computed that follow the first `cached` ones.
+  [[nodiscard]] Explanation explain(const std::string& salt, std::span<const Token> prompt, std::uint32_t cached) const;
+
   // The engine was just fed these. REQUIRES: a running line that does not import.
   void append(Sequence sequence, std::span<const Token> tokens);
   // Running to idle, whatever became of the job.
@@ -79,6 +88,14 @@ class PrefixCache {
   void vacate();
 
   void set_ram_budget(std::uint64_t bytes);
+
+  // For people (prefix_orders.cpp). Of one salt, or with nullptr of all.
+  [[nodiscard]] const KnownLines& known() const { return known_; }
+  [[nodiscard]] const KnownLine* known_line(const std::string* salt, std::string_view id) const;
+  [[nodiscard]] const Root& root_of(const std::string& salt) const;
+  [[nodiscard]] CacheDesk& desk() { return desk_; }
+  void bring_to_ram(const KnownLine& known);
+  std::uint64_t forget(const std::string* salt);  // all that rests; bytes of RAM that are free then
   // What computing a token costs here: what is kept is weighed by the time it saves.
   void set_prefill_cost(double us_per_token) { ram_.set_cost({.token_us = us_per_token}); }
   [[nodiscard]] std::uint64_t ram_bytes() const;
@@ -92,7 +109,6 @@ class PrefixCache {
 
  private:
   // prefix_match.cpp: where a prompt begins
-  [[nodiscard]] const Root& root_of(const std::string& salt) const;
   [[nodiscard]] std::uint32_t wanted_max(const Root& root, std::span<const Token> prompt) const;
   [[nodiscard]] const KeptLogits* find_logits(const Root& root, std::span<const Token> prompt) const;
   [[nodiscard]] LiveMatch match_live(const Root& root, std::span<const Token> prompt) const;
@@ -131,6 +147,8 @@ class PrefixCache {
   RamTier ram_;
   std::optional<Sequence> demoted_;  // the idle line that is on its way to RAM
   std::vector<KeptLogits> logits_;   // the one kept last is the last
+  KnownLines known_;
+  CacheDesk desk_;
   std::uint64_t tick_ = 0;
 
   struct Totals {

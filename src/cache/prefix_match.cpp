@@ -97,6 +97,19 @@ std::uint32_t PrefixCache::usable_tokens(const std::string& salt, std::span<cons
   return choose_start(root_of(salt), prompt).tokens;
 }
 
+std::vector<TierSpan> PrefixCache::tiers(const Root& root, std::span<const Token> prompt) const {
+  const Start start = choose_start(root, prompt);
+  std::vector<TierSpan> spans;
+  const auto add = [&](std::uint32_t end, Tier tier) {
+    const std::uint32_t begin = spans.empty() ? 0 : spans.back().range.end;
+    if (end > begin) spans.push_back({.range = {begin, end}, .tier = tier});
+  };
+  add(start.live_tokens, Tier::Live);
+  if (start.way == Start::Way::Import) add(start.tokens, Tier::Ram);
+  add(static_cast<std::uint32_t>(prompt.size()), Tier::None);
+  return spans;
+}
+
 const KeptLogits* PrefixCache::find_logits(const Root& root, std::span<const Token> prompt) const {
   const auto kept = std::ranges::find_if(
       logits_, [&](const KeptLogits& one) { return one.root == &root && std::ranges::equal(one.prompt, prompt); });

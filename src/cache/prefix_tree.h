@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cache/chain_hash.h"
+#include "cache/gone_log.h"
 #include "cache/ram_tier.h"
 
 namespace hearth::cache {
@@ -94,6 +95,7 @@ class PrefixTree {
   void unpin(Anchor& anchor);
 
   [[nodiscard]] const Counts& counts() const { return counts_; }
+  [[nodiscard]] GoneLog& gone() { return gone_; }  // of remove()
   [[nodiscard]] const std::unordered_map<Root, std::unique_ptr<Block>, RootHasher>& roots() const { return roots_; }
   [[nodiscard]] std::span<const std::unique_ptr<Block>> blocks() const { return blocks_; }     // with empty places
   [[nodiscard]] std::span<const std::unique_ptr<Anchor>> anchors() const { return anchors_; }  // with empty places
@@ -110,6 +112,7 @@ class PrefixTree {
   std::vector<std::uint32_t> free_blocks_, free_anchors_;
   std::uint32_t generation_ = 0;
   Counts counts_;
+  GoneLog gone_;
 };
 
 // ---- searching among the children and anchors of one node

@@ -2,6 +2,7 @@
 #include "cache/ram_tier.h"
 
 #include <algorithm>
+#include <ranges>
 #include <utility>
 
 #include "base/check.h"
@@ -80,6 +81,7 @@ bool RamTier::put_block(const Root& root, std::span<const Token> line, Range ran
   if (walk.covered < range.begin || bytes.size() > options_.bytes_max) return false;
   Block& parent = walk.node != nullptr ? *walk.node : tree_->make_root(root);
   CHECK(parent.end() == range.begin);
+  tree_->gone().begin(now_ms, GoneFor::Line, root, static_cast<std::uint32_t>(line.size()));
   Block& made = tree_->add_block(parent, line.subspan(range.begin, range.end - range.begin), std::move(bytes));
   made.line = line_kind_of(made, kind);
   if (made.begins_line && made.line == LineKind::Unknown) experience_.count_begun();
@@ -99,6 +101,7 @@ bool RamTier::put_anchor(const Root& root, std::span<const Token> line, std::uin
                          std::vector<float>&& logits) {
   CHECK(position > 0 && position <= line.size());
   CHECK(options_.needs_snapshots ? !snapshot.empty() : !logits.empty());
+  tree_->gone().begin(now_ms, GoneFor::Line, root, position);
   line = line.first(position);
   Anchor* anchor = tree_->anchor_at(root, line);
   if (anchor == nullptr) {
@@ -158,6 +161,7 @@ void RamTier::touch(const Match& match, std::uint64_t now_ms) {
 
 void RamTier::set_budget(std::uint64_t bytes_max, std::uint64_t now_ms) {
   options_.bytes_max = bytes_max;
+  tree_->gone().begin(now_ms, GoneFor::Budget);
   evict(now_ms);
 }
 
@@ -184,6 +188,21 @@ void RamTier::drop(const Root& root, std::span<const Token> prefix) {
 void RamTier::clear() {
   while (!tree_->roots().empty()) tree_->remove_below(*tree_->roots().begin()->second, Gone::Dropped);
   candidates_.clear();
+}
+
+std::optional<GoneEvent> RamTier::last_gone(const Root& root, std::span<const Token> line, Range within,
+                                            bool anchors) const {
+  for (const GoneEvent& event : tree_->gone().events() | std::views::reverse) {
+    if (event.is_anchor != anchors || event.root != root || !ran_through(event, line)) continue;
+    const bool in_range = anchors ? event.end > within.begin && event.end <= within.end : event.begin == within.begin;
+    if (!in_range) continue;
+    const Walk walk = tree_->walk(root, line.first(event.begin));
+    // Without a node there the whole root is gone: its first block hung at the root itself.
+    const bool same_node = walk.node == nullptr ? event.begin == 0
+                                                : walk.node->end() == event.begin && walk.node->hash == event.parent;
+    if (same_node) return event;
+  }
+  return std::nullopt;
 }
 
 Counts RamTier::counts() const { return tree_->counts(); }

@@ -65,6 +65,7 @@ struct Counts {
 struct Block;
 struct Anchor;
 struct Appraiser;
+struct GoneEvent;
 class PrefixTree;
 class RamTier {
  public:
@@ -113,6 +114,9 @@ class RamTier {
 
   // ---- looking
   [[nodiscard]] Counts counts() const;
+  // The last block that left from the line's place `within.begin`, or the last anchor that left from within (begin, end].
+  [[nodiscard]] std::optional<GoneEvent> last_gone(const Root& root, std::span<const Token> line, Range within,
+                                                   bool anchors) const;
   [[nodiscard]] std::uint64_t budget_bytes() const { return options_.bytes_max; }
   // Every block, best worth first, parents before their children: what to write to a slower tier first.
   [[nodiscard]] std::vector<BlockId> blocks_by_worth(std::uint64_t now_ms) const;

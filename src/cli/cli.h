@@ -16,6 +16,7 @@ using Command = std::function<int()>;
 void add_serve(CLI::App& app, Command& chosen);
 void add_launch(CLI::App& app, Command& chosen);
 void add_pull(CLI::App& app, Command& chosen);
+void add_cache(CLI::App& app, Command& chosen);
 void add_debug(CLI::App& app, Command& chosen);
 void add_version(CLI::App& app, Command& chosen);
 

@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "link/cache_messages.h"
 #include "link/job.h"
 
 namespace hearth::link {
@@ -44,11 +45,6 @@ struct Pause {
 };
 struct Resume {
   JobId job = 0;
-};
-// How much of these tokens is in the live tier right now.
-struct Probe {
-  std::uint64_t id = 0;
-  std::vector<Token> tokens;
 };
 struct StatsRequest {
   std::uint64_t id = 0;
@@ -106,7 +102,8 @@ struct JobQueued {
 };
 struct JobStarted {  // left the queue; prefill begins
   JobId job = 0;
-  std::uint32_t cached_tokens = 0;  // of the prompt, not computed again
+  std::uint32_t cached_tokens = 0;         // of the prompt, not computed again
+  std::optional<Explanation> explanation;  // when much is computed
 };
 struct JobProgress {
   JobId job = 0;
@@ -138,23 +135,14 @@ struct JobEnd {
   std::string message;               // when Failed
   std::uint32_t retry_after_ms = 0;  // when it was refused as Overloaded: a place is likely free then
 };
-struct ProbeReply {
-  std::uint64_t id = 0;
-  std::uint32_t cached_tokens = 0;
-};
 struct StatsReply {
   std::uint64_t id = 0;
   std::map<std::string, std::uint64_t> counters;  // name -> value; units are in the names
 };
 
-// The context grew.
-struct ContextChanged {
-  std::uint32_t context_tokens = 0, live_context_tokens = 0;  // as in Hello
-};
-
-using FrontMessage =
-    std::variant<TokenizeRequest, Job, Cancel, Probe, StatsRequest, Shutdown, CacheBudget, Pause, Resume>;
+using FrontMessage = std::variant<TokenizeRequest, Job, Cancel, Probe, StatsRequest, Shutdown, CacheBudget, Pause, Resume,
+                                  CacheRequest>;
 using EngineMessage = std::variant<LoadProgress, LoadFailed, Hello, TokenizeReply, JobStarted, JobProgress, TokenEvent,
-                                   JobEnd, ProbeReply, StatsReply, JobQueued, ContextChanged>;
+                                   JobEnd, ProbeReply, StatsReply, JobQueued, ContextChanged, CacheReply>;
 
 }  // namespace hearth::link

@@ -16,6 +16,8 @@ void Supervisor::handle(link::EngineMessage message) {
   if (const auto* reply = std::get_if<link::TokenizeReply>(&message)) return answer(reply->id, std::move(message));
   if (const auto* reply = std::get_if<link::StatsReply>(&message)) return answer(reply->id, std::move(message));
   if (std::holds_alternative<link::JobQueued>(message)) return;  // the waiting are told by pings
+  if (const auto* reply = std::get_if<link::ProbeReply>(&message)) return answer(reply->id, std::move(message));
+  if (const auto* reply = std::get_if<link::CacheReply>(&message)) return answer(reply->id, std::move(message));
   log_warning("models", "the engine sent message {} at a time it has no meaning", message.index());
 }
 

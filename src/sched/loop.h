@@ -50,11 +50,11 @@ class Loop {
   // One round. False: there was nothing to do, and there will not be before the next submit() or resume().
   bool step();
 
+  [[nodiscard]] cache::PrefixCache& cache() { return cache_; }  // between two steps
   // How many leading tokens a job with this prompt would not have to compute.
   [[nodiscard]] std::uint32_t usable_tokens(std::span<const engine::Token> prompt, const std::string& salt = "") const;
   // How much RAM the cache may use from now on; what is over leaves it.
   void set_cache_budget(std::uint64_t bytes);
-  [[nodiscard]] std::uint64_t cache_ram_bytes() const { return cache_.ram_bytes(); }
   [[nodiscard]] std::map<std::string, std::uint64_t> counters() const;
   [[nodiscard]] bool has_jobs() const { return !waiting_.empty() || !running_.empty(); }
   void check_invariants() const;
@@ -62,7 +62,7 @@ class Loop {
  private:
   using JobPointer = std::unique_ptr<JobState>;
 
-  // whose turn it is (loop_turns.cpp)
+  // whose turn it is (loop_turns.cpp; what grows is loop_grow.cpp's)
   void admit();
   [[nodiscard]] std::vector<WaitingJob> candidates(std::int64_t now_ms) const;
   [[nodiscard]] JobState& choose(std::span<const link::JobId> equals, std::int64_t now_ms);
@@ -75,7 +75,7 @@ class Loop {
   void learn_run(const JobState& job);
   [[nodiscard]] JobState* find(link::JobId id);
   [[nodiscard]] bool has_work() const;
-  [[nodiscard]] bool ended_for_length(JobState& job);  // as the next three in loop_grow.cpp
+  [[nodiscard]] bool ended_for_length(JobState& job);
   Growth grow(std::uint32_t needed_tokens);
   Growth grow_for_running();
   Growth move_to_pool_of(std::uint32_t tokens, std::uint64_t room_bytes);
@@ -88,6 +88,7 @@ class Loop {
   [[nodiscard]] bool waits_for_prefix(JobState& job);
   bool start(JobState& job);
   void begin_computing(JobState& job, std::uint32_t cached_tokens);
+  [[nodiscard]] std::optional<link::Explanation> explanation_of(const JobState& job) const;
   void choose_stops(JobState& job) const;
   void add_stop(JobState& job, std::uint32_t position) const;
   [[nodiscard]] engine::SamplingSettings settings_for(const link::Sampling& sampling) const;
