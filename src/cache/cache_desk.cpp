@@ -50,10 +50,11 @@ Result<std::uint64_t> CacheDesk::pin(const KnownLine& line) {
   if (pins_.size() == kPinsMax)
     return fail(ErrorKind::TooLarge, std::format("{} lines are pinned already; unpin one first", kPinsMax));
   if (pinned_bytes_ + bytes > ram_.budget_bytes() / 2)
-    return fail(ErrorKind::TooLarge,
-                std::format("{} bytes more would pin over half of the cache's {} bytes of RAM; unpin a line or give it more "
-                            "(--cache-ram)",
-                            bytes, ram_.budget_bytes()));
+    return fail(
+        ErrorKind::TooLarge,
+        std::format("{} bytes more would pin over half of the cache's {} bytes of RAM; unpin a line or give it more "
+                    "(--cache-ram)",
+                    bytes, ram_.budget_bytes()));
   ram_.pin(match);
   pinned_bytes_ += bytes;
   pins_.push_back({.line_id = line.id, .root = line.root, .match = std::move(match), .bytes = bytes});
@@ -69,7 +70,9 @@ bool CacheDesk::unpin(const std::string& line_id) {
   return true;
 }
 
-bool CacheDesk::is_pinned(const std::string& line_id) const { return std::ranges::contains(pins_, line_id, &Pin::line_id); }
+bool CacheDesk::is_pinned(const std::string& line_id) const {
+  return std::ranges::contains(pins_, line_id, &Pin::line_id);
+}
 
 void CacheDesk::unpin_all(const Root* root) {
   for (auto pin = pins_.begin(); pin != pins_.end();) {
@@ -167,11 +170,10 @@ Result<void> CacheDesk::take_piece(const Import& import, const TrunkHeader& head
                                    std::vector<std::uint8_t>&& bytes) {
   if (!is_for(piece, bytes) || (piece.is_anchor && !needs_snapshots_))
     return fail(ErrorKind::InvalidInput, "this is no trunk file that can be used: a piece is not for its place");
-  const bool kept =
-      piece.is_anchor
-          ? ram_.put_anchor(*import.root, header.tokens, piece.end, std::move(bytes), piece.kind, import.now_ms)
-          : ram_.put_block(*import.root, header.tokens, {piece.begin, piece.end}, std::move(bytes), LineKind::Conversation,
-                           import.now_ms);
+  const bool kept = piece.is_anchor ? ram_.put_anchor(*import.root, header.tokens, piece.end, std::move(bytes),
+                                                      piece.kind, import.now_ms)
+                                    : ram_.put_block(*import.root, header.tokens, {piece.begin, piece.end},
+                                                     std::move(bytes), LineKind::Conversation, import.now_ms);
   // An anchor less makes the trunk worse, not wrong.
   if (kept || piece.is_anchor) return {};
   return fail(ErrorKind::TooLarge,

@@ -21,10 +21,10 @@ enum class GoneFor : std::uint8_t {
 struct GoneEvent {
   static constexpr std::size_t kTokensKept = 8;
   Root root;
-  Hash parent{};             // of the node it hung at
-  bool is_anchor = false;    // else a block
-  std::uint32_t begin = 0;   // where that node ends
-  std::uint32_t end = 0;     // the block's end, the anchor's position
+  Hash parent{};                            // of the node it hung at
+  bool is_anchor = false;                   // else a block
+  std::uint32_t begin = 0;                  // where that node ends
+  std::uint32_t end = 0;                    // the block's end, the anchor's position
   std::array<Token, kTokensKept> tokens{};  // the first from `begin`
   std::uint32_t token_count = 0;            // of `tokens`
   Gone reason = Gone::Budget;

@@ -44,11 +44,8 @@ void KnownLines::remember(const Root& root, std::span<const Token> tokens, std::
   }
   if (id.empty()) id = std::format("{:016x}", random_u64());
   tokens_ += tokens.size();
-  lines_.push_front({.root = &root,
-                     .id = std::move(id),
-                     .tokens = {tokens.begin(), tokens.end()},
-                     .used_ms = now_ms,
-                     .uses = uses});
+  lines_.push_front(
+      {.root = &root, .id = std::move(id), .tokens = {tokens.begin(), tokens.end()}, .used_ms = now_ms, .uses = uses});
   while (lines_.size() > kLinesMax || tokens_ > kTokensMax) {
     tokens_ -= lines_.back().tokens.size();
     lines_.pop_back();

@@ -36,7 +36,7 @@ class KnownLines {
   // The line that agrees longest with the prompt; of equals one that ends there, then the one used last.
   [[nodiscard]] Match longest(const Root& root, std::span<const Token> prompt) const;
   [[nodiscard]] const std::list<KnownLine>& lines() const { return lines_; }  // the one used last in front
-  void forget(const Root* root);  // nullptr: all
+  void forget(const Root* root);                                              // nullptr: all
 
  private:
   std::list<KnownLine> lines_;

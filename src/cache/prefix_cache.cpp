@@ -55,7 +55,7 @@ std::optional<Sequence> PrefixCache::take_free(std::optional<Sequence> spare) {
   return oldest;
 }
 
-std::optional<PrefixCache::Placement> PrefixCache::place(const std::string& salt, std::span<const Token> prompt) {
+std::optional<Placement> PrefixCache::place(const std::string& salt, std::span<const Token> prompt) {
   CHECK(!prompt.empty());
   ++tick_;
   const Root& root = root_of(salt);

@@ -23,34 +23,17 @@
 #include "cache/explanation.h"
 #include "cache/known_lines.h"
 #include "cache/lines.h"
+#include "cache/placement.h"
 #include "cache/ram_tier.h"
 #include "cache/tier_span.h"
 #include "engine/engine.h"
 
 namespace hearth::cache {
 
-struct CacheLimits {
-  std::uint64_t ram_bytes_max = std::uint64_t{1} << 30;  // 0 = nothing leaves the pool
-  // Idle cells up to here cost a step less than moving them would: 1,700 of them cost some 15 % of a small model's decode.
-  std::uint64_t idle_tokens_free = 256;
-};
-
-enum class ImportStep { Ready, More };
-
 class PrefixCache {
  public:
   PrefixCache(engine::Engine& engine, const Clock& clock, CacheLimits limits);
 
-  struct Placement {
-    Sequence sequence = 0;
-    bool importing = false;           // length() is what is there once import_step() said Ready
-    std::uint32_t cached_tokens = 0;  // held already (or being imported); all of the prompt only with `logits`
-    // Where a prefix that could not be used (its state cannot be cut) ends: keeping the state there pays, because
-    // prompts branch there. 0 = nowhere.
-    std::uint32_t branch_point = 0;
-    // With cached_tokens == the prompt's: the logits that follow it. A copy, for those kept here change while an import runs.
-    std::vector<float> logits;
-  };
   // A line for a job with this prompt, beginning with the longest usable prefix. nullopt: every line runs. `salt`: prompts
   // of different salts never share anything.
   [[nodiscard]] std::optional<Placement> place(const std::string& salt, std::span<const Token> prompt);

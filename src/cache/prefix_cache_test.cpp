@@ -42,11 +42,11 @@ struct Bench {
   }
 
   // A job from its placement to its prompt's last token but one; `stops`: where state is kept on the way.
-  PrefixCache::Placement run(const std::vector<Token>& prompt, const std::vector<std::uint32_t>& stops = {},
-                             const std::string& salt = "") {
+  Placement run(const std::vector<Token>& prompt, const std::vector<std::uint32_t>& stops = {},
+                const std::string& salt = "") {
     const auto placed = cache.place(salt, prompt);
     REQUIRE(placed);
-    PrefixCache::Placement result = *placed;
+    Placement result = *placed;
     if (placed->importing)
       while (cache.import_step(placed->sequence, 0) == ImportStep::More) cache.check_invariants();
     result.cached_tokens = cache.length(placed->sequence);
@@ -73,8 +73,8 @@ struct Bench {
       if (stop < prompt.size()) cache.keep_anchor(sequence, AnchorKind::Turn);
     }
   }
-  PrefixCache::Placement run_and_release(const std::vector<Token>& prompt, const std::vector<std::uint32_t>& stops = {},
-                                         const std::string& salt = "") {
+  Placement run_and_release(const std::vector<Token>& prompt, const std::vector<std::uint32_t>& stops = {},
+                            const std::string& salt = "") {
     const auto placed = run(prompt, stops, salt);
     cache.release(placed.sequence);
     cache.check_invariants();

@@ -1,6 +1,7 @@
 // Every miss explains itself: each reason, brought about on the fake engine, is the one that is told.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "base/random.h"

@@ -204,7 +204,12 @@ void PrefixTree::remove(Block& block, Gone reason) {
 void PrefixTree::remove(Anchor& anchor, Gone reason) {
   CHECK(anchor.parent != nullptr);
   const Block& at = *anchor.parent;
-  gone_.add({.root = at.root, .parent = at.hash, .is_anchor = true, .begin = at.end(), .end = anchor.position, .reason = reason},
+  gone_.add({.root = at.root,
+             .parent = at.hash,
+             .is_anchor = true,
+             .begin = at.end(),
+             .end = anchor.position,
+             .reason = reason},
             anchor.tokens);
   erase_from(anchor.parent->anchors, anchor);
   for (Block* node = anchor.parent; node != nullptr; node = node->parent) --node->anchors_below;

@@ -198,8 +198,8 @@ std::optional<GoneEvent> RamTier::last_gone(const Root& root, std::span<const To
     if (!in_range) continue;
     const Walk walk = tree_->walk(root, line.first(event.begin));
     // Without a node there the whole root is gone: its first block hung at the root itself.
-    const bool same_node = walk.node == nullptr ? event.begin == 0
-                                                : walk.node->end() == event.begin && walk.node->hash == event.parent;
+    const bool same_node =
+        walk.node == nullptr ? event.begin == 0 : walk.node->end() == event.begin && walk.node->hash == event.parent;
     if (same_node) return event;
   }
   return std::nullopt;

@@ -44,10 +44,9 @@ struct RamTierOptions {
 // Valid until the next call that changes the tier; a pinned one until it is unpinned.
 struct Match {
   std::uint32_t tokens = 0;  // can be restored: blocks cover [0, tokens), and an anchor is there when one is needed
-  std::uint32_t attention_tokens =
-      0;                           // what blocks alone would cover: an anchor there would have served (a branch point)
-  std::vector<BlockId> blocks;     // in order; the last may reach beyond `tokens`: the import cuts it
-  std::optional<AnchorId> anchor;  // at exactly `tokens`; without needs_snapshots only there for its logits
+  std::uint32_t attention_tokens = 0;  // what blocks alone would cover: an anchor there would have served (a branch)
+  std::vector<BlockId> blocks;         // in order; the last may reach beyond `tokens`: the import cuts it
+  std::optional<AnchorId> anchor;      // at exactly `tokens`; without needs_snapshots only there for its logits
 };
 
 enum class Gone { Budget, Uncovered, Thinned, Replaced, Dropped };  // why something left
@@ -62,8 +61,6 @@ struct Counts {
   [[nodiscard]] std::uint64_t bytes() const { return block_bytes + snapshot_bytes + logits_bytes + tree_bytes; }
 };
 
-struct Block;
-struct Anchor;
 struct Appraiser;
 struct GoneEvent;
 class PrefixTree;
@@ -115,8 +112,7 @@ class RamTier {
   // ---- looking
   [[nodiscard]] Counts counts() const;
   // The last block that left from the line's place `within.begin`, or the last anchor that left from within (begin, end].
-  [[nodiscard]] std::optional<GoneEvent> last_gone(const Root& root, std::span<const Token> line, Range within,
-                                                   bool anchors) const;
+  std::optional<GoneEvent> last_gone(const Root& root, std::span<const Token> line, Range in, bool anchors) const;
   [[nodiscard]] std::uint64_t budget_bytes() const { return options_.bytes_max; }
   // Every block, best worth first, parents before their children: what to write to a slower tier first.
   [[nodiscard]] std::vector<BlockId> blocks_by_worth(std::uint64_t now_ms) const;

@@ -67,8 +67,8 @@ std::string encode_trunk_header(const TrunkHeader& header) {
 }
 
 std::uint64_t trunk_file_bytes(const TrunkHeader& header) {
-  std::uint64_t bytes = kStartBytes + header.tokens.size() * sizeof(Token) + header.pieces.size() * kPieceBytes +
-                        kTrunkDigestBytes;
+  std::uint64_t bytes =
+      kStartBytes + header.tokens.size() * sizeof(Token) + header.pieces.size() * kPieceBytes + kTrunkDigestBytes;
   for (const TrunkPiece& piece : header.pieces) bytes += piece.bytes + kTrunkDigestBytes;
   return bytes;
 }
@@ -116,7 +116,8 @@ Result<void> TrunkReader::read_start() {
   if (take<std::uint16_t>(rest) != 0) return std::unexpected(broken("it has flags that this version does not know"));
   header_.identity = take<Hash>(rest);
   if (header_.identity != identity_)
-    return std::unexpected(broken("it was made with another model file, other KV types or another back end than this server's"));
+    return std::unexpected(
+        broken("it was made with another model file, other KV types or another back end than this server's"));
   token_count_ = take<std::uint32_t>(rest);
   piece_count_ = take<std::uint32_t>(rest);
   if (token_count_ == 0 || token_count_ > kTrunkTokensMax)
@@ -162,19 +163,20 @@ Result<void> TrunkReader::check_pieces() const {
   std::uint32_t covered = 0, last_anchor = 0;
   std::uint64_t bytes = 0;
   for (const TrunkPiece& piece : header_.pieces) {
-    const bool in_order = piece.is_anchor
-                              ? piece.begin == 0 && piece.end > last_anchor && piece.end <= covered
-                              : last_anchor == 0 && piece.begin == covered && covered % kBlockTokens == 0 &&
-                                    piece.end > piece.begin && piece.end - piece.begin <= kBlockTokens;
+    const bool in_order = piece.is_anchor ? piece.begin == 0 && piece.end > last_anchor && piece.end <= covered
+                                          : last_anchor == 0 && piece.begin == covered && covered % kBlockTokens == 0 &&
+                                                piece.end > piece.begin && piece.end - piece.begin <= kBlockTokens;
     if (!in_order || piece.end > token_count_) return std::unexpected(broken("its pieces do not fit together"));
-    if (piece.bytes == 0 || piece.bytes > kTrunkPieceBytesMax) return std::unexpected(broken("a piece has an impossible size"));
+    if (piece.bytes == 0 || piece.bytes > kTrunkPieceBytesMax)
+      return std::unexpected(broken("a piece has an impossible size"));
     (piece.is_anchor ? last_anchor : covered) = piece.end;
     bytes += piece.bytes;
   }
   if (covered == 0) return std::unexpected(broken("it has no state"));
   if (bytes > bytes_max_)
-    return fail(ErrorKind::TooLarge, std::format("the trunk has {} bytes of state, and the cache has room for {}; see --cache-ram",
-                                                 bytes, bytes_max_));
+    return fail(ErrorKind::TooLarge,
+                std::format("the trunk has {} bytes of state, and the cache has room for {}; see --cache-ram", bytes,
+                            bytes_max_));
   return {};
 }
 

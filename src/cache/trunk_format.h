@@ -17,7 +17,7 @@
 namespace hearth::cache {
 
 inline constexpr std::size_t kTrunkTokensMax = std::size_t{4} << 20;
-inline constexpr std::size_t kTrunkAnchorsMax = 64;  // a line keeps at most kLineAnchorsMax
+inline constexpr std::size_t kTrunkAnchorsMax = 64;                           // a line keeps at most kLineAnchorsMax
 inline constexpr std::uint64_t kTrunkPieceBytesMax = std::uint64_t{2} << 30;  // the state of a large model at one place
 inline constexpr std::size_t kTrunkDigestBytes = 32;
 
@@ -68,10 +68,10 @@ class TrunkReader {
   State state_ = State::Start;
   TrunkHeader header_;
   std::size_t token_count_ = 0, piece_count_ = 0;
-  std::size_t piece_ = 0;               // the one that is being read
-  std::uint64_t wanted_ = 0;            // bytes that held_ must have before the next step
-  std::vector<std::uint8_t> held_;      // of this step
-  std::vector<std::uint8_t> start_;     // the bytes before the table: part of what its digest is of
+  std::size_t piece_ = 0;            // the one that is being read
+  std::uint64_t wanted_ = 0;         // bytes that held_ must have before the next step
+  std::vector<std::uint8_t> held_;   // of this step
+  std::vector<std::uint8_t> start_;  // the bytes before the table: part of what its digest is of
   std::uint64_t taken_ = 0;
 };
 

@@ -27,7 +27,8 @@ File make_file(std::uint32_t tokens, std::vector<std::uint32_t> anchors) {
   file.header.identity = identity_of(7);
   for (std::uint32_t i = 0; i < tokens; ++i) file.header.tokens.push_back(static_cast<Token>(i * 3));
   for (std::uint32_t begin = 0; begin < tokens; begin += kBlockTokens)
-    file.header.pieces.push_back({.begin = begin, .end = std::min(tokens, begin + kBlockTokens), .bytes = 40 + begin % 7});
+    file.header.pieces.push_back(
+        {.begin = begin, .end = std::min(tokens, begin + kBlockTokens), .bytes = 40 + begin % 7});
   for (const std::uint32_t at : anchors)
     file.header.pieces.push_back({.is_anchor = true, .kind = AnchorKind::Trunk, .end = at, .bytes = 9});
   const std::string head = encode_trunk_header(file.header);
@@ -52,12 +53,13 @@ struct Reading {
 
 Reading read(const std::vector<std::uint8_t>& bytes, std::size_t part, std::uint64_t bytes_max = 1U << 20) {
   Reading reading;
-  TrunkReader reader(identity_of(7), bytes_max,
-                     [&](const TrunkHeader&, const TrunkPiece& piece, std::vector<std::uint8_t>&& content) -> Result<void> {
-                       reading.pieces.push_back(piece);
-                       reading.contents.push_back(std::move(content));
-                       return {};
-                     });
+  TrunkReader reader(
+      identity_of(7), bytes_max,
+      [&](const TrunkHeader&, const TrunkPiece& piece, std::vector<std::uint8_t>&& content) -> Result<void> {
+        reading.pieces.push_back(piece);
+        reading.contents.push_back(std::move(content));
+        return {};
+      });
   for (std::size_t at = 0; at < bytes.size() && reading.result; at += part)
     reading.result = reader.feed(std::span(bytes).subspan(at, std::min(part, bytes.size() - at)));
   reading.complete = reader.complete();
@@ -67,7 +69,8 @@ Reading read(const std::vector<std::uint8_t>& bytes, std::size_t part, std::uint
 TEST_CASE("a trunk is read as it was written, however it is cut") {
   const File file = make_file(700, {256, 600, 700});
   CHECK(trunk_file_bytes(file.header) == file.bytes.size());
-  for (const std::size_t part : {std::size_t{1}, std::size_t{7}, std::size_t{64}, std::size_t{1000}, file.bytes.size()}) {
+  for (const std::size_t part :
+       {std::size_t{1}, std::size_t{7}, std::size_t{64}, std::size_t{1000}, file.bytes.size()}) {
     const Reading reading = read(file.bytes, part);
     CHECK(reading.result);
     CHECK(reading.complete);

@@ -25,8 +25,8 @@ struct CacheOptions {
   std::string api_key;
   std::string model;
   bool json = false;
-  std::string line;       // pin, unpin, export
-  std::string file;       // probe, export, import
+  std::string line;        // pin, unpin, export
+  std::string file;        // probe, export, import
   bool every_key = false;  // clear
 };
 using Words = std::string (*)(const Json&);
@@ -55,7 +55,8 @@ Result<void> probe(const CacheOptions& options) {
   } else {
     TRY_ASSIGN(body, read_file(options.file, kStandardInputBytesMax));
   }
-  return ask_and_print(options, {.method = "POST", .path = "/v1/hearth/cache/probe", .body = std::move(body), .patience_s = 30},
+  return ask_and_print(options,
+                       {.method = "POST", .path = "/v1/hearth/cache/probe", .body = std::move(body), .patience_s = 30},
                        probe_words);
 }
 
@@ -70,7 +71,8 @@ std::string pinned_words(const Json& answer) {
   const Json* bytes = answer.find("pinned_bytes");
   const Json* all = answer.find("all_pinned_bytes");
   if (bytes == nullptr || all == nullptr || !bytes->is_integer() || !all->is_integer()) return answer.dump() + "\n";
-  return std::format("pinned: {}; {} are pinned in all\n", bytes_words(bytes->as_integer()), bytes_words(all->as_integer()));
+  return std::format("pinned: {}; {} are pinned in all\n", bytes_words(bytes->as_integer()),
+                     bytes_words(all->as_integer()));
 }
 
 std::string unpinned_words(const Json& answer) {
@@ -103,15 +105,12 @@ CLI::App* add(CLI::App& cache, const std::shared_ptr<CacheOptions>& options, Com
 }
 
 void add_looks(CLI::App& cache, const std::shared_ptr<CacheOptions>& options, Command& chosen) {
-  add(cache, options, chosen, "stats", "How much is kept where, and what it saved", [](const CacheOptions& o) {
-    return ask_and_print(o, {.path = path_of(o, "stats")}, stats_words);
-  });
-  add(cache, options, chosen, "list", "The lines that are known, and where they lie", [](const CacheOptions& o) {
-    return ask_and_print(o, {.path = path_of(o, "list")}, list_words);
-  });
-  add(cache, options, chosen, "why", "Why the last prompts were computed, in part or whole", [](const CacheOptions& o) {
-    return ask_and_print(o, {.path = path_of(o, "why")}, why_words);
-  });
+  add(cache, options, chosen, "stats", "How much is kept where, and what it saved",
+      [](const CacheOptions& o) { return ask_and_print(o, {.path = path_of(o, "stats")}, stats_words); });
+  add(cache, options, chosen, "list", "The lines that are known, and where they lie",
+      [](const CacheOptions& o) { return ask_and_print(o, {.path = path_of(o, "list")}, list_words); });
+  add(cache, options, chosen, "why", "Why the last prompts were computed, in part or whole",
+      [](const CacheOptions& o) { return ask_and_print(o, {.path = path_of(o, "why")}, why_words); });
   add(cache, options, chosen, "probe", "Where each part of a request's prompt would come from", probe)
       ->add_option("file", options->file, "A request's body (JSON); - reads standard input")
       ->required();
@@ -119,15 +118,14 @@ void add_looks(CLI::App& cache, const std::shared_ptr<CacheOptions>& options, Co
 
 void add_changes(CLI::App& cache, const std::shared_ptr<CacheOptions>& options, Command& chosen) {
   const auto add_line = [&](CLI::App* command) {
-    command->add_option("line", options->line, "A line's id, as `list` shows it; its first letters will do")->required();
+    command->add_option("line", options->line, "A line's id, as `list` shows it; its first letters will do")
+        ->required();
     return command;
   };
-  add_line(add(cache, options, chosen, "pin", "Keep a line in RAM, whatever else comes", [](const CacheOptions& o) {
-    return ask_and_print(o, about_line(o, "pin"), pinned_words);
-  }));
-  add_line(add(cache, options, chosen, "unpin", "Let it go again", [](const CacheOptions& o) {
-    return ask_and_print(o, about_line(o, "unpin"), unpinned_words);
-  }));
+  add_line(add(cache, options, chosen, "pin", "Keep a line in RAM, whatever else comes",
+               [](const CacheOptions& o) { return ask_and_print(o, about_line(o, "pin"), pinned_words); }));
+  add_line(add(cache, options, chosen, "unpin", "Let it go again",
+               [](const CacheOptions& o) { return ask_and_print(o, about_line(o, "unpin"), unpinned_words); }));
   add(cache, options, chosen, "clear", "Forget what was computed for this key", [](const CacheOptions& o) {
     return ask_and_print(o,
                          {.method = "POST",
@@ -136,15 +134,23 @@ void add_changes(CLI::App& cache, const std::shared_ptr<CacheOptions>& options, 
                           .patience_s = 60},
                          cleared_words);
   })->add_flag("--every-key", options->every_key, "For all keys; the first key only");
-  CLI::App* give = add_line(add(cache, options, chosen, "export", "Write what is kept of a line into a file",
-                                [](const CacheOptions& o) {
-                                  return export_trunk(
-                                      {.url = o.url, .api_key = o.api_key, .path = path_of(o, "export"), .line = o.line, .file = o.file, .json = o.json});
-                                }));
+  CLI::App* give = add_line(
+      add(cache, options, chosen, "export", "Write what is kept of a line into a file", [](const CacheOptions& o) {
+        return export_trunk({.url = o.url,
+                             .api_key = o.api_key,
+                             .path = path_of(o, "export"),
+                             .line = o.line,
+                             .file = o.file,
+                             .json = o.json});
+      }));
   give->add_option("file", options->file, "The file; made, readable by you only")->required();
-  add(cache, options, chosen, "import", "Take such a file in, made with the same model", [](const CacheOptions& o) {
-    return import_trunk({.url = o.url, .api_key = o.api_key, .path = path_of(o, "import"), .file = o.file, .json = o.json});
-  })->add_option("file", options->file, "The file")->required();
+  add(cache, options, chosen, "import", "Take such a file in, made with the same model",
+      [](const CacheOptions& o) {
+        return import_trunk(
+            {.url = o.url, .api_key = o.api_key, .path = path_of(o, "import"), .file = o.file, .json = o.json});
+      })
+      ->add_option("file", options->file, "The file")
+      ->required();
 }
 
 }  // namespace

@@ -91,9 +91,10 @@ Result<std::string> ask_server(std::string_view url, HttpQuestion question, std:
   TRY_ASSIGN(const Url where, parse_url(url));
   auto answer = http_ask(where, question, api_key);
   if (!answer)
-    return fail(answer.error().kind, std::format("{}; start one with `hearth serve --model FILE.gguf`, or name another with "
-                                                 "--url",
-                                                 answer.error().message));
+    return fail(answer.error().kind,
+                std::format("{}; start one with `hearth serve --model FILE.gguf`, or name another with "
+                            "--url",
+                            answer.error().message));
   if (answer->status == 200) return std::move(answer->body);
   std::string message = std::format("the server answered with status {}", answer->status);
   if (const auto body = Json::parse(answer->body); body && body->find("error") != nullptr)
@@ -115,7 +116,8 @@ Result<void> export_trunk(const TrunkTransfer& transfer) {
     return std::unexpected(written.error());
   }
   if (transfer.json) return write_standard_output(Json::object({{"bytes", *written}}).dump() + "\n");
-  return write_standard_output(std::format("{}: {}\n", transfer.file, bytes_words(static_cast<std::int64_t>(*written))));
+  return write_standard_output(
+      std::format("{}: {}\n", transfer.file, bytes_words(static_cast<std::int64_t>(*written))));
 }
 
 Result<void> import_trunk(const TrunkTransfer& transfer) {
@@ -140,7 +142,8 @@ Result<void> import_trunk(const TrunkTransfer& transfer) {
   }
   const Json* complete = last.find("complete");
   if (complete == nullptr || !complete->is_integer() || complete->as_integer() != 1)
-    return fail(ErrorKind::InvalidInput, std::format("{} is not whole: what is there of it was taken in", transfer.file));
+    return fail(ErrorKind::InvalidInput,
+                std::format("{} is not whole: what is there of it was taken in", transfer.file));
   if (transfer.json) return write_standard_output(last.dump() + "\n");
   const Json* tokens = last.find("tokens");
   return write_standard_output(

@@ -29,7 +29,9 @@ const Json::Array& array_at(const Json& json, std::string_view key) {
   return value != nullptr && value->is_array() ? value->as_array() : kNone;
 }
 
-bool is_number(std::string_view cell) { return !cell.empty() && std::isdigit(static_cast<unsigned char>(cell[0])) != 0; }
+bool is_number(std::string_view cell) {
+  return !cell.empty() && std::isdigit(static_cast<unsigned char>(cell[0])) != 0;
+}
 
 // Characters, not bytes: ids and sizes are ASCII, words of a prompt are not.
 std::size_t width_of(std::string_view cell) {
@@ -61,7 +63,8 @@ std::string on_one_line(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < quoted.size(); ++i) {
     // U+0080 to U+009F drive some terminals as the control characters that JSON escapes do.
-    const bool control = quoted[i] == '\xc2' && i + 1 < quoted.size() && static_cast<unsigned char>(quoted[i + 1]) < 0xA0;
+    const bool control =
+        quoted[i] == '\xc2' && i + 1 < quoted.size() && static_cast<unsigned char>(quoted[i + 1]) < 0xA0;
     out += control ? '?' : quoted[i];
     i += control ? 1 : 0;
   }
@@ -114,19 +117,24 @@ std::string stats_words(const Json& stats) {
   Rows rows = {
       {"model", stats.string_at("model")},
       {"memory", stats.string_at("memory_kind") + ", KV " + stats.string_at("kv_types")},
-      {"prompts", std::format("{} tokens, {} of them from the cache", asked, share_words(count("tokens_cached"), asked))},
+      {"prompts",
+       std::format("{} tokens, {} of them from the cache", asked, share_words(count("tokens_cached"), asked))},
       {"context", std::format("{} tokens now, {} of them in use", count("context_tokens"), count("live_tokens"))},
       {"RAM", std::format("{} of {}: {} blocks, {} anchors, {} pinned", bytes_words(count("ram_bytes")),
                           bytes_words(count("ram_budget_bytes")), count("ram_blocks"), count("ram_anchors"),
                           bytes_words(count("ram_pinned_bytes")))},
   };
   if (counters.find("disk_budget_bytes") != nullptr)
-    rows.push_back({"disk", std::format("{} of {}: {} blocks, {} anchors; {} written today", bytes_words(count("disk_bytes")),
-                                        bytes_words(count("disk_budget_bytes")), count("disk_blocks"), count("disk_anchors"),
-                                        bytes_words(count("disk_written_today_bytes")))});
-  rows.push_back({"moved", std::format("{} tokens out of the pool, {} back", count("tokens_exported"), count("tokens_imported"))});
-  rows.push_back({"evicted", std::format("{} blocks, {} anchors from RAM", count("ram_blocks_evicted"), count("ram_anchors_evicted"))});
-  rows.push_back({"turns", std::format("{} remembered, {}", number_at(stats, "turns"), bytes_words(number_at(stats, "turn_bytes")))});
+    rows.push_back(
+        {"disk", std::format("{} of {}: {} blocks, {} anchors; {} written today", bytes_words(count("disk_bytes")),
+                             bytes_words(count("disk_budget_bytes")), count("disk_blocks"), count("disk_anchors"),
+                             bytes_words(count("disk_written_today_bytes")))});
+  rows.push_back(
+      {"moved", std::format("{} tokens out of the pool, {} back", count("tokens_exported"), count("tokens_imported"))});
+  rows.push_back({"evicted", std::format("{} blocks, {} anchors from RAM", count("ram_blocks_evicted"),
+                                         count("ram_anchors_evicted"))});
+  rows.push_back({"turns", std::format("{} remembered, {}", number_at(stats, "turns"),
+                                       bytes_words(number_at(stats, "turn_bytes")))});
   return as_table(rows);
 }
 
@@ -135,8 +143,9 @@ std::string list_words(const Json& list) {
   for (const Json& line : array_at(list, "lines")) {
     std::string notes = flag_at(line, "pinned") ? "pinned" : "";
     if (!flag_at(line, "own")) notes += notes.empty() ? "another key's" : ", another key's";
-    rows.push_back({line.string_at("id"), std::to_string(number_at(line, "tokens")), std::to_string(number_at(line, "uses")),
-                    ago_words(number_at(line, "used_ms_ago")), tiers_words(line), notes});
+    rows.push_back({line.string_at("id"), std::to_string(number_at(line, "tokens")),
+                    std::to_string(number_at(line, "uses")), ago_words(number_at(line, "used_ms_ago")),
+                    tiers_words(line), notes});
   }
   if (rows.size() == 1) return "No lines are known: nothing was asked since the server started.\n";
   return as_table(rows);
@@ -151,7 +160,9 @@ std::string probe_words(const Json& probe) {
     const std::int64_t end = number_at(span, "end");
     const std::string tier = span.string_at("tier");
     rows.push_back({std::to_string(begin), std::to_string(end), std::to_string(end - begin),
-                    tier == "none" ? "computed" : tier == "live" ? "in the context" : tier});
+                    tier == "none"   ? "computed"
+                    : tier == "live" ? "in the context"
+                                     : tier});
   }
   return std::format("{}: {} tokens, {} from the cache ({}), {} to compute; the instructions end at {}\n",
                      probe.string_at("model"), tokens, cached, share_words(cached, tokens), tokens - cached,
@@ -173,7 +184,8 @@ std::string why_words(const Json& why) {
     else if (beyond == "new")
       out += "  new: nothing like it was known\n";
     else
-      out += std::format("  the first {} tokens were known; what follows was new\n", number_at(*computed, "known_tokens"));
+      out +=
+          std::format("  the first {} tokens were known; what follows was new\n", number_at(*computed, "known_tokens"));
     if (const std::string cure = computed->string_at("cure"); !cure.empty()) out += "  cure: " + cure + '\n';
     const Json* text = computed->find("text");
     if (text == nullptr) continue;

@@ -129,7 +129,8 @@ LoadEnd load_until_signal(const ServeOptions& options, const std::string& engine
 
 void print_builtin_note() {
   std::printf(
-      "No --model was given, so the small built-in one answers: it creates, reads, edits, lists and searches files and\n"
+      "No --model was given, so the small built-in one answers: it creates, reads, edits, lists and searches files "
+      "and\n"
       "runs commands when asked plainly, and nothing else. `hearth pull` tells how to get a real one.\n");
 }
 

@@ -151,8 +151,7 @@ bool ExactEngine::finish_import(Sequence to, std::uint32_t length, std::span<con
   return lane(to).finish_import(kOnly, length, snapshot);
 }
 
-std::optional<std::uint64_t> ExactEngine::room_beside(std::uint32_t context_tokens,
-                                                      std::uint64_t outside_bytes) const {
+std::optional<std::uint64_t> ExactEngine::room_beside(std::uint32_t context_tokens, std::uint64_t outside_bytes) const {
   return lanes_.front()->room_beside(context_tokens, outside_bytes);  // its sizes are those of all lanes
 }
 

@@ -42,8 +42,8 @@ struct MemoryTraits {
 
 // What an engine needs to make its context anew in another size.
 struct GrowthMeans {
-  llama_context_params settings{};  // as the present context was made
-  SizeLine sizes;                   // of all contexts of the process
+  llama_context_params settings{};         // as the present context was made
+  SizeLine sizes;                          // of all contexts of the process
   std::uint64_t hidden_weights_bytes = 0;  // weights in RAM that do not show in what is free: mapped files
   bool check_memory = true;
   std::uint32_t limit_tokens = 0;

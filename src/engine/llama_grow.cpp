@@ -17,8 +17,7 @@ void LlamaEngine::allow_growth(GrowthMeans means) {
   growth_ = std::move(means);
 }
 
-std::optional<std::uint64_t> LlamaEngine::room_beside(std::uint32_t context_tokens,
-                                                      std::uint64_t outside_bytes) const {
+std::optional<std::uint64_t> LlamaEngine::room_beside(std::uint32_t context_tokens, std::uint64_t outside_bytes) const {
   if (!growth_ || context_tokens <= info_.context_tokens || context_tokens > info_.context_limit_tokens)
     return std::nullopt;
   if (!growth_->check_memory) return outside_bytes + growth_->sizes.large_tokens;  // the user knows better

@@ -160,8 +160,7 @@ Result<std::unique_ptr<Engine>> load_vocabulary(const EngineOptions& options, st
 // since the plan, but for the context, is of the second kind.
 std::uint64_t hidden_weights(const ContextPlan& plan) {
   const SizeLine& line = plan.sizes;
-  const Measure made =
-      extrapolate(line.small, line.small_tokens, line.large, line.large_tokens, plan.context_tokens);
+  const Measure made = extrapolate(line.small, line.small_tokens, line.large, line.large_tokens, plan.context_tokens);
   const Measure now = free_now(line);
   for (std::size_t i = 0; i < now.size(); ++i) {
     if (now[i].name != kRamPool) continue;
@@ -183,8 +182,8 @@ Result<std::unique_ptr<LlamaEngine>> make_engine(const Loaded& loaded) {
   TRY_ASSIGN(ContextPointer context, make_context(loaded.model.get(), loaded.plan, settings));
   const MemoryTraits traits = memory_traits(loaded.model.get(), context.get());
   EngineInfo info = describe(loaded.model.get(), context.get(), loaded.options, traits.kind);
-  auto engine = std::make_unique<LlamaEngine>(loaded.model, std::move(context), std::move(info), traits,
-                                              loaded.plan.outputs_max);
+  auto engine =
+      std::make_unique<LlamaEngine>(loaded.model, std::move(context), std::move(info), traits, loaded.plan.outputs_max);
   if (loaded.plan.context_limit_tokens > loaded.plan.context_tokens)
     engine->allow_growth({.settings = settings,
                           .sizes = loaded.plan.sizes,

@@ -88,8 +88,9 @@ std::uint32_t start_context(const SizeLine& line, std::uint32_t tokens_max) {
   for (std::size_t i = 0; i < line.small.size(); ++i) {
     const PoolUse& pool = line.small[i];
     if (pool.name != kRamPool) continue;
-    const double per_token = slope(pool.context_bytes, line.large[i].context_bytes, line.small_tokens, line.large_tokens) +
-                             slope(pool.compute_bytes, line.large[i].compute_bytes, line.small_tokens, line.large_tokens);
+    const double per_token =
+        slope(pool.context_bytes, line.large[i].context_bytes, line.small_tokens, line.large_tokens) +
+        slope(pool.compute_bytes, line.large[i].compute_bytes, line.small_tokens, line.large_tokens);
     if (per_token == 0) continue;
     const std::uint64_t beside = pool.free_bytes - std::min(pool.free_bytes, pool.weights_bytes);
     const double share = static_cast<double>(beside / kRamShare) / per_token;

@@ -175,13 +175,11 @@ Result<ContextPlan> fitting_plan(const Simulation& simulation, const EngineOptio
   plan.context_tokens = options.context_tokens != 0 ? round_up(options.context_tokens) : bounds.most;
   if (plan.context_tokens == 0) {
     plan.context_tokens = std::min(kContextTokensMin, bounds.trained);
-    if (options.check_memory)
-      return std::unexpected(shortage_of(options, line.small, plan, 0, bounds.state_bytes));
+    if (options.check_memory) return std::unexpected(shortage_of(options, line.small, plan, 0, bounds.state_bytes));
   }
   if (!options.check_memory) return plan;
   // Even without its buffers a context keeps some tens of bytes per token: what is hopeless is not even simulated.
-  const Measure hoped =
-      extrapolate(line.small, line.small_tokens, line.large, line.large_tokens, plan.context_tokens);
+  const Measure hoped = extrapolate(line.small, line.small_tokens, line.large, line.large_tokens, plan.context_tokens);
   if (plan.context_tokens / 2 > bounds.most && !fits(hoped))
     return std::unexpected(shortage_of(options, hoped, plan, bounds.most, bounds.state_bytes));
   for (std::uint32_t step = 0;; ++step) {
@@ -230,13 +228,12 @@ Result<ContextPlan> plan_by_measuring(const Simulation& simulation, const Engine
   const std::uint64_t growth = context_bytes(*large) - std::min(context_bytes(*large), context_bytes(*small));
   const std::uint64_t per_small = growth / (kLargeContext / kSmallContext - 1);
   const std::uint64_t state = context_bytes(*small) - std::min(context_bytes(*small), per_small);
-  plan.sizes = {.small = *small,
-                .large = *large,
-                .small_tokens = plan.context_tokens,
-                .large_tokens = larger.context_tokens};
+  plan.sizes = {
+      .small = *small, .large = *large, .small_tokens = plan.context_tokens, .large_tokens = larger.context_tokens};
   const std::uint32_t most =
       largest_context(*small, plan.context_tokens, *large, larger.context_tokens, tokens_allowed(options, trained));
-  TRY_ASSIGN(plan, fitting_plan(simulation, options, std::move(plan), {.most = most, .trained = trained, .state_bytes = state}));
+  TRY_ASSIGN(plan, fitting_plan(simulation, options, std::move(plan),
+                                {.most = most, .trained = trained, .state_bytes = state}));
   return growing_plan(simulation, options, std::move(plan), most);
 }
 

@@ -203,8 +203,9 @@ Result<EngineOptions> parse_options(std::span<const std::string> arguments) {
   }
   if (options.model_path.empty()) return fail(ErrorKind::InvalidInput, "name the model: --model FILE.gguf");
   if (options.context_max_tokens != 0 && options.context_max_tokens < options.context_tokens)
-    return fail(ErrorKind::InvalidInput, std::format("--ctx-max {} is less than --ctx {}: it is what the context may grow to",
-                                                     options.context_max_tokens, options.context_tokens));
+    return fail(ErrorKind::InvalidInput,
+                std::format("--ctx-max {} is less than --ctx {}: it is what the context may grow to",
+                            options.context_max_tokens, options.context_tokens));
   if (options.flash_attention == FlashAttention::Off && is_quantized(options.kv_type_v))
     return fail(ErrorKind::InvalidInput,
                 std::format("--cache-type-v {} needs flash attention; leave out --flash-attn off",

@@ -16,7 +16,7 @@ enum class KvType { Auto, F32, F16, BF16, Q8_0, Q5_1, Q5_0, Q4_1, Q4_0 };
 enum class FlashAttention { On, Off, Auto };
 
 struct EngineOptions {
-  std::string model_path;            // a GGUF file, or "fake:SCRIPT.json" for the scripted engine of the tests
+  std::string model_path;                // a GGUF file, or "fake:SCRIPT.json" for the scripted engine of the tests
   std::uint32_t context_tokens = 0;      // 0 = auto: grows to the largest that fits, at most what was trained
   std::uint32_t context_max_tokens = 0;  // how far it may grow; 0 = auto as above, and a given one not at all
   std::uint32_t parallel_jobs = 4;

@@ -75,12 +75,12 @@ inline constexpr std::size_t kTrunkPartBytesMax = 16U << 20;
 struct CacheRequest {
   std::uint64_t id = 0;
   CacheAction action = CacheAction::List;
-  std::string cache_salt;    // whose
-  bool every_key = false;    // List, Clear: of all keys
-  std::string line;          // its id, or a beginning of it that no other has
+  std::string cache_salt;  // whose
+  bool every_key = false;  // List, Clear: of all keys
+  std::string line;        // its id, or a beginning of it that no other has
   std::vector<Token> tokens;
   std::uint64_t offset = 0;
-  std::string bytes;         // Import
+  std::string bytes;  // Import
 };
 struct CacheLine {
   std::string id;

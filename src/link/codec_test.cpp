@@ -132,7 +132,7 @@ TEST_CASE("an unknown tag is an error in both directions") {
 
 TEST_CASE("a count that the frame cannot hold is refused before it allocates") {
   // 4 G tokens are promised; taking the promise for granted would ask for 16 GiB (and std::string would throw).
-  CHECK(decode_front_message(3, bytes({1, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 1, 2, 3, 4}))
+  CHECK(decode_front_message(3, bytes({1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 1, 2, 3, 4}))
             .error()
             .message.contains("count"));
   CHECK_FALSE(decode_engine_message(1, bytes({0, 0xff, 0xff, 0xff, 0xff, 'x'})));

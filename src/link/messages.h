@@ -68,10 +68,10 @@ struct LoadFailed {
 // What the model is; the first message of an engine that can work.
 struct Hello {
   std::uint16_t protocol_version = kProtocolVersion;
-  std::string name;                  // general.name, or the file's name
-  std::string architecture;          // general.architecture
-  std::string description;           // for people: size and quantisation
-  std::string chat_template;         // tokenizer.chat_template, empty when the file has none
+  std::string name;                       // general.name, or the file's name
+  std::string architecture;               // general.architecture
+  std::string description;                // for people: size and quantisation
+  std::string chat_template;              // tokenizer.chat_template, empty when the file has none
   std::uint32_t context_tokens = 0;       // one job's prompt + answer at most
   std::uint32_t live_context_tokens = 0;  // of them without growing
   std::uint32_t trained_context_tokens = 0;
@@ -140,8 +140,8 @@ struct StatsReply {
   std::map<std::string, std::uint64_t> counters;  // name -> value; units are in the names
 };
 
-using FrontMessage = std::variant<TokenizeRequest, Job, Cancel, Probe, StatsRequest, Shutdown, CacheBudget, Pause, Resume,
-                                  CacheRequest>;
+using FrontMessage =
+    std::variant<TokenizeRequest, Job, Cancel, Probe, StatsRequest, Shutdown, CacheBudget, Pause, Resume, CacheRequest>;
 using EngineMessage = std::variant<LoadProgress, LoadFailed, Hello, TokenizeReply, JobStarted, JobProgress, TokenEvent,
                                    JobEnd, ProbeReply, StatsReply, JobQueued, ContextChanged, CacheReply>;
 

@@ -67,6 +67,23 @@ inline std::vector<FrontMessage> every_front_message() {
       Shutdown{}};
 }
 
+inline Explanation full_explanation() {
+  const std::uint32_t most = std::numeric_limits<std::uint32_t>::max();
+  return {.known_tokens = most,
+          .line_tokens = 2,
+          .beyond = Beyond::Differs,
+          .lost = Lost::NotKept,
+          .gone = Gone{.position = 3,
+                       .ms_ago = 1ULL << 50,
+                       .what_for = GoneFor::Budget,
+                       .thinned = true,
+                       .for_same_key = true,
+                       .for_tokens = most},
+          .before = "a",
+          .was = "\xff",
+          .is = ""};
+}
+
 inline std::vector<EngineMessage> every_engine_message() {
   const std::uint32_t most = std::numeric_limits<std::uint32_t>::max();
   Hello hello;
@@ -96,21 +113,7 @@ inline std::vector<EngineMessage> every_engine_message() {
       TokenizeReply{.id = 1, .count = 3, .tokens = {1, 2, 3}, .segment_ends = {1, 3}, .pieces = {"<s>", "\xff", ""}},
       JobQueued{.job = 9, .jobs_before = 3, .wait_ms = most},
       JobStarted{.job = 9, .cached_tokens = most, .explanation = {}},
-      JobStarted{.job = 9,
-                 .cached_tokens = 1,
-                 .explanation = Explanation{.known_tokens = most,
-                                            .line_tokens = 2,
-                                            .beyond = Beyond::Differs,
-                                            .lost = Lost::NotKept,
-                                            .gone = Gone{.position = 3,
-                                                         .ms_ago = 1ULL << 50,
-                                                         .what_for = GoneFor::Budget,
-                                                         .thinned = true,
-                                                         .for_same_key = true,
-                                                         .for_tokens = most},
-                                            .before = "a",
-                                            .was = "\xff",
-                                            .is = ""}},
+      JobStarted{.job = 9, .cached_tokens = 1, .explanation = full_explanation()},
       JobProgress{.job = 9, .prefilled_tokens = 100},
       TokenEvent{.job = 9, .tokens = {{1, "\xf0\x9f"}, {2, ""}, {-1, std::string(1, '\0')}}},
       JobEnd{.job = 9,
@@ -127,7 +130,13 @@ inline std::vector<EngineMessage> every_engine_message() {
                  .failed = true,
                  .error_kind = 1,
                  .message = "no",
-                 .lines = {{.id = "0123", .own = true, .pinned = true, .tokens = most, .uses = 1, .used_ms_ago = 2, .spans = {{most, Tier::Disk}}}},
+                 .lines = {{.id = "0123",
+                            .own = true,
+                            .pinned = true,
+                            .tokens = most,
+                            .uses = 1,
+                            .used_ms_ago = 2,
+                            .spans = {{most, Tier::Disk}}}},
                  .numbers = {{"bytes", 1}},
                  .bytes = std::string(3, '\0')},
       StatsReply{.id = 4, .counters = {{"", 0}, {"tokens_total", std::numeric_limits<std::uint64_t>::max()}}},

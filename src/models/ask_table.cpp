@@ -8,7 +8,8 @@ namespace hearth::models {
 namespace {
 
 bool answers(const link::FrontMessage& question, const link::EngineMessage& reply) {
-  if (std::holds_alternative<link::TokenizeRequest>(question)) return std::holds_alternative<link::TokenizeReply>(reply);
+  if (std::holds_alternative<link::TokenizeRequest>(question))
+    return std::holds_alternative<link::TokenizeReply>(reply);
   if (std::holds_alternative<link::StatsRequest>(question)) return std::holds_alternative<link::StatsReply>(reply);
   if (std::holds_alternative<link::Probe>(question)) return std::holds_alternative<link::ProbeReply>(reply);
   if (std::holds_alternative<link::CacheRequest>(question)) return std::holds_alternative<link::CacheReply>(reply);

@@ -79,8 +79,8 @@ Result<link::CacheReply> CacheOrders::import_part(const link::CacheRequest& requ
   link::CacheReply reply{.id = request.id};
   const std::span bytes(reinterpret_cast<const std::uint8_t*>(request.bytes.data()), request.bytes.size());
   TRY_ASSIGN(const auto taken,
-             cache_.desk().import_part(cache_.root_of(request.cache_salt), cache_.root_of("").hash, request.offset, bytes,
-                                       static_cast<std::uint64_t>(clock_.now_ms())));
+             cache_.desk().import_part(cache_.root_of(request.cache_salt), cache_.root_of("").hash, request.offset,
+                                       bytes, static_cast<std::uint64_t>(clock_.now_ms())));
   reply.numbers = {{"bytes", taken.bytes}, {"tokens", taken.tokens}, {"complete", taken.complete ? 1 : 0}};
   return reply;
 }

@@ -212,7 +212,9 @@ class FakeWorld final : public LifeWorld {
         test_(options, {.parallel_jobs = static_cast<std::uint32_t>(1 + draws.below(5)),
                         .waiting_jobs_max = 12,
                         .ubatch_tokens = static_cast<std::uint32_t>(32 + draws.below(300))}),
-        cold_(whole_context(options)) {}
+        cold_(whole_context(options)) {
+    if (draws.chance(2)) test_.fake.set_room(std::nullopt);
+  }
 
   Loop& loop() override { return test_.loop; }
   void submit(link::Job job) override { test_.submit(std::move(job)); }
@@ -287,10 +289,10 @@ TEST_CASE("whatever agents, tenants, budgets and faults do, the cache never chan
   for (const auto& [name, count] : seen)
     std::printf("  %-24s %llu\n", name.c_str(), static_cast<unsigned long long>(count));
   // A life in which something never happens proves nothing about it.
-  for (const char* name : {"jobs_ended", "jobs_cancelled", "jobs_failed", "jobs_joined", "tokens_cached",
-                           "sequence_forks", "sequences_demoted", "sequences_evicted", "anchors_kept", "imports",
-                           "imports_failed", "tokens_imported", "ram_blocks_evicted", "ram_anchors_evicted",
-                           "contexts_grown", "growths_refused"}) {
+  for (const char* name :
+       {"jobs_ended", "jobs_cancelled", "jobs_failed", "jobs_joined", "tokens_cached", "sequence_forks",
+        "sequences_demoted", "sequences_evicted", "anchors_kept", "imports", "imports_failed", "tokens_imported",
+        "ram_blocks_evicted", "ram_anchors_evicted", "contexts_grown", "growths_refused"}) {
     CAPTURE(name);
     CHECK(seen[name] > 0);
   }

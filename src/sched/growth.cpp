@@ -12,8 +12,8 @@ std::vector<std::uint32_t> growth_targets(std::uint32_t held, std::uint32_t need
     return static_cast<std::uint32_t>(std::min<std::uint64_t>(limit, (tokens + kStep - 1) / kStep * kStep));
   };
   const std::uint64_t least = std::max<std::uint64_t>(needed, std::uint64_t{held} + 1);
-  std::vector<std::uint32_t> targets = {
-      target(std::max<std::uint64_t>(2 * std::uint64_t{held}, least + least / 4)), target(least + least / 16)};
+  std::vector<std::uint32_t> targets = {target(std::max<std::uint64_t>(2 * std::uint64_t{held}, least + least / 4)),
+                                        target(least + least / 16)};
   if (targets[0] == targets[1]) targets.pop_back();
   return targets;
 }

@@ -121,7 +121,6 @@ class Loop {
   const LoopOptions options_;
   const Publish publish_;
   const std::shared_ptr<const engine::Tokenizer> tokenizer_;
-
   engine::Constraints constraints_;
   cache::PrefixCache cache_;
   std::deque<JobPointer> waiting_;  // in no order: turns.h knows whose turn it is
@@ -137,7 +136,7 @@ class Loop {
   StepCosts costs_;
   PaceState pace_;
   OwnerAccounts accounts_;
-  double run_ms_average_ = 0;  // of a job, from its place to its end; 0 = none has ended yet
+  double run_ms_average_ = 0;                       // of a job, from its place to its end; 0 = none has ended yet
   bool prefill_held_ = false, queue_grew_ = false;  // in this step, for the streams' sake; since it was told
   std::int64_t queue_told_ms_ = 0;
   // What the cache may take of the streams' time, earned by decoding (loop_cache.cpp); negative: a slice took more.

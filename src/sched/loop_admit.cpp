@@ -216,8 +216,7 @@ void Loop::begin_computing(JobState& job, std::uint32_t cached_tokens) {
     job.cached_tokens = std::min(cached_tokens, job.prompt_tokens);
     totals_.tokens_cached += job.cached_tokens;
     queue_ms_.add(static_cast<std::uint64_t>(clock_.now_ms() - job.arrived_ms));
-    publish_(link::JobStarted{
-        .job = job.id, .cached_tokens = job.cached_tokens, .explanation = explanation_of(job)});
+    publish_(link::JobStarted{.job = job.id, .cached_tokens = job.cached_tokens, .explanation = explanation_of(job)});
   }
   // The very tokens that were computed before: what follows them was kept, and no pass is needed for the next one.
   const std::vector<float> logits = std::exchange(job.first_logits, {});

@@ -41,7 +41,8 @@ Growth Loop::grow_for_running() {
   if (wanted <= info_.context_tokens || info_.context_limit_tokens <= info_.context_tokens) return Growth::Refused;
   const std::int64_t now_ms = clock_.now_ms();
   if (now_ms < growth_.again_ms) return Growth::Refused;
-  const std::uint32_t eighth_more = std::min(info_.context_limit_tokens, info_.context_tokens + info_.context_tokens / 8);
+  const std::uint32_t eighth_more =
+      std::min(info_.context_limit_tokens, info_.context_tokens + info_.context_tokens / 8);
   const Growth growth = grow(std::max(longest + 1, eighth_more));
   if (growth != Growth::Grown) growth_.again_ms = now_ms + kAskAgain_ms;
   return growth;
@@ -79,8 +80,8 @@ Growth Loop::move_to_pool_of(std::uint32_t tokens, std::uint64_t room_bytes) {
   totals_.growth_us += static_cast<std::uint64_t>(clock_.now_us() - began_us);
   log_info("sched", "the context grew from {} to {} tokens in {} ms; {} running answers moved with it", before,
            info_.context_tokens, (clock_.now_us() - began_us) / 1000, running_.size());
-  publish_(link::ContextChanged{.context_tokens = info_.context_limit_tokens,
-                                .live_context_tokens = info_.context_tokens});
+  publish_(
+      link::ContextChanged{.context_tokens = info_.context_limit_tokens, .live_context_tokens = info_.context_tokens});
   return Growth::Grown;
 }
 
@@ -91,8 +92,8 @@ bool Loop::ended_for_length(JobState& job) {
   if (job.sampled() > 0)
     end(job, link::EndReason::ContextFull);
   else
-    fail_job(job, {ErrorKind::PromptTooLong, std::format("prompt is too long: {} tokens > {} maximum", job.prompt_tokens,
-                                                         info_.context_tokens - 1)});
+    fail_job(job, {ErrorKind::PromptTooLong, std::format("prompt is too long: {} tokens > {} maximum",
+                                                         job.prompt_tokens, info_.context_tokens - 1)});
   std::erase_if(waiting_, [&](const JobPointer& one) { return one.get() == &job; });
   return true;
 }

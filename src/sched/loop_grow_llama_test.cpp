@@ -121,7 +121,9 @@ TEST_CASE("a conversation that outgrows its context says what it says in a large
   set_log_level(LogLevel::Info);
 }
 
-TEST_CASE("running answers that a long prompt makes move to a larger context say the same, bit for bit where it is promised") {
+TEST_CASE(
+    "running answers that a long prompt makes move to a larger context say the same, bit for bit where it is "
+    "promised") {
   set_log_level(LogLevel::Off);
   for (const Kind kind : kKinds) {
     CAPTURE(tiny_models::kind_name(kind));

@@ -18,7 +18,8 @@ engine::FakeOptions growing(MemoryKind kind, std::uint32_t from = 512, std::uint
   return options;
 }
 
-TEST_CASE("growth aims at twice the context, or what is needed and a quarter, and settles for little more than is needed") {
+TEST_CASE(
+    "growth aims at twice the context, or what is needed and a quarter, and settles for little more than is needed") {
   using Targets = std::vector<std::uint32_t>;
   CHECK(growth_targets(32768, 32769, 131072) == Targets{65536, 35072});
   CHECK(growth_targets(32768, 100000, 131072) == Targets{125184, 106496});

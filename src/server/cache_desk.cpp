@@ -173,23 +173,23 @@ void answer_cache_probe(const std::shared_ptr<Call>& call, const ServedModels& m
   if (!chosen) return call->respond_error(chosen.error());
   auto prepared = prepare_prompt(**chosen, std::move(request->conversation));
   if (!prepared) return call->respond_error(prepared.error());
-  auto asked = [call, model = *chosen, ends = std::move(prepared->boundary_segments)](Result<link::TokenizeReply> reply) {
+  auto asked = [call, model = *chosen,
+                ends = std::move(prepared->boundary_segments)](Result<link::TokenizeReply> reply) {
     if (!reply) return call->exchange()->post([call, error = reply.error()] { call->respond_error(error); });
     const auto boundaries = boundary_positions(ends, reply->segment_ends, reply->tokens.size());
     const auto places = places_of(boundaries, reply->count);
-    model->engine->probe(
-        {.cache_salt = call->record.cache_salt, .tokens = std::move(reply->tokens)},
-        [call, model, places](Result<link::ProbeReply> found) {
-          call->exchange()->post([call, model, places, found = std::move(found)] {
-            if (!found) return call->respond_error(found.error());
-            call->respond_json(200, Json::object({{"model", model->card.id},
-                                                  {"prompt_tokens", places.prompt_tokens},
-                                                  {"cached_tokens", found->cached_tokens},
-                                                  {"instructions_end", places.instructions_end},
-                                                  {"previous_turn_end", places.previous_turn_end},
-                                                  {"tiers", spans_json(found->spans)}}));
-          });
-        });
+    model->engine->probe({.cache_salt = call->record.cache_salt, .tokens = std::move(reply->tokens)},
+                         [call, model, places](Result<link::ProbeReply> found) {
+                           call->exchange()->post([call, model, places, found = std::move(found)] {
+                             if (!found) return call->respond_error(found.error());
+                             call->respond_json(200, Json::object({{"model", model->card.id},
+                                                                   {"prompt_tokens", places.prompt_tokens},
+                                                                   {"cached_tokens", found->cached_tokens},
+                                                                   {"instructions_end", places.instructions_end},
+                                                                   {"previous_turn_end", places.previous_turn_end},
+                                                                   {"tiers", spans_json(found->spans)}}));
+                           });
+                         });
   };
   (*chosen)->engine->tokenize(std::move(prepared->segments), false, std::move(asked));
 }
@@ -239,8 +239,9 @@ void answer_cache_import(const std::shared_ptr<Call>& call, const ServedModels& 
   const auto offset = query_number(call->request().query, "offset");
   if (!offset) return call->respond_error(offset.error());
   if (call->request().body.size() > link::kTrunkPartBytesMax)
-    return call->respond_error({ErrorKind::TooLarge, std::format("give the file in parts of at most {} bytes, each with ?offset=",
-                                                                 link::kTrunkPartBytesMax)});
+    return call->respond_error(
+        {ErrorKind::TooLarge,
+         std::format("give the file in parts of at most {} bytes, each with ?offset=", link::kTrunkPartBytesMax)});
   ask_cache(call, *model,
             {.action = link::CacheAction::Import,
              .cache_salt = call->record.cache_salt,

@@ -20,7 +20,12 @@ Json body_of(const FakeExchange& exchange) {
 }
 
 link::Explanation differing() {
-  return {.known_tokens = 3, .line_tokens = 900, .beyond = link::Beyond::Differs, .before = "abc", .was = "secret one", .is = "secret two"};
+  return {.known_tokens = 3,
+          .line_tokens = 900,
+          .beyond = link::Beyond::Differs,
+          .before = "abc",
+          .was = "secret one",
+          .is = "secret two"};
 }
 
 constexpr const char* kBody = R"({"model":"any","max_tokens":100,"messages":[{"role":"user","content":"hello"}]})";
@@ -61,7 +66,8 @@ TEST_CASE("where keys share a cache, only the first key sees words: a line may b
 
 TEST_CASE("what takes room from others or brings bytes in is for the first key") {
   TestHall test(two_keys());
-  for (const char* path : {"/v1/hearth/cache/pin", "/v1/hearth/cache/unpin", "/v1/hearth/cache/export", "/v1/hearth/cache/import"}) {
+  for (const char* path :
+       {"/v1/hearth/cache/pin", "/v1/hearth/cache/unpin", "/v1/hearth/cache/export", "/v1/hearth/cache/import"}) {
     CHECK(test.ask("POST", path, R"({"line":"ab"})", key("second"))->status == 403);
     CHECK(test.ask("POST", path, R"({"line":"ab"})", key("first"))->status == 200);
     CHECK(test.ask("GET", path, "", key("first"))->status == 405);
@@ -77,7 +83,8 @@ TEST_CASE("what takes room from others or brings bytes in is for the first key")
 TEST_CASE("the list is of one key, or of all for the first") {
   TestHall test(two_keys());
   link::CacheReply reply;
-  reply.lines.push_back({.id = "3f2a", .own = true, .tokens = 12, .spans = {{.end = 11, .tier = link::Tier::Ram}, {.end = 12}}});
+  reply.lines.push_back(
+      {.id = "3f2a", .own = true, .tokens = 12, .spans = {{.end = 11, .tier = link::Tier::Ram}, {.end = 12}}});
   test.engine.cache_reply = reply;
   const Json list = body_of(*test.ask("GET", "/v1/hearth/cache/list", "", key("second")));
   CHECK_FALSE(test.engine.cache_request.every_key);
@@ -124,7 +131,9 @@ TEST_CASE("a prompt that the context must grow for may still be a 400") {
   auto hello = test_hello();
   hello.live_context_tokens = 20;
   TestHall test({}, hello);
-  auto exchange = test.ask("POST", "/v1/messages", R"({"model":"any","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"hello"}]})");
+  auto exchange =
+      test.ask("POST", "/v1/messages",
+               R"({"model":"any","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"hello"}]})");
   exchange->run();
   test.engine.end(link::EndReason::Failed, 0, ErrorKind::PromptTooLong, "prompt is too long: 40 tokens > 19 maximum");
   exchange->run();

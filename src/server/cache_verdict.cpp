@@ -46,21 +46,26 @@ std::string last_line(const std::string& text) {
 std::string cure_of(const link::Explanation& told) {
   const std::string around = last_line(told.before) + told.was + '\n' + told.is;
   if (holds_any(around, {"x-anthropic-billing-header", "cc_version=", "cc_entrypoint="}))
-    return "the client's attribution header changes from request to request: set CLAUDE_CODE_ATTRIBUTION_HEADER=0 for Claude "
+    return "the client's attribution header changes from request to request: set CLAUDE_CODE_ATTRIBUTION_HEADER=0 for "
+           "Claude "
            "Code, or leave out --canonicalize-off billing-header";
   if (holds_any(around, {"Token usage:", "USD budget", "tokens remaining", "token budget"}))
     return "a count of tokens or money changes with every request: leave out --canonicalize-off token-budget, or set "
            "CLAUDE_CODE_TOTAL_TOKENS_REMINDER=off for Claude Code";
   if (holds_any(around, {"/.claude/projects/", "/memory/"}))
-    return "the path of Claude Code's memory folder stands in the system text: CLAUDE_CODE_DISABLE_AUTO_MEMORY=1 removes it";
+    return "the path of Claude Code's memory folder stands in the system text: CLAUDE_CODE_DISABLE_AUTO_MEMORY=1 "
+           "removes it";
   if (holds_any(around, {"gitStatus", "Current branch:", "Recent commits:", "Git status"}))
     return "the state of the git repository stands in the system text: Claude Code 2.1.328 and newer put it "
            "behind";
-  if (holds_any(around, {"\"input_schema\"", "\"parameters\"", "\"type\": \"function\"", "\"type\":\"function\"", "<tools>"}))
-    return "the list of tools changed before its end: let MCP servers connect before the first request, and have the client put new "
+  if (holds_any(around,
+                {"\"input_schema\"", "\"parameters\"", "\"type\": \"function\"", "\"type\":\"function\"", "<tools>"}))
+    return "the list of tools changed before its end: let MCP servers connect before the first request, and have the "
+           "client put new "
            "tools behind the old ones (or load them when needed, defer_loading)";
   if (numbers_differ(told))
-    return "a date, time or number in the prompt changes: have the client put it at the end, behind what stays the same";
+    return "a date, time or number in the prompt changes: have the client put it at the end, behind what stays the "
+           "same";
   return {};
 }
 
@@ -74,7 +79,8 @@ std::string ago(std::uint64_t ms) {
 std::string gone_sentence(const link::Gone& gone, std::string_view what) {
   std::string why = std::format("{} left the cache {}", what, ago(gone.ms_ago));
   if (gone.thinned) return why + ": a line keeps only its most useful states";
-  if (gone.what_for == link::GoneFor::Budget) return why + ": its budget was lowered, or other programs needed the memory";
+  if (gone.what_for == link::GoneFor::Budget)
+    return why + ": its budget was lowered, or other programs needed the memory";
   if (gone.what_for == link::GoneFor::Line)
     why += std::format(" for {} of {} tokens", gone.for_same_key ? "another line of this key" : "another key's line",
                        gone.for_tokens);
@@ -83,26 +89,30 @@ std::string gone_sentence(const link::Gone& gone, std::string_view what) {
 
 CacheVerdict lost_verdict(const PromptPlaces& places, const link::Explanation& told) {
   CacheVerdict verdict{.too_much = true};
-  const std::string range = std::format("tokens {} to {} were known and were computed again", places.cached_tokens,
-                                        told.known_tokens);
+  const std::string range =
+      std::format("tokens {} to {} were known and were computed again", places.cached_tokens, told.known_tokens);
   constexpr std::string_view kMoreRam = "more RAM for the cache keeps more (--cache-ram, POST /v1/hearth/cache)";
   switch (told.lost) {
     case Lost::AnchorGone:
     case Lost::BlocksGone:
-      verdict.why = std::format("{}: {}", range,
-                                told.gone ? gone_sentence(*told.gone, told.lost == Lost::AnchorGone ? "the state there" : "they")
-                                          : std::string("they left the cache"));
+      verdict.why =
+          std::format("{}: {}", range,
+                      told.gone ? gone_sentence(*told.gone, told.lost == Lost::AnchorGone ? "the state there" : "they")
+                                : std::string("they left the cache"));
       if (!told.gone || !told.gone->thinned) verdict.cure = kMoreRam;
       break;
     case Lost::NoAnchor:
-      verdict.why = std::format("{}: this model's state cannot be cut, and none was kept where the prompt leaves the known line", range);
+      verdict.why = std::format(
+          "{}: this model's state cannot be cut, and none was kept where the prompt leaves the known line", range);
       break;
     case Lost::NotKept:
       verdict.why = std::format("{}: they left the pool, and nothing outside it had room for them", range);
       verdict.cure = kMoreRam;
       break;
     case Lost::TooLittle: verdict.why = std::format("{}: bringing so few back costs more", range); break;
-    case Lost::Refused: verdict.why = std::format("{}: they did not come back from the cache as they should", range); break;
+    case Lost::Refused:
+      verdict.why = std::format("{}: they did not come back from the cache as they should", range);
+      break;
     case Lost::Nothing:
     case Lost::LastToken:
     case Lost::ExactUnit: return {};
@@ -141,16 +151,17 @@ CacheVerdict judge(const PromptPlaces& places, const link::Explanation& told) {
   const bool other_conversation = !in_head && told.known_tokens < places.first_turn_end;
   verdict.too_much = !other_conversation && (goes_on || !verdict.cure.empty());
   if (other_conversation) verdict.cure.clear();
-  verdict.why = std::format("the prompt differs from what is known of this key from token {} on, {}; {} tokens behind it, up to this "
-                            "turn, had to be computed",
-                            told.known_tokens, place_name(places, told.known_tokens), missed);
+  verdict.why = std::format(
+      "the prompt differs from what is known of this key from token {} on, {}; {} tokens behind it, up to this "
+      "turn, had to be computed",
+      told.known_tokens, place_name(places, told.known_tokens), missed);
   return verdict;
 }
 
 std::string_view word(link::Lost lost) {
-  static constexpr std::array<std::string_view, 9> kWords = {"nothing",     "last_token", "exact_unit",
-                                                             "no_anchor",   "anchor_evicted", "evicted",
-                                                             "too_little", "refused",    "not_kept"};
+  static constexpr std::array<std::string_view, 9> kWords = {"nothing",    "last_token",     "exact_unit",
+                                                             "no_anchor",  "anchor_evicted", "evicted",
+                                                             "too_little", "refused",        "not_kept"};
   return kWords[static_cast<std::size_t>(lost)];
 }
 

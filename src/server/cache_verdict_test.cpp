@@ -54,9 +54,10 @@ TEST_CASE("settings of clients that break the prefix are named with their cure")
     const char *before, *was, *is, *cure;
   };
   const Case cases[] = {
-      {"system\n", "x-anthropic-billing-header: cc_version=2.1.328.abc", "x-anthropic-billing-header: cc_version=2.1.328.def",
-       "CLAUDE_CODE_ATTRIBUTION_HEADER=0"},
-      {"memory at ", "/home/a/.claude/projects/one", "/home/a/.claude/projects/two", "CLAUDE_CODE_DISABLE_AUTO_MEMORY=1"},
+      {"system\n", "x-anthropic-billing-header: cc_version=2.1.328.abc",
+       "x-anthropic-billing-header: cc_version=2.1.328.def", "CLAUDE_CODE_ATTRIBUTION_HEADER=0"},
+      {"memory at ", "/home/a/.claude/projects/one", "/home/a/.claude/projects/two",
+       "CLAUDE_CODE_DISABLE_AUTO_MEMORY=1"},
       {"Token usage: ", "12000/200000", "15000/200000", "token-budget"},
       {"gitStatus: ", "M a.cpp", "M b.cpp", "git"},
       {"{\"type\": \"function\", \"function\": {\"name\": \"", "Write\"", "mcp__x\"", "MCP"},
@@ -92,7 +93,8 @@ TEST_CASE("what was lost is told with its reason, and cured by more RAM where th
     return judge(going_on(2'000), {.known_tokens = 29'500, .lost = lost, .gone = gone});
   };
   const CacheVerdict evicted =
-      told(Lost::BlocksGone, link::Gone{.ms_ago = 12'000, .what_for = link::GoneFor::Line, .for_same_key = true, .for_tokens = 9'000});
+      told(Lost::BlocksGone,
+           link::Gone{.ms_ago = 12'000, .what_for = link::GoneFor::Line, .for_same_key = true, .for_tokens = 9'000});
   CHECK(evicted.too_much);
   CHECK(evicted.why.contains("tokens 2000 to 29500"));
   CHECK(evicted.why.contains("12 s ago"));

@@ -81,15 +81,15 @@ void MessageStream::fail(const Error& error) {
 }
 
 void MessageStream::on_started(const link::JobStarted& started) {
-  call_->exchange()->post([self = shared_from_this(), cached = started.cached_tokens,
-                            explanation = started.explanation]() mutable {
-    if (self->over_ || std::exchange(self->started_by_engine_, true)) return;  // a restarted engine starts it again
-    self->cached_tokens_ = std::min(cached, self->prompt_tokens_);
-    self->call_->record.places.cached_tokens = self->cached_tokens_;
-    self->call_->record.explanation = std::move(explanation);
-    self->times_.last_work_ms = self->now_ms();
-    self->answer_->open();
-  });
+  call_->exchange()->post(
+      [self = shared_from_this(), cached = started.cached_tokens, explanation = started.explanation]() mutable {
+        if (self->over_ || std::exchange(self->started_by_engine_, true)) return;  // a restarted engine starts it again
+        self->cached_tokens_ = std::min(cached, self->prompt_tokens_);
+        self->call_->record.places.cached_tokens = self->cached_tokens_;
+        self->call_->record.explanation = std::move(explanation);
+        self->times_.last_work_ms = self->now_ms();
+        self->answer_->open();
+      });
 }
 
 void MessageStream::on_progress(const link::JobProgress&) {

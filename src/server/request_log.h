@@ -45,7 +45,7 @@ struct RequestRecord {
   std::uint64_t output_tokens = 0;
   PromptPlaces places;
   std::optional<link::Explanation> explanation;  // when much was computed; holds words of the prompt
-  chat::RepairCounts repairs;  // of what the model wrote
+  chat::RepairCounts repairs;                    // of what the model wrote
   StepTimes times;
 };
 

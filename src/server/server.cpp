@@ -16,9 +16,27 @@
 namespace hearth::server {
 namespace {
 
-enum class Action { Root, Hello, Health, Messages, CountTokens, ModelList, Model, Status, Cache,
-                    // the desk
-                    CacheStats, CacheList, CacheWhy, CacheProbe, CacheClear, CachePin, CacheUnpin, CacheExport, CacheImport };
+enum class Action {
+  Root,
+  Hello,
+  Health,
+  Messages,
+  CountTokens,
+  ModelList,
+  Model,
+  Status,
+  Cache,
+  // the desk
+  CacheStats,
+  CacheList,
+  CacheWhy,
+  CacheProbe,
+  CacheClear,
+  CachePin,
+  CacheUnpin,
+  CacheExport,
+  CacheImport
+};
 
 // What takes room from the others, or brings foreign bytes in.
 bool is_operators(Action action) {
