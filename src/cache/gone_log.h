@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <span>
 
 #include "cache/ram_tier.h"
@@ -59,5 +60,10 @@ class GoneLog {
 
 // Whether `line`, up to its end, ran through what is gone. `parent` is the hash of the line's node at event.begin.
 [[nodiscard]] bool ran_through(const GoneEvent& event, std::span<const Token> line);
+
+// The last block of the line that left from `within.begin`, or its last anchor that left from within (begin, end].
+class PrefixTree;
+[[nodiscard]] std::optional<GoneEvent> last_gone(const PrefixTree& tree, const Root& root, std::span<const Token> line,
+                                                 Range within, bool anchors);
 
 }  // namespace hearth::cache

@@ -57,8 +57,8 @@ Explanation PrefixCache::explain(const std::string& salt, std::span<const Token>
     why.beyond = Beyond::Continues;  // known to a tier that outlived its tokens' memory
   }
   const Range lost{covered / kBlockTokens * kBlockTokens, why.known_tokens};
-  const auto anchor_gone = ram_.last_gone(root, prompt, {cached, covered}, /*anchors=*/true);
-  const auto block_gone = ram_.last_gone(root, prompt, lost, /*anchors=*/false);
+  const auto anchor_gone = last_gone(ram_.tree(), root, prompt, {cached, covered}, /*anchors=*/true);
+  const auto block_gone = last_gone(ram_.tree(), root, prompt, lost, /*anchors=*/false);
   why.lost = why_lost(why, {.covered = covered,
                             .usable = start.tokens,
                             .unit = unit_,

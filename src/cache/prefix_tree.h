@@ -96,6 +96,7 @@ class PrefixTree {
 
   [[nodiscard]] const Counts& counts() const { return counts_; }
   [[nodiscard]] GoneLog& gone() { return gone_; }  // of remove()
+  [[nodiscard]] const GoneLog& gone() const { return gone_; }
   [[nodiscard]] const std::unordered_map<Root, std::unique_ptr<Block>, RootHasher>& roots() const { return roots_; }
   [[nodiscard]] std::span<const std::unique_ptr<Block>> blocks() const { return blocks_; }     // with empty places
   [[nodiscard]] std::span<const std::unique_ptr<Anchor>> anchors() const { return anchors_; }  // with empty places

@@ -2,7 +2,6 @@
 #include "cache/ram_tier.h"
 
 #include <algorithm>
-#include <ranges>
 #include <utility>
 
 #include "base/check.h"
@@ -188,21 +187,6 @@ void RamTier::drop(const Root& root, std::span<const Token> prefix) {
 void RamTier::clear() {
   while (!tree_->roots().empty()) tree_->remove_below(*tree_->roots().begin()->second, Gone::Dropped);
   candidates_.clear();
-}
-
-std::optional<GoneEvent> RamTier::last_gone(const Root& root, std::span<const Token> line, Range within,
-                                            bool anchors) const {
-  for (const GoneEvent& event : tree_->gone().events() | std::views::reverse) {
-    if (event.is_anchor != anchors || event.root != root || !ran_through(event, line)) continue;
-    const bool in_range = anchors ? event.end > within.begin && event.end <= within.end : event.begin == within.begin;
-    if (!in_range) continue;
-    const Walk walk = tree_->walk(root, line.first(event.begin));
-    // Without a node there the whole root is gone: its first block hung at the root itself.
-    const bool same_node =
-        walk.node == nullptr ? event.begin == 0 : walk.node->end() == event.begin && walk.node->hash == event.parent;
-    if (same_node) return event;
-  }
-  return std::nullopt;
 }
 
 Counts RamTier::counts() const { return tree_->counts(); }

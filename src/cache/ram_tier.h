@@ -61,8 +61,9 @@ struct Counts {
   [[nodiscard]] std::uint64_t bytes() const { return block_bytes + snapshot_bytes + logits_bytes + tree_bytes; }
 };
 
+struct Block;
+struct Anchor;
 struct Appraiser;
-struct GoneEvent;
 class PrefixTree;
 class RamTier {
  public:
@@ -111,8 +112,7 @@ class RamTier {
 
   // ---- looking
   [[nodiscard]] Counts counts() const;
-  // The last block that left from the line's place `within.begin`, or the last anchor that left from within (begin, end].
-  std::optional<GoneEvent> last_gone(const Root& root, std::span<const Token> line, Range in, bool anchors) const;
+  [[nodiscard]] const PrefixTree& tree() const { return *tree_; }
   [[nodiscard]] std::uint64_t budget_bytes() const { return options_.bytes_max; }
   // Every block, best worth first, parents before their children: what to write to a slower tier first.
   [[nodiscard]] std::vector<BlockId> blocks_by_worth(std::uint64_t now_ms) const;

@@ -116,6 +116,27 @@ TEST_CASE("measured plans: a given context stays as it is, or grows to --ctx-max
   CHECK(plan_of(options).context_limit_tokens == 10240);
 }
 
+TEST_CASE("measured plans: a context never grows across the length where a model's angles change") {
+  EngineOptions options = tiny_options(tiny_models::Kind::Attention);
+  auto header = probe_gguf(options.model_path);
+  REQUIRE(header);
+  const auto plan = [&] {
+    const auto made = plan_context(options, *header);
+    if (!made) FAIL(made.error().message);
+    return *made;
+  };
+  header->numbers[header->architecture + ".rope.scaling.original_context_length"] = 6000;
+  options.context_tokens = 4096;
+  options.context_max_tokens = 16384;
+  CHECK(plan().context_limit_tokens == 5888);
+  options.context_tokens = 8192;
+  CHECK(plan().context_limit_tokens == 16384);
+  options.context_tokens = 0;
+  CHECK(plan().context_tokens > 6000);
+  options.context_max_tokens = 5120;
+  CHECK(plan().context_limit_tokens == 5120);
+}
+
 TEST_CASE("sequences are many where they are free, few where each keeps a state") {
   CHECK(choose_sequences(4, 0, 0) == 32);
   CHECK(choose_sequences(128, 0, 0) == 156);

@@ -195,16 +195,23 @@ Result<ContextPlan> fitting_plan(const Simulation& simulation, const EngineOptio
 }
 
 // How far the context may grow, and, where the size is ours to choose, with how much of that it begins.
+// Models with a long rope turn their heads by other angles in contexts of more than `angles_change` tokens (0: never): a state
+// from below that place is none above it, so a context never grows across it.
 Result<ContextPlan> growing_plan(const Simulation& simulation, const EngineOptions& options, ContextPlan plan,
-                                 std::uint32_t most) {
+                                 std::uint32_t most, std::uint32_t angles_change) {
   plan.context_limit_tokens = plan.context_tokens;
+  const std::uint32_t below = angles_change / kContextStep * kContextStep;
   if (options.context_tokens != 0) {
     if (options.context_max_tokens == 0) return plan;
     const std::uint32_t asked = round_up(options.context_max_tokens);
     plan.context_limit_tokens = std::max(plan.context_tokens, options.check_memory ? std::min(asked, most) : asked);
+    if (below > 0 && plan.context_tokens <= angles_change)
+      plan.context_limit_tokens = std::clamp(below, plan.context_tokens, plan.context_limit_tokens);
     return plan;
   }
   plan.context_tokens = start_context(plan.sizes, plan.context_limit_tokens);
+  if (below > 0 && plan.context_tokens <= angles_change)
+    plan.context_tokens = std::min(plan.context_limit_tokens, below + kContextStep);
   if (plan.context_tokens == plan.context_limit_tokens) return plan;
   const auto exact = simulation.measure(plan);
   if (!exact) return std::unexpected(refused_context(options));
@@ -212,7 +219,8 @@ Result<ContextPlan> growing_plan(const Simulation& simulation, const EngineOptio
   return plan;
 }
 
-Result<ContextPlan> plan_by_measuring(const Simulation& simulation, const EngineOptions& options) {
+Result<ContextPlan> plan_by_measuring(const Simulation& simulation, const EngineOptions& options,
+                                      const GgufHeader& header) {
   const std::uint32_t trained = std::max(round_up(simulation.trained_tokens()), kContextStep);
   ContextPlan plan{.context_tokens = std::min(kSmallContext, trained),
                    .sequences_max = 1,
@@ -234,7 +242,9 @@ Result<ContextPlan> plan_by_measuring(const Simulation& simulation, const Engine
       largest_context(*small, plan.context_tokens, *large, larger.context_tokens, tokens_allowed(options, trained));
   TRY_ASSIGN(plan, fitting_plan(simulation, options, std::move(plan),
                                 {.most = most, .trained = trained, .state_bytes = state}));
-  return growing_plan(simulation, options, std::move(plan), most);
+  const double angles_change = header.number("rope.scaling.original_context_length", 0);
+  return growing_plan(simulation, options, std::move(plan), most,
+                      static_cast<std::uint32_t>(std::clamp(angles_change, 0.0, 1e9)));
 }
 
 // From the header's numbers: every layer counted as full attention, so never too small for the KV cache.
@@ -301,7 +311,7 @@ Measure free_now(const SizeLine& line) {
 Result<ContextPlan> plan_context(const EngineOptions& options, const GgufHeader& header) {
   forget_llama_errors();
   const auto simulation = Simulation::open(options);
-  if (simulation) return plan_by_measuring(*simulation, options);
+  if (simulation) return plan_by_measuring(*simulation, options, header);
   // A model that is refused without memory is refused with it too, and with the better words.
   if (llama_get_memory_breakdown != nullptr)
     return std::unexpected(explain_refused_model(options.model_path, last_llama_errors()));
