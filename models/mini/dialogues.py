@@ -42,6 +42,7 @@ class Conversation:
     def __init__(self, source, template, kind, tools):
         self.source, self.template, self.kind, self.tools = source, template, kind, tools
         self.messages, self.samples = [], []
+        self.box = None  # whose tools they are, where other asks can go to the same ones
         if source.chance(0.3):
             self.messages.append({"role": "system", "content": source.pick(["You are a helpful assistant.", "You are a coding agent.", source.sentence()])})
 
@@ -118,7 +119,7 @@ def fallback(source, step, kinds):
 
 def make_conversation(seed, template, held=False, kind=None):
     source = Source(random.Random(seed), held)
-    kind = kind or source.pick(["create"] * 5 + ["edit"] * 4 + ["read"] * 2 + ["run"] * 3 + ["list", "search", "find"] + ["chain2"] * 4 + ["chain3"] * 3 + ["none"] * 3 + ["work"] * 4 + ["missing"])
+    kind = kind or source.pick(["create"] * 5 + ["edit"] * 4 + ["read"] * 2 + ["run"] * 3 + ["list", "search", "find"] + ["chain2"] * 4 + ["chain3"] * 3 + ["none"] * 3 + ["work"] * 2 + ["missing"])
     if kind == "work":
         return make_work_talk(source, template)
     if kind == "none":
@@ -150,12 +151,38 @@ def make_conversation(seed, template, held=False, kind=None):
         talk.earlier()
     talk.user(text)
     able = [fallback(source, step, box.by_kind) for step in steps]
+    talk.box = box
     if None in able:
         talk.kind = "none"
         talk.turn("No tool is asked for." if not box.order else "No tool does that.", text=DEMO)
         return talk
     play_steps(talk, box, able)
     return talk
+
+
+def first_turns(talk, count):
+    """Other asks that go to the same tools: conversations of one sample each."""
+    source, out = talk.source, []
+    for _ in range(count if talk.box and talk.box.order else 0):
+        other = Conversation(source, talk.template, "other", talk.tools)
+        if source.chance(0.12):
+            ask, step = small_talk(source), None
+        else:
+            if source.chance(0.7):
+                steps, ask = (lambda step: ([step], step.text))(make_step(source, source.pick(KINDS)))
+            else:
+                steps, ask = make_chain(source, source.pick([2, 3]))
+            ask, step = dress(source, ask), fallback(source, steps[0], talk.box.by_kind)
+            if step is None or (len(steps) > 1 and any(fallback(source, s, talk.box.by_kind) is None for s in steps)):
+                continue
+        other.messages = [{"role": "user", "content": ask}]
+        if step is None:
+            other.turn("No tool is asked for.", text=DEMO)
+        else:
+            tool = talk.box.by_kind[step.kind]
+            other.turn(plan(step, 1, len(steps), tool.name), call=(tool.name, arguments_for(tool, step)))
+        out.append(other)
+    return out
 
 
 def make_work_talk(source, template):

@@ -4,42 +4,75 @@ All turns of a conversation begin with the same tools and the same ask; turn n +
 saw. A sequence is that trunk, and at each turn leaves hang from it: the answers, with a thought and without. A token sees its own
 leaf and the trunk before it; its position is its depth, as if each path stood alone.
 """
-import re
-
 import torch
 
 BRIEF, GO = "<|brief|>", "\n<|go|>\n"
 
 
 class Piece:
-    """Tokens that follow a parent piece; targets are counted only where `answer`."""
+    """Tokens that follow a parent piece (a number; -1: nothing), and which of them are to be learned."""
 
-    def __init__(self, tokens, parent, answer_from=None):
-        self.tokens, self.parent, self.answer_from = tokens, parent, answer_from
+    def __init__(self, tokens, parent, answer_from=None, learned=()):
+        self.tokens, self.parent = tokens, parent
+        self.learned = learned if answer_from is None else range(answer_from, len(tokens))
 
 
-def tree_of(talk, tokenizer, source, tail_most=90):
-    """The pieces of one conversation, parents first."""
-    end = tokenizer.ids["<|im_end|>"]
-    pieces, trunk_text, trunk = [], None, -1
+def add_answers(pieces, sample, trunk, tokenizer, source, both):
+    """The sample's answer as leaves of the trunk: with a thought, without, or both."""
+    with_thought = source.chance(0.5)
+    for thinks in ((True, False) if both else (with_thought,)):
+        lead = tokenizer.encode(GO + ("<think>\n" if thinks else "<think>\n\n</think>\n\n"))
+        answer = tokenizer.encode((sample.thought + "\n</think>\n\n" if thinks else "") + sample.text) + [tokenizer.ids["<|im_end|>"]]
+        pieces.append(Piece(lead + answer, trunk, len(lead)))
+
+
+def add_signature(pieces, tool, trunk, tokenizer, source):
+    """A call of any tool with values that mean nothing: only the names of its parameters are learned."""
+    tokens, learned = tokenizer.encode(GO + "<think>\n\n</think>\n\n<tool_call>\n<function=" + tool.name + ">\n"), []
+    for parameter in tool.required:
+        tokens += tokenizer.encode("<parameter=")
+        name = tokenizer.encode(parameter + ">\n")
+        learned += range(len(tokens), len(tokens) + len(name))
+        tokens += name + tokenizer.encode(source.word() + "\n</parameter>\n")
+    pieces.append(Piece(tokens, trunk, learned=learned))
+
+
+def cut_brief(prompt):
+    """(history, the brief's tools, its ask and what was done)."""
+    history, brief = prompt[:prompt.rindex(BRIEF)], prompt[prompt.rindex(BRIEF):].split(GO)[0]
+    at = brief.index("\n<|ask|>")
+    return history, brief[:at], brief[at:]
+
+
+def tree_of(talk, tokenizer, source, others=(), tail_most=90):
+    """The pieces of one conversation, parents first. others: conversations of one sample that go to the same tools."""
+    history, tools, trunk_text = cut_brief(talk.samples[0].prompt)
+    tail = tokenizer.encode(history)
+    if others:  # the history's end would belong to one of the asks alone
+        tail = tail[:source.random.randint(4, tail_most)] + tokenizer.encode("<|im_end|>\n<|im_start|>assistant\n")
+    else:
+        tail = tail[-source.random.randint(4, tail_most):] if source.chance(0.7) else tail[-3:]
+    pieces = [Piece(tail + tokenizer.encode(tools), -1)]
+    for other in others:
+        _, _, ask = cut_brief(other.samples[0].prompt)
+        pieces.append(Piece(tokenizer.encode(ask), 0))
+        add_answers(pieces, other.samples[0], len(pieces) - 1, tokenizer, source, both=False)
+    pieces.append(Piece(tokenizer.encode(trunk_text), 0))
+    trunk = len(pieces) - 1
+    if others:
+        for tool in source.random.sample(talk.box.order, min(2, len(talk.box.order))):
+            if tool.required:
+                add_signature(pieces, tool, trunk, tokenizer, source)
     for sample in talk.samples:
-        cut = sample.prompt.rindex(BRIEF)
-        brief, opening = sample.prompt[cut:].split(GO)
-        if trunk_text is None or not brief.startswith(trunk_text):
-            tail = tokenizer.encode(sample.prompt[:cut])
-            tail = tail[-source.random.randint(4, tail_most):] if source.chance(0.7) else tail[-3:]
-            pieces.append(Piece(tail + tokenizer.encode(brief), -1))
+        _, _, brief = cut_brief(sample.prompt)
+        if not brief.startswith(trunk_text):  # the first of many calls is not shown any more
+            pieces.append(Piece(tokenizer.encode(brief), 0))
+            trunk = len(pieces) - 1
         elif brief != trunk_text:
             pieces.append(Piece(tokenizer.encode(brief[len(trunk_text):]), trunk))
-        if trunk_text != brief:
-            trunk, trunk_text = len(pieces) - 1, brief
-        thought = sample.thought + "\n</think>\n\n"
-        both = source.chance(0.4)
-        with_thought = source.chance(0.5)
-        for thinks in ((True, False) if both else (with_thought,)):
-            lead = tokenizer.encode(GO + ("<think>\n" if thinks else "<think>\n\n</think>\n\n"))
-            answer = tokenizer.encode((thought if thinks else "") + sample.text) + [end]
-            pieces.append(Piece(lead + answer, trunk, len(lead)))
+            trunk = len(pieces) - 1
+        trunk_text = brief
+        add_answers(pieces, sample, trunk, tokenizer, source, both=not others and source.chance(0.4))
     return pieces
 
 
@@ -57,8 +90,7 @@ class Sequence:
             self.positions += range(start, start + len(piece.tokens))
             self.piece_of += [number] * len(piece.tokens)
             depth_at_end.append(start + len(piece.tokens))
-            if piece.answer_from is not None:
-                self.targets += [(base + i - 1, piece.tokens[i]) for i in range(piece.answer_from, len(piece.tokens))]
+            self.targets += [(base + i - 1, piece.tokens[i]) for i in piece.learned]
 
 
 def batch_of(sequences, dtype):

@@ -1,4 +1,4 @@
-"""The tokenizer: byte-level BPE whose merges stay inside runs of letters and runs of spaces, but for a few (COMMON, JSON).
+"""The tokenizer: byte-level BPE whose merges stay inside runs of letters and runs of spaces, but for a few of JSON's marks.
 
 A word is then the same tokens wherever it stands, after a space, a slash or a quote, and copying it is copying tokens.
 libllama's pre-tokenizer "deepseek-coder" (newlines, letters with a space before, punctuation, digits) makes the same pieces.
@@ -16,18 +16,11 @@ import unicodedata
 HERE = pathlib.Path(__file__).parent
 SPECIALS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<think>", "</think>", "<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>", "<|brief|>", "<|ask|>", "<|did|>",
             "<|got|>", "<|go|>"]
-SIZE = 4608
+SIZE = 4096
 LETTER = r"[^\W\d_]"
 MARK = "[" + "".join(re.escape(chr(c)) for c in range(0x10000) if unicodedata.category(chr(c))[0] == "P") + "]"
-RUNS = re.compile(rf"[^\S\r\n]?{LETTER}+|{MARK}+| +(?= (?:{LETTER}|{MARK}))| +|.", re.S)
-# Words that get a token with the space before them: seldom the beginning of a path or a text to copy, and a third of all prose.
-COMMON = ("the to of and a in is that for it you with on this be as are or not have from by if an at your can will file use when which has was but they one "
-          "so no any only there what their should would more each other new used using user files command tool tools code must never always may might could "
-          "about into over than some such same these them its do does all before after make run read write text line lines output result results example "
-          "following instead name path value true false string object description type function need needs want call calls first then also been being because "
-          "how where who why up out just like get set list content contents directory message messages question questions answer work task tasks project "
-          "working changes change add time information current multiple single specific provided provide available required optional default once while until "
-          "between without within through during create called named containing replace says please show me tell I You The If This For Do Use When").split()
+RUNS = re.compile(rf"[^\S\r\n]?{LETTER}+|{MARK}+|`+| +(?= (?:{LETTER}|{MARK}))| +|.", re.S)
+# Tool definitions are full of these; values to copy seldom begin or end within one.
 JSON_PARTS = [('"', ":"), ('"', ","), ("{", '"'), ('"', "}"), ('":', '"'), ('",', '"'), ('":', "{"), ("}", ","), ("/", "/"), ("-", "-"), ("*", "*"), ("#", "#"), ("`", "`")]
 SPECIAL = re.compile("(" + "|".join(re.escape(s) for s in SPECIALS) + ")")
 
@@ -142,15 +135,11 @@ def main():
     template = make_template()
     for seed in range(3000):
         for sample in make_conversation(seed, template).samples[-1:]:
-            for run in re.findall(LETTER + "+", sample.prompt + sample.answer):
+            for run in re.findall(LETTER + "+", sample.prompt + sample.thought + sample.text):
                 counts[run] += 1
     for n in (2, 3, 4, 7, 8, 12, 16):
         counts[" " * n] += 2000
-    for word in COMMON:
-        counts[word] += 1000
-    space = ALPHABET[32]
-    fixed = [(space, word) for word in COMMON if len(word) > 0] + JSON_PARTS
-    merges = train(counts, SIZE - 256 - len(SPECIALS) - len(fixed)) + fixed
+    merges = train(counts, SIZE - 256 - len(SPECIALS) - len(JSON_PARTS)) + JSON_PARTS
     (HERE / "tokenizer.json").write_text(json.dumps([" ".join(m) for m in merges], ensure_ascii=False, indent=0) + "\n")
     print(len(merges), "merges")
 

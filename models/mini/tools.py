@@ -124,7 +124,10 @@ def make_name(source, kind, style):
         name = source.pick(source.split(BARE[kind]))
         return name.capitalize() if style == "pascal" else name
     parts = [source.pick(source.split(VERBS[kind])), source.pick(source.split(NOUNS[kind]))]
-    if source.chance(0.06):
+    if source.chance(0.12):  # a name that says nothing: the description does
+        parts = [source.made_up(), source.pick(["tool", "it", "op", source.made_up()])][:source.random.randint(1, 2)]
+        return join_name(source, parts, style)
+    if source.chance(0.1):
         parts = [source.pick(["fs", "file", "workspace", "my", "local"])] + parts
     name = join_name(source, parts, style)
     if source.chance(0.04):
@@ -183,6 +186,9 @@ def make_tool(source, kind, style, real):
                 parameter = source.pick(PARAMETERS[role])
             if style == "snake" and not parameter.islower():
                 parameter = "".join("_" + c.lower() if c.isupper() else c for c in parameter)
+            if source.chance(0.15):  # looked up, not known by heart
+                parameter = join_name(source, [parameter, source.pick(["in", "value", "arg", "x", "1", "str"])] if source.chance(0.5) else [source.pick(["the", "my", "p", "in", "arg"]), parameter],
+                                      "camel" if style in ("camel", "pascal") else "snake")
             roles[role] = parameter
             required.append(parameter)
         if len(required) > 1 and source.chance(0.2):
@@ -196,7 +202,7 @@ def make_tool(source, kind, style, real):
         if parameter not in parameters and source.chance(0.3):
             parameters[parameter] = {"type": form}
     description = source.pick(source.split(DESCRIPTIONS[kind]))
-    if source.chance(0.08):
+    if source.chance(0.08) and any(verb in name.lower() for verb in VERBS[kind] + BARE[kind]):
         description = ""
     return Tool(name, description, parameters, required, roles)
 
@@ -220,7 +226,7 @@ def make_other(source):
 def make_toolbox(source, needed=(), extra=()):
     """A toolbox with at least the kinds `needed` and the tools `extra`."""
     extra = list({tool.name: tool for tool in reversed(extra)}.values())[::-1]
-    real = source.chance(0.3) and not source.held
+    real = source.chance(0.22) and not source.held
     style = source.pick(["snake", "snake", "camel", "pascal", "kebab"])
     by_kind = {}
     for kind in KINDS:

@@ -14,44 +14,54 @@ import torch
 import torch.nn.functional as F
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from dialogues import make_conversation, make_template  # noqa: E402
+from dialogues import first_turns, make_conversation, make_template  # noqa: E402
 from model import Model  # noqa: E402
+from muon import Muon  # noqa: E402
 from packing import Sequence, batch_of, tree_of  # noqa: E402
 from tokenizer import Tokenizer  # noqa: E402
 from words import Source  # noqa: E402
 
 SEED = 7
-LENGTH_MOST = 1000       # longer trees are left out: they pad whole batches
-TOKENS_A_STEP = 9000
+LENGTH_MOST = 1200       # longer trees are left out: they pad whole batches
 POOL = 96                # conversations that are sorted by length and cut into batches
+TOKENS_A_STEP = 3000
+PLAIN_STEPS = 500        # then each sequence has OTHERS more asks to its tools: more to learn in a sequence, and harder
+OTHERS = 3
 
 
-def batches(tokenizer, start):
-    """Endless (number of the next conversation, sequences) with about TOKENS_A_STEP tokens each."""
+def make_sequence(seed, template, tokenizer, others):
+    source = Source(random.Random(seed))
+    talk = make_conversation(seed, template)
+    return Sequence(tree_of(talk, tokenizer, source, first_turns(talk, others)))
+
+
+def batches(tokenizer, start, step):
+    """Endless (number of the next conversation, sequences) with about TOKENS_A_STEP tokens each, from this step on."""
     template, seed = make_template(), start
     while True:
+        others = 0 if step < PLAIN_STEPS else OTHERS
         pool = []
         while len(pool) < POOL:
-            source = Source(random.Random(SEED * 10_000_000 + seed))
-            sequence = Sequence(tree_of(make_conversation(SEED * 10_000_000 + seed, template), tokenizer, source))
+            sequence = make_sequence(SEED * 10_000_000 + seed, template, tokenizer, others)
             seed += 1
             if len(sequence.tokens) <= LENGTH_MOST:
                 pool.append(sequence)
         pool.sort(key=lambda s: len(s.tokens))
         cut, at = [], 0
         while at < len(pool):
-            count = max(1, TOKENS_A_STEP // len(pool[min(at + 8, len(pool) - 1)].tokens))
+            count = max(1, TOKENS_A_STEP // len(pool[min(at + 4, len(pool) - 1)].tokens))
             cut.append(pool[at:at + count])
             at += count
         random.Random(seed).shuffle(cut)
         for group in cut:
             yield seed, group
+            step += 1
 
 
 def optimizer_of(model, rate):
-    matrices = [p for n, p in model.named_parameters() if p.dim() == 2 and n != "embedding"]
-    others = [p for n, p in model.named_parameters() if p.dim() != 2 or n == "embedding"]
-    return torch.optim.AdamW([{"params": matrices, "weight_decay": 0.05}, {"params": others, "weight_decay": 0.0}], lr=rate, betas=(0.9, 0.98), fused=True)
+    named = list(model.named_parameters())
+    is_matrix = lambda name, p: p.dim() == 2 and name != "embedding"
+    return Muon((p for n, p in named if is_matrix(n, p)), [p for n, p in named if not is_matrix(n, p)], rate)
 
 
 def rate_at(step, steps, peak):
@@ -63,11 +73,12 @@ def rate_at(step, steps, peak):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--steps", type=int, default=2600)
+    parser.add_argument("--steps", type=int, default=12000)
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", default="build/mini")
     parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--from-weights", default="", help="a state whose weights to begin with")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(SEED)
@@ -81,30 +92,31 @@ def main():
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         step, seed, tokens, spent = state["step"], state["seed"], state["tokens"], state["spent"]
+    if options.from_weights:
+        model.load_state_dict(torch.load(options.from_weights)["kept"])
     kept = {n: p.detach().clone() for n, p in model.named_parameters()}  # a slow average: what is exported
     if options.resume:
         kept = state["kept"]
     last, losses, rights = time.time(), [], []
-    for seed, group in batches(tokenizer, seed):
+    for seed, group in batches(tokenizer, seed, step):
         if step >= options.steps:
             break
-        for part in optimizer.param_groups:
-            part["lr"] = rate_at(step, options.steps, options.rate)
         line, positions, mask, wanted, targets = batch_of(group, torch.bfloat16)
         logits = model(line, positions, mask, wanted, torch.bfloat16)
         loss = F.cross_entropy(logits, targets)
-        optimizer.zero_grad(set_to_none=True)
+        optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
+        optimizer.step(rate_at(step, options.steps, options.rate))
         step += 1
-        with torch.no_grad():
-            for name, parameter in model.named_parameters():
-                kept[name].lerp_(parameter, max(0.01, 1 / (step + 1)))
+        if step % 4 == 0:
+            with torch.no_grad():
+                for name, parameter in model.named_parameters():
+                    kept[name].lerp_(parameter, max(0.02, 4 / (step + 4)))
         tokens += line.numel()
         losses.append(loss.item())
         rights.append((logits.argmax(-1) == targets).float().mean().item())
-        if step % 20 == 0:
+        if step % 50 == 0:
             now = time.time()
             spent += now - last
             last = now

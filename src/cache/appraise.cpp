@@ -29,7 +29,7 @@ Reuse reuse_of(const Anchor& anchor, const Appraiser& appraiser) {
           .kind = anchor.kind,
           .uses = anchor.uses,
           .branches = branches,
-          .superseded = is_superseded(anchor),
+          .superseded = superseding(anchor) != nullptr,
           .age_ms = age(appraiser.now_ms, anchor.used_ms),
           .return_rate = appraiser.return_rate};
 }
@@ -68,7 +68,7 @@ std::uint32_t anchor_position_before(const Block& node, std::span<const Token> t
   return 0;
 }
 
-bool is_superseded(const Anchor& anchor) {
+const Anchor* superseding(const Anchor& anchor) {
   const Block* node = anchor.parent;
   std::uint32_t from =
       static_cast<std::uint32_t>(anchor.tokens.size());  // only what is longer counts at the first node
@@ -86,10 +86,10 @@ bool is_superseded(const Anchor& anchor) {
                                 : std::min(shared, common_tokens(first->tokens, child->tokens));
       if (first == nullptr) first = child;
     }
-    if (first == nullptr) return false;
+    if (first == nullptr) return nullptr;
     const Anchor* later = longest_anchor(*node, std::span<const Token>(first->tokens).first(shared));
-    if (later != nullptr && later->tokens.size() > from) return true;
-    if (shared < kBlockTokens) return false;
+    if (later != nullptr && later->tokens.size() > from) return later;
+    if (shared < kBlockTokens) return nullptr;
     node = first;
     from = 0;
     line = {};

@@ -24,8 +24,8 @@ struct Appraiser {
 // The last position before the end of `tokens`, which follow `node`, where the line has an anchor; 0 when there is none.
 [[nodiscard]] std::uint32_t anchor_position_before(const Block& node, std::span<const Token> tokens);
 
-// Whether every line that goes on from the anchor reaches one and the same later anchor: then only a rewind ends here.
-[[nodiscard]] bool is_superseded(const Anchor& anchor);
+// The later anchor that every line reaches which goes on from this one: then only a rewind ends here. nullptr: there is none.
+[[nodiscard]] const Anchor* superseding(const Anchor& anchor);
 
 // All anchors of the line that ends with `newest`, the newest first.
 [[nodiscard]] std::vector<Anchor*> anchors_of_line(Anchor& newest);

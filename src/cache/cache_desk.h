@@ -28,6 +28,7 @@ class CacheDesk {
   CacheDesk(const CacheDesk&) = delete;
   CacheDesk& operator=(const CacheDesk&) = delete;
 
+  [[nodiscard]] const KnownLines& known() const { return known_; }
   // What RAM holds of the line stays there until it is unpinned, the cache is cleared or the process ends. Bytes pinned by it.
   [[nodiscard]] Result<std::uint64_t> pin(const KnownLine& line);
   // False: it was not pinned.

@@ -1,14 +1,14 @@
 // The identity of kept state: a chain of BLAKE3 hashes. The root holds everything that shapes KV beside the tokens, each
 // block adds its tokens to its parent's hash, so two equal hashes name the same bytes on every machine and after every
-// restart. The only door to BLAKE3. Pure functions, any thread.
+// restart. Pure functions, any thread.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <cstring>
 #include <span>
 #include <string_view>
 
+#include "base/digest.h"
 #include "engine/engine.h"
 
 namespace hearth::cache {
@@ -18,7 +18,7 @@ using engine::Token;
 // Tokens of a full block. Chunks of 256 are also the batch shape of --exact, so that a block is what one chunk computed.
 inline constexpr std::uint32_t kBlockTokens = 256;
 
-using Hash = std::array<std::uint8_t, 32>;
+using Hash = Digest;
 
 // Where a chain begins. Different roots never share anything.
 struct Root {
@@ -46,6 +46,8 @@ struct RootPart {
 
 // The hash of a block whose line before it hashes to `parent` (the root's hash for the first one).
 [[nodiscard]] Hash block_hash(const Hash& parent, std::span<const Token> tokens);
+// Of an anchor whose last block begins where `parent` ends, `tokens` further.
+[[nodiscard]] Hash anchor_hash(const Hash& parent, std::span<const Token> tokens);
 
 // Of bytes that left this process.
 [[nodiscard]] Hash content_hash(std::span<const std::uint8_t> bytes);

@@ -3,8 +3,10 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
+#include "cache/importer.h"
 #include "cache/ram_tier.h"
 #include "engine/engine.h"
 
@@ -12,14 +14,6 @@ namespace hearth::cache {
 
 using engine::Sequence;
 using engine::Token;
-
-// State that comes back from RAM, block by block.
-struct Import {
-  Match match;                 // pinned until the import ends
-  std::vector<Token> tokens;   // what the line holds at its end
-  std::uint32_t arrived = 0;   // tokens whose cells are there
-  std::size_t next_block = 0;  // into match.blocks
-};
 
 struct Line {
   enum class State { Free, Idle, Running };
@@ -31,6 +25,7 @@ struct Line {
   std::uint32_t exact_tokens = 0;
   LineKind kind = LineKind::Unknown;
   std::uint32_t in_ram = 0;  // everything before lies in RAM, unless it was evicted since
+  std::uint32_t copied = 0;  // so far RAM has been offered a copy while the line rests
   bool ram_refused = false;  // RAM does not take it: not asked again before it grows
   std::optional<Import> import;
 };
@@ -50,19 +45,13 @@ struct LiveMatch {
   std::uint32_t common = 0;
 };
 
-struct Start {
-  enum class Way {
-    Nothing,   // computed from the first token
-    TakeOver,  // an idle line goes on
-    Fork,      // a line is copied, its cells are shared
-    Import,    // cells of a line (live_tokens of them), then blocks from RAM, then the anchor's state
-  };
-  Way way = Way::Nothing;
-  std::optional<Sequence> live;
-  std::uint32_t live_tokens = 0;
-  Match ram;                  // what RAM knows of the prompt; used with Import
-  std::uint32_t tokens = 0;   // known in the end
-  std::uint32_t longest = 0;  // known in any tier, usable or not
+enum class ExportStep { Some, All, Refused };  // of a line's way to RAM
+
+struct CacheTotals {
+  std::uint64_t evicted = 0, forks = 0, anchors = 0, demoted = 0, imports = 0, imports_failed = 0;
+  std::uint64_t tokens_exported = 0, tokens_imported = 0, export_us = 0, import_us = 0;
 };
+
+[[nodiscard]] std::uint32_t common_prefix(std::span<const Token> a, std::span<const Token> b);
 
 }  // namespace hearth::cache

@@ -16,7 +16,11 @@ struct CacheLimits {
   std::uint64_t idle_tokens_free = 256;
 };
 
-enum class ImportStep { Ready, More };
+enum class ImportStep {
+  Ready,
+  More,
+  Waits,  // for the disk
+};
 
 // The line of a job, and what it holds already.
 struct Placement {

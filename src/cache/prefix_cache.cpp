@@ -2,13 +2,14 @@
 #include "cache/prefix_cache.h"
 
 #include <algorithm>
+#include <format>
 #include <utility>
 
 #include "base/check.h"
 
 namespace hearth::cache {
 
-PrefixCache::PrefixCache(engine::Engine& engine, const Clock& clock, CacheLimits limits)
+PrefixCache::PrefixCache(engine::Engine& engine, const Clock& clock, CacheLimits limits, std::unique_ptr<DiskTier> disk)
     : engine_(engine),
       clock_(clock),
       limits_(limits),
@@ -16,22 +17,36 @@ PrefixCache::PrefixCache(engine::Engine& engine, const Clock& clock, CacheLimits
       can_move_(engine.info().state_form == engine::StateForm::Cells),
       unit_(std::max<std::uint32_t>(engine.info().prefill_unit, 1)),
       lines_(engine.info().sequences_max),
-      ram_({.bytes_max = limits.ram_bytes_max, .needs_snapshots = keeps_anchors_}),
+      disk_(can_move_ ? std::move(disk) : nullptr),
+      ram_(ram_options()),
+      importer_(engine, ram_, disk_.get()),
+      saver_(disk_ && !disk_->read_only() ? std::make_unique<Saver>(ram_, *disk_, keeps_anchors_) : nullptr),
       desk_(ram_, known_, keeps_anchors_) {
   CHECK(!lines_.empty());
 }
 
-// The chain's root, by salt. What shapes the KV is one engine's, so that the salt alone tells roots of a process apart;
-// the rest is in it for tiers that outlive the process.
+RamTierOptions PrefixCache::ram_options() {
+  RamTierOptions options{.bytes_max = limits_.ram_bytes_max, .needs_snapshots = keeps_anchors_};
+  if (disk_ && !disk_->read_only())
+    options.leaving = [this](Block& block) {
+      if (saver_) saver_->leaving(block, now_ms());
+    };
+  return options;
+}
+
+// The chain's root, by salt. What shapes the KV is one engine's, so that the salt alone tells roots of a process apart; the rest
+// is in it for the disk. There a salt, which comes from a caller's key, is mixed with what only that folder knows.
 const Root& PrefixCache::root_of(const std::string& salt) const {
   const auto known = roots_.find(salt);
   if (known != roots_.end()) return known->second;
   const engine::EngineInfo& info = engine_.info();
-  const RootPart parts[] = {{"model", info.name},
-                            {"architecture", info.architecture},
-                            {"kv_types", info.kv_types},
-                            {"backend", info.backend}};
-  return roots_.emplace(salt, make_root(parts, salt)).first->second;
+  const std::string shape = info.exact ? std::format("exact {}", info.prefill_unit) : "any";
+  const RootPart parts[] = {
+      {"model", info.content_digest}, {"name", info.name},       {"architecture", info.architecture},
+      {"kv_types", info.kv_types},    {"backend", info.backend}, {"state", info.state_version},
+      {"batch_shape", shape}};
+  const std::string known_here = disk_ && !salt.empty() ? salt + hex_of(disk_->secret()) : salt;
+  return roots_.emplace(salt, make_root(parts, known_here)).first->second;
 }
 
 std::optional<Sequence> PrefixCache::oldest_idle(std::optional<Sequence> spare) const {
@@ -65,10 +80,13 @@ std::optional<Placement> PrefixCache::place(const std::string& salt, std::span<c
   // What the pool answers is a use of its copy in RAM too: a conversation that goes on is not old.
   const bool imports = start.way == Start::Way::Import;
   if (!start.ram.blocks.empty()) ram_.touch(start.ram, now_ms());
+  if (!start.disk.blocks.empty()) disk_->touch(start.disk);
   if (imports) ram_.pin(start.ram);
+  if (imports && start.from_disk) disk_->pin(start.disk);
   const std::optional<Sequence> target = target_for(start);
   std::optional<Placement> placement;
   if (target) placement = Placement{.sequence = *target, .cached_tokens = begin(start, prompt, *target)};
+  if (imports && start.from_disk) disk_->unpin(start.disk);
   if (imports) ram_.unpin(start.ram);
   if (!placement) return std::nullopt;
 
@@ -109,7 +127,7 @@ std::uint32_t PrefixCache::begin(const Start& start, std::span<const Token> prom
   const auto hold = [&](std::uint32_t count) {
     begun.tokens.assign(prompt.begin(), prompt.begin() + count);
     begun.exact_tokens = count;
-    begun.in_ram = 0;
+    begun.in_ram = begun.copied = 0;
     return count;
   };
   switch (start.way) {
@@ -153,7 +171,7 @@ void PrefixCache::release(Sequence sequence) {
 
 void PrefixCache::drop(Sequence sequence) {
   Line& dropped = line(sequence);
-  if (dropped.import) ram_.unpin(dropped.import->match);
+  if (dropped.import) importer_.drop(*dropped.import);
   if (demoted_ == sequence) demoted_.reset();
   engine_.clear(sequence);
   dropped = Line{};
@@ -166,9 +184,9 @@ void PrefixCache::keep_anchor(Sequence sequence, AnchorKind kind) {
   const auto position = static_cast<std::uint32_t>(source.tokens.size());
   if (position != storable_tokens(source) || ram_.has_anchor(*source.root, source.tokens, position)) return;
   line(sequence).in_ram = 0;  // some of it may have been evicted since
-  Export slice = Export::Some;
-  while (slice == Export::Some) slice = export_block(sequence, position);
-  if (slice == Export::Refused) return;
+  ExportStep slice = ExportStep::Some;
+  while (slice == ExportStep::Some) slice = export_block(sequence, position);
+  if (slice == ExportStep::Refused) return;
   std::vector<std::uint8_t> state = engine_.snapshot(sequence);
   if (!state.empty() && ram_.put_anchor(*source.root, source.tokens, position, std::move(state), kind, now_ms()))
     ++totals_.anchors;
@@ -233,11 +251,13 @@ std::map<std::string, std::uint64_t> PrefixCache::counters() const {
   all["ram_anchors"] = ram.anchors;
   all["ram_blocks_evicted"] = ram.gone_blocks[static_cast<std::size_t>(Gone::Budget)];
   all["ram_anchors_evicted"] = ram.gone_anchors[static_cast<std::size_t>(Gone::Budget)];
+  if (disk_) disk_->add_counters(all);
   return all;
 }
 
 void PrefixCache::check_invariants() const {
   ram_.check_invariants();
+  if (disk_) disk_->check_invariants();
   for (const Line& one : lines_) {
     CHECK((one.root == nullptr) == (one.state == Line::State::Free));
     CHECK(one.state != Line::State::Free || (one.tokens.empty() && !one.import));

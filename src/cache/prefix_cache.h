@@ -1,7 +1,8 @@
-// PrefixCache: what is known already, so that no prefix is computed twice. Two tiers under one roof:
+// PrefixCache: what is known already, so that no prefix is computed twice. Three tiers under one roof:
 //
 //   live   sequences in the engine's pool: the lines. Forks share cells; a job's line becomes idle when the job ends.
 //   RAM    blocks of 256 tokens and anchors as bytes (ram_tier.h), shared by every conversation that begins alike.
+//   SSD    the same on the disk (disk_tier.h): what RAM holds is written there in the background and outlives the process.
 //
 // A line is Free, Idle (nobody works on it) or Running (one job's, from place() to release()). Idle lines are demoted: their
 // blocks and anchors go to RAM in slices between two steps, then their cells are free. A job that begins with what lies in RAM
@@ -10,6 +11,7 @@
 // answer comes, never what it says. The loop's thread only.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -20,19 +22,22 @@
 
 #include "base/clock.h"
 #include "cache/cache_desk.h"
+#include "cache/disk_tier.h"
 #include "cache/explanation.h"
+#include "cache/importer.h"
 #include "cache/known_lines.h"
 #include "cache/lines.h"
 #include "cache/placement.h"
 #include "cache/ram_tier.h"
-#include "cache/tier_span.h"
+#include "cache/saver.h"
 #include "engine/engine.h"
 
 namespace hearth::cache {
 
 class PrefixCache {
  public:
-  PrefixCache(engine::Engine& engine, const Clock& clock, CacheLimits limits);
+  // `disk`: nullptr where nothing shall outlive the process. It is not used where nothing leaves the pool.
+  PrefixCache(engine::Engine& engine, const Clock& clock, CacheLimits limits, std::unique_ptr<DiskTier> disk = nullptr);
 
   // A line for a job with this prompt, beginning with the longest usable prefix. nullopt: every line runs. `salt`: prompts
   // of different salts never share anything.
@@ -42,7 +47,8 @@ class PrefixCache {
   [[nodiscard]] ImportStep import_step(Sequence sequence, std::int64_t budget_us);
   // How many leading tokens place() would find now, in any tier. Changes nothing.
   [[nodiscard]] std::uint32_t usable_tokens(const std::string& salt, std::span<const Token> prompt) const;
-
+  // A job with this prompt will come soon: what it needs of the disk is read ahead.
+  void expect(const std::string& salt, std::span<const Token> prompt);
   // Where each part of it would come from now, in order and without gaps. Changes nothing.
   [[nodiscard]] std::vector<TierSpan> tiers(const Root& root, std::span<const Token> prompt) const;
   // Why those tokens of a prompt are computed that follow the first `cached` ones.
@@ -64,16 +70,17 @@ class PrefixCache {
   // One slice of demotion, about `budget_us` long but at least one block, when cells of idle lines cost running ones time
   // or when few lines are free. False: there is nothing to move.
   bool demote_step(std::int64_t budget_us, bool jobs_run);
-  // Cells are needed now: the least worthy idle line goes to RAM whole, or is lost where RAM does not take it. False when
-  // there is none.
+  // Cells are needed now: the oldest idle line goes to RAM whole, or is lost where RAM does not take it. False: none is.
   bool make_room();
   // Every line goes to RAM, as far as it takes them; all are free then. REQUIRES: none runs.
   void vacate();
+  // What rests is copied to RAM and written to the disk, about `budget_us` long. True: there is more to do at once.
+  bool save_step(std::int64_t budget_us, bool jobs_run);
+  // Everything that is worth it goes to the disk, or the time is over. Running lines are left as they stand.
+  void save_all(std::chrono::milliseconds limit);
 
   void set_ram_budget(std::uint64_t bytes);
-
   // For people (prefix_orders.cpp). Of one salt, or with nullptr of all.
-  [[nodiscard]] const KnownLines& known() const { return known_; }
   [[nodiscard]] const KnownLine* known_line(const std::string* salt, std::string_view id) const;
   [[nodiscard]] const Root& root_of(const std::string& salt) const;
   [[nodiscard]] CacheDesk& desk() { return desk_; }
@@ -98,18 +105,19 @@ class PrefixCache {
   [[nodiscard]] Start choose_start(const Root& root, std::span<const Token> prompt) const;
 
   // prefix_cache.cpp
+  [[nodiscard]] RamTierOptions ram_options();
   [[nodiscard]] std::optional<Sequence> take_free(std::optional<Sequence> spare);
   [[nodiscard]] std::optional<Sequence> oldest_idle(std::optional<Sequence> spare) const;
   [[nodiscard]] std::optional<Sequence> target_for(Start& start);
   [[nodiscard]] std::uint32_t begin(const Start& start, std::span<const Token> prompt, Sequence target);
 
-  // prefix_move.cpp: between the tiers
+  // prefix_move.cpp: between pool and RAM; prefix_save.cpp: copy_block()
+  [[nodiscard]] bool copy_block();
   bool begin_import(Sequence target, const Start& start, std::span<const Token> prompt);
-  void end_import(Line& line, Sequence sequence);
+  [[nodiscard]] ImportStep end_import(Line& line, Sequence sequence);
   [[nodiscard]] std::optional<Sequence> next_to_demote(bool jobs_run) const;
-  enum class Export { Some, All, Refused };
-  [[nodiscard]] Export export_block(Sequence sequence, std::uint32_t end);
-  [[nodiscard]] Export export_slice(Sequence sequence);
+  [[nodiscard]] ExportStep export_block(Sequence sequence, std::uint32_t end);
+  [[nodiscard]] ExportStep export_slice(Sequence sequence);
   bool export_whole(Sequence sequence);
   [[nodiscard]] std::uint32_t shared_with_running(const Line& idle) const;
   [[nodiscard]] std::uint32_t storable_tokens(const Line& line) const;
@@ -122,24 +130,21 @@ class PrefixCache {
   engine::Engine& engine_;
   const Clock& clock_;
   const CacheLimits limits_;
-  const bool keeps_anchors_;
-  const bool can_move_;       // whether states can leave the pool at all
-  const std::uint32_t unit_;  // exact mode: only whole units are reused; else 1
-  std::vector<Line> lines_;   // one per sequence
+  const bool keeps_anchors_, can_move_;  // the latter: whether states can leave the pool at all
+  const std::uint32_t unit_;             // exact mode: only whole units are reused; else 1
+  std::vector<Line> lines_;              // one per sequence
   mutable std::map<std::string, Root> roots_;
+  std::unique_ptr<DiskTier> disk_;  // before RAM, which hands over what it evicts
   RamTier ram_;
+  Importer importer_;
+  std::unique_ptr<Saver> saver_;  // with a disk that may be written
+  std::int64_t rounded_ms_ = 0, sent_ms_ = 0;
   std::optional<Sequence> demoted_;  // the idle line that is on its way to RAM
   std::vector<KeptLogits> logits_;   // the one kept last is the last
   KnownLines known_;
   CacheDesk desk_;
   std::uint64_t tick_ = 0;
-
-  struct Totals {
-    std::uint64_t evicted = 0, forks = 0, anchors = 0, demoted = 0, imports = 0, imports_failed = 0;
-    std::uint64_t tokens_exported = 0, tokens_imported = 0, export_us = 0, import_us = 0;
-  } totals_;
+  CacheTotals totals_;
 };
-
-[[nodiscard]] std::uint32_t common_prefix(std::span<const Token> a, std::span<const Token> b);
 
 }  // namespace hearth::cache

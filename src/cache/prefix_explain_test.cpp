@@ -214,7 +214,7 @@ TEST_CASE("lines are pinned, survive what evicts others, and go when they are un
   CHECK(test.cache.desk().pinned_bytes() == 0);
   test.cache.forget(nullptr);
   CHECK(test.cache.usable_tokens("", line) == 0);
-  CHECK(test.cache.known().lines().empty());
+  CHECK(test.cache.desk().known().lines().empty());
   test.cache.check_invariants();
 }
 

@@ -1,4 +1,4 @@
-// Where a prompt begins: the best of what the lines hold and what RAM holds. Changes nothing. Prompts are compared when a job
+// Where a prompt begins: the best of what the lines, RAM and the disk hold. Changes nothing. Prompts are compared when a job
 // is placed, never per token.
 #include <algorithm>
 #include <cmath>
@@ -12,6 +12,10 @@ namespace {
 // Bringing a state back costs a thousandth of computing it on a CPU and some tenth on a fast GPU: less gain than this part
 // of it (two unrelated prompts share their first few tokens) is not worth the way.
 constexpr std::uint32_t kGainPart = 64;
+// A disk is some ten times slower than RAM.
+constexpr std::uint32_t kDiskGainPart = 8;
+// Computing so few tokens takes no longer than waiting for a disk.
+constexpr std::uint32_t kDiskTokensMin = 32;
 
 }  // namespace
 
@@ -68,28 +72,29 @@ Start PrefixCache::choose_start(const Root& root, std::span<const Token> prompt)
     start.way = all_used ? Start::Way::TakeOver : Start::Way::Fork;
     start.live_tokens = live.usable;
   }
-  if (!moves()) return start;
+  if (!moves() && !disk_) return start;
 
-  Match ram = ram_.find(root, prompt, wanted_max(root, prompt));
-  start.longest = std::max(start.longest, ram.attention_tokens / unit_ * unit_);
-  if (!keeps_anchors_) ram.tokens = ram.tokens / unit_ * unit_;
-  if (ram.tokens <= start.tokens) {
-    start.ram = std::move(ram);
-    return start;
-  }
+  const auto whole_units = [&](Match match) {
+    start.longest = std::max(start.longest, match.attention_tokens / unit_ * unit_);
+    if (!keeps_anchors_) match.tokens = match.tokens / unit_ * unit_;
+    return match;
+  };
+  const std::uint32_t most = wanted_max(root, prompt);
+  start.ram = whole_units(ram_.find(root, prompt, most));
+  if (disk_) start.disk = whole_units(disk_->find(root, prompt, most));
+  const bool from_disk = start.disk.tokens > start.ram.tokens + kDiskTokensMin;
+  const std::uint32_t known = from_disk ? start.disk.tokens : start.ram.tokens;
+  if (known <= start.tokens) return start;
   // What the pool holds of it is shared, not brought back; blocks begin at multiples of their size.
-  std::uint32_t shared = live.longest ? std::min(live.common, ram.tokens) : 0;
-  if (shared < ram.tokens) shared = shared / kBlockTokens * kBlockTokens;
-  const std::uint64_t gain = ram.tokens - start.tokens;
-  if (gain * kGainPart < ram.tokens - shared) {
-    start.ram = std::move(ram);
-    return start;
-  }
+  std::uint32_t shared = live.longest ? std::min(live.common, known) : 0;
+  if (shared < known) shared = shared / kBlockTokens * kBlockTokens;
+  const std::uint64_t gain = known - start.tokens;
+  if (gain * (from_disk ? kDiskGainPart : kGainPart) < known - shared) return start;
   start.way = Start::Way::Import;
+  start.from_disk = from_disk;
   start.live = shared > 0 ? live.longest : std::nullopt;
   start.live_tokens = shared;
-  start.tokens = ram.tokens;
-  start.ram = std::move(ram);
+  start.tokens = known;
   return start;
 }
 
@@ -105,9 +110,18 @@ std::vector<TierSpan> PrefixCache::tiers(const Root& root, std::span<const Token
     if (end > begin) spans.push_back({.range = {begin, end}, .tier = tier});
   };
   add(start.live_tokens, Tier::Live);
-  if (start.way == Start::Way::Import) add(start.tokens, Tier::Ram);
+  if (start.way == Start::Way::Import) {
+    if (start.from_disk) add(std::min(start.ram.tokens / kBlockTokens * kBlockTokens, start.tokens), Tier::Ram);
+    add(start.tokens, start.from_disk ? Tier::Disk : Tier::Ram);
+  }
   add(static_cast<std::uint32_t>(prompt.size()), Tier::None);
   return spans;
+}
+
+void PrefixCache::expect(const std::string& salt, std::span<const Token> prompt) {
+  if (!disk_) return;
+  const Start start = choose_start(root_of(salt), prompt);
+  if (start.way == Start::Way::Import && start.from_disk) disk_->will_need(start.disk);
 }
 
 const KeptLogits* PrefixCache::find_logits(const Root& root, std::span<const Token> prompt) const {

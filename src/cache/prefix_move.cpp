@@ -1,6 +1,6 @@
-// The ways between the tiers, in slices: a slice lasts about as long as it is told to, but moves at least one block, so that
-// running streams hardly notice. In a unified pool every step of every running job pays for the highest used cell, so a
-// conversation that rests must not rest there.
+// The ways between pool and RAM, in slices: a slice lasts about as long as it is told to, but moves at least one block, so that
+// running streams hardly notice. What goes on to the disk is prefix_save.cpp. In a unified pool every step of every running job
+// pays for the highest used cell, so a conversation that rests must not rest there.
 #include <algorithm>
 #include <utility>
 
@@ -15,71 +15,61 @@ constexpr std::ptrdiff_t kFreeLinesMin = 2;
 
 }  // namespace
 
-// ---- from RAM to the pool ---------------------------------------------------------------------------------------------
+// ---- from RAM and disk to the pool -----------------------------------------------------------------------------------
 
 bool PrefixCache::begin_import(Sequence target, const Start& start, std::span<const Token> prompt) {
   if (start.live_tokens > 0 && !engine_.share_cells(*start.live, target, start.live_tokens)) return false;
   Line& begun = line(target);
-  begun.in_ram = 0;
+  begun.in_ram = begun.copied = 0;
   begun.tokens.clear();
   begun.exact_tokens = 0;
-  begun.import = Import{
-      .match = start.ram, .tokens = {prompt.begin(), prompt.begin() + start.tokens}, .arrived = start.live_tokens};
-  ram_.pin(begun.import->match);
+  begun.import = importer_.begin(start, prompt);
   return true;
 }
 
 ImportStep PrefixCache::import_step(Sequence sequence, std::int64_t budget_us) {
   Line& filled = line(sequence);
   CHECK(filled.import && filled.state == Line::State::Running);
+  if (disk_) disk_->tick();
   Import& import = *filled.import;
-  const auto wanted = static_cast<std::uint32_t>(import.tokens.size());
   const std::int64_t began_us = clock_.now_us();
   const auto spent_us = [&] { return clock_.now_us() - began_us; };
-  const auto stop = [&](ImportStep step) {
-    totals_.import_us += static_cast<std::uint64_t>(spent_us());
-    return step;
-  };
-  while (import.arrived < wanted && import.next_block < import.match.blocks.size()) {
-    const BlockId block = import.match.blocks[import.next_block];
-    const std::uint32_t end = std::min(ram_.range(block).end, wanted);
-    if (end <= import.arrived) {  // shared with a line that was in the pool already
-      ++import.next_block;
-      continue;
-    }
-    CHECK(ram_.range(block).begin == import.arrived);
-    if (engine_.import_cells(sequence, import.arrived, ram_.bytes(block), end - import.arrived)) {
-      totals_.tokens_imported += end - import.arrived;
-      import.arrived = end;
-      ++import.next_block;
+  std::optional<ImportStep> result;
+  while (!result) {
+    const std::uint32_t before = import.arrived;
+    const Importer::Step step = importer_.step(sequence, import);
+    if (step == Importer::Step::Took) {
+      totals_.tokens_imported += import.arrived - before;
+      if (spent_us() >= budget_us && import.arrived < import.tokens.size()) result = ImportStep::More;
+    } else if (step == Importer::Step::Waits) {
+      result = ImportStep::Waits;
     } else {
       // No room, most likely. What lies idle in the pool is older than what is wanted now; then from the beginning.
-      import.arrived = 0;
-      import.next_block = 0;
-      if (!make_room()) break;
+      if (step == Importer::Step::NoRoom) importer_.restart(import);
+      if (step == Importer::Step::Done || !make_room()) result = end_import(filled, sequence);
     }
-    if (spent_us() >= budget_us && import.arrived < wanted) return stop(ImportStep::More);
   }
-  end_import(filled, sequence);
-  return stop(ImportStep::Ready);
+  totals_.import_us += static_cast<std::uint64_t>(spent_us());
+  return *result;
 }
 
-void PrefixCache::end_import(Line& filled, Sequence sequence) {
+ImportStep PrefixCache::end_import(Line& filled, Sequence sequence) {
   Import import = std::move(*filled.import);
   filled.import.reset();
-  const auto wanted = static_cast<std::uint32_t>(import.tokens.size());
-  const std::span<const std::uint8_t> state =
-      import.match.anchor ? ram_.snapshot(*import.match.anchor) : std::span<const std::uint8_t>{};
-  const bool whole = import.arrived == wanted && engine_.finish_import(sequence, wanted, state);
-  ram_.unpin(import.match);
-  ++totals_.imports;
-  if (whole) {
-    filled.tokens = std::move(import.tokens);
-    filled.exact_tokens = wanted;
-  } else {
-    ++totals_.imports_failed;
-    engine_.clear(sequence);
+  const std::uint32_t held = importer_.finish(sequence, import);
+  if (held == 0) engine_.clear(sequence);
+  if (held == 0 && import.is_broken) {
+    // What could not be read is out of the tree now: the longest of what is left. Ends, because each try forgets something.
+    Start again = choose_start(*filled.root, import.tokens);
+    again.live_tokens = 0;
+    if (again.way == Start::Way::Import && begin_import(sequence, again, import.tokens)) return ImportStep::More;
   }
+  ++totals_.imports;
+  if (held == 0) ++totals_.imports_failed;
+  if (disk_ && !import.disk.blocks.empty()) disk_->count_hit(held);
+  filled.tokens.assign(import.tokens.begin(), import.tokens.begin() + held);
+  filled.exact_tokens = held;
+  return ImportStep::Ready;
 }
 
 // ---- from the pool to RAM ---------------------------------------------------------------------------------------------
@@ -115,60 +105,61 @@ std::optional<Sequence> PrefixCache::next_to_demote(bool jobs_run) const {
 }
 
 // The next block of [0, end) that RAM does not have. All: it has them.
-PrefixCache::Export PrefixCache::export_block(Sequence sequence, std::uint32_t end) {
+ExportStep PrefixCache::export_block(Sequence sequence, std::uint32_t end) {
   Line& source = line(sequence);
   const std::span<const Token> tokens = std::span(source.tokens).first(end);
   const auto missing = ram_.next_missing(*source.root, tokens, source.in_ram);
   if (!missing) {
     source.in_ram = end / kBlockTokens * kBlockTokens;
-    return Export::All;
+    return ExportStep::All;
   }
   const std::int64_t began_us = clock_.now_us();
   std::vector<std::uint8_t> cells = engine_.export_cells(sequence, missing->begin, missing->end);
   const bool kept =
       !cells.empty() && ram_.put_block(*source.root, tokens, *missing, std::move(cells), source.kind, now_ms());
   totals_.export_us += static_cast<std::uint64_t>(clock_.now_us() - began_us);
-  if (!kept) return Export::Refused;
+  if (!kept) return ExportStep::Refused;
   totals_.tokens_exported += missing->end - missing->begin;
   source.in_ram = missing->end / kBlockTokens * kBlockTokens;
-  return Export::Some;
+  return ExportStep::Some;
 }
 
 void PrefixCache::keep_blocks(Sequence sequence) {
   const Line& source = line(sequence);
   if (!keeps_anchors_ || !moves() || source.ram_refused) return;
   const std::uint32_t full = storable_tokens(source) / kBlockTokens * kBlockTokens;
-  Export slice = source.in_ram < full ? Export::Some : Export::All;
-  while (slice == Export::Some) slice = export_block(sequence, full);
+  ExportStep slice = source.in_ram < full ? ExportStep::Some : ExportStep::All;
+  while (slice == ExportStep::Some) slice = export_block(sequence, full);
 }
 
-PrefixCache::Export PrefixCache::export_slice(Sequence sequence) {
+ExportStep PrefixCache::export_slice(Sequence sequence) {
   const Line& source = line(sequence);
-  const Export blocks = export_block(sequence, storable_tokens(source));
-  if (blocks != Export::All) return blocks;
+  const ExportStep blocks = export_block(sequence, storable_tokens(source));
+  if (blocks != ExportStep::All) return blocks;
   // The end of a line that cannot be cut is a place to go on from.
   const auto length = static_cast<std::uint32_t>(source.tokens.size());
   // The tree says the same of blocks that are kept and of those it lost in between, when a budget shrank.
   const std::span<const Token> stored = std::span(source.tokens).first(storable_tokens(source));
-  if (ram_.find(*source.root, stored, storable_tokens(source)).attention_tokens < stored.size()) return Export::Refused;
+  if (ram_.find(*source.root, stored, storable_tokens(source)).attention_tokens < stored.size())
+    return ExportStep::Refused;
   if (!keeps_anchors_ || length != storable_tokens(source) || ram_.has_anchor(*source.root, source.tokens, length))
-    return Export::All;
+    return ExportStep::All;
   std::vector<std::uint8_t> state = engine_.snapshot(sequence);
   if (state.empty() ||
       !ram_.put_anchor(*source.root, source.tokens, length, std::move(state), AnchorKind::ReplyEnd, now_ms()))
-    return Export::Refused;
+    return ExportStep::Refused;
   ++totals_.anchors;
-  return Export::All;
+  return ExportStep::All;
 }
 
 // False: RAM did not take all of it.
 bool PrefixCache::export_whole(Sequence sequence) {
   if (!moves()) return false;
   line(sequence).in_ram = 0;  // some of it may have been evicted since
-  Export slice = Export::Some;
-  while (slice == Export::Some) slice = export_slice(sequence);
-  if (slice == Export::All) ++totals_.demoted;
-  return slice == Export::All;
+  ExportStep slice = ExportStep::Some;
+  while (slice == ExportStep::Some) slice = export_slice(sequence);
+  if (slice == ExportStep::All) ++totals_.demoted;
+  return slice == ExportStep::All;
 }
 
 bool PrefixCache::demote_step(std::int64_t budget_us, bool jobs_run) {
@@ -180,15 +171,15 @@ bool PrefixCache::demote_step(std::int64_t budget_us, bool jobs_run) {
   }
   const Sequence sequence = *demoted_;
   const std::int64_t began_us = clock_.now_us();
-  Export slice = Export::Some;
-  while (slice == Export::Some) {
+  ExportStep slice = ExportStep::Some;
+  while (slice == ExportStep::Some) {
     slice = export_slice(sequence);
     if (clock_.now_us() - began_us >= budget_us) break;
   }
-  if (slice == Export::Refused) {
+  if (slice == ExportStep::Refused) {
     demoted_.reset();
     line(sequence).ram_refused = true;  // it stays where it is until its cells are needed
-  } else if (slice == Export::All) {
+  } else if (slice == ExportStep::All) {
     ++totals_.demoted;
     drop(sequence);
   }

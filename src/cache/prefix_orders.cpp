@@ -41,6 +41,7 @@ std::uint64_t PrefixCache::forget(const std::string* salt) {
     ram_.drop(*root, {});
   else
     ram_.clear();
+  if (disk_) disk_->clear(root);
   return before - std::min(before, ram_bytes());
 }
 

@@ -102,7 +102,7 @@ void PrefixTree::remove_root_if_empty(const Root& root) {
   --counts_.roots;
 }
 
-Block& PrefixTree::add_block(Block& parent, std::span<const Token> tokens, std::vector<std::uint8_t>&& bytes) {
+Block& PrefixTree::add_block(Block& parent, std::span<const Token> tokens, Payload&& bytes) {
   CHECK(parent.is_root_node() || parent.tokens.size() == kBlockTokens);
   CHECK(!tokens.empty() && tokens.size() <= kBlockTokens);
   const BestChild relative = best_child(parent, tokens);
@@ -114,7 +114,6 @@ Block& PrefixTree::add_block(Block& parent, std::span<const Token> tokens, std::
   made.tokens.assign(tokens.begin(), tokens.end());
   made.hash = block_hash(parent.hash, tokens);
   made.bytes = std::move(bytes);
-  fit(made.bytes);
   ++counts_.blocks;
   if (tokens.size() < kBlockTokens) ++counts_.tail_blocks;
   counts_.block_bytes += made.bytes.size();
@@ -140,7 +139,7 @@ Block& PrefixTree::add_block(Block& parent, std::span<const Token> tokens, std::
   return made;
 }
 
-Anchor& PrefixTree::add_anchor(Block& parent, std::span<const Token> tokens, std::vector<std::uint8_t>&& snapshot) {
+Anchor& PrefixTree::add_anchor(Block& parent, std::span<const Token> tokens, Payload&& snapshot) {
   CHECK(!tokens.empty() && tokens.size() <= kBlockTokens);
   CHECK(best_child(parent, tokens).common == tokens.size());
   Anchor& made = place_new(anchors_, free_anchors_, ++generation_);
@@ -148,7 +147,6 @@ Anchor& PrefixTree::add_anchor(Block& parent, std::span<const Token> tokens, std
   made.position = parent.end() + static_cast<std::uint32_t>(tokens.size());
   made.tokens.assign(tokens.begin(), tokens.end());
   made.snapshot = std::move(snapshot);
-  fit(made.snapshot);
   const auto at = place_of(parent.anchors, tokens);
   CHECK(at == parent.anchors.end() || !std::ranges::equal((*at)->tokens, tokens));
   parent.anchors.insert(at, &made);
@@ -174,6 +172,18 @@ void PrefixTree::set_logits(Anchor& anchor, std::vector<float>&& logits) {
   anchor.logits = std::move(logits);
   fit(anchor.logits);
   if (anchor.pins > 0) counts_.pinned_bytes += anchor.bytes() - before;
+}
+
+void PrefixTree::move_bytes(Block& block, Payload&& bytes) {
+  counts_.block_bytes += bytes.size() - block.bytes.size();
+  if (block.pins > 0) counts_.pinned_bytes += bytes.size() - block.bytes.size();
+  block.bytes = std::move(bytes);
+}
+
+void PrefixTree::move_bytes(Anchor& anchor, Payload&& snapshot) {
+  counts_.snapshot_bytes += snapshot.size() - anchor.snapshot.size();
+  if (anchor.pins > 0) counts_.pinned_bytes += snapshot.size() - anchor.snapshot.size();
+  anchor.snapshot = std::move(snapshot);
 }
 
 void PrefixTree::remove(Block& block, Gone reason) {
@@ -265,6 +275,7 @@ void PrefixTree::free_block(Block& block) {
   if (block.tokens.size() < kBlockTokens) --counts_.tail_blocks;
   counts_.block_bytes -= block.bytes.size();
   counts_.tree_bytes -= tree_bytes(block);
+  if (block.bytes.place()) freed_.push_back(*block.bytes.place());
   const std::uint32_t at = place(block.id);
   blocks_[at].reset();
   free_blocks_.push_back(at);
@@ -275,6 +286,7 @@ void PrefixTree::free_anchor(Anchor& anchor) {
   counts_.snapshot_bytes -= anchor.snapshot.size();
   counts_.logits_bytes -= anchor.logits.size() * sizeof(float);
   counts_.tree_bytes -= tree_bytes(anchor);
+  if (anchor.snapshot.place()) freed_.push_back(*anchor.snapshot.place());
   const std::uint32_t at = place(anchor.id);
   anchors_[at].reset();
   free_anchors_.push_back(at);

@@ -8,10 +8,12 @@
 #include <optional>
 #include <span>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "cache/chain_hash.h"
 #include "cache/gone_log.h"
+#include "cache/payload.h"
 #include "cache/ram_tier.h"
 
 namespace hearth::cache {
@@ -23,7 +25,7 @@ struct Block {
   std::uint32_t begin = 0;  // the parent's end; a root's node is [0, 0)
   std::vector<Token> tokens;
   Hash hash{};
-  std::vector<std::uint8_t> bytes;
+  Payload bytes;
   std::vector<Block*> children;     // sorted; none is a prefix of another; only full blocks and roots have any
   std::vector<Anchor*> anchors;     // sorted; at positions in (end, end + kBlockTokens], each covered by a child
   std::uint32_t anchors_below = 0;  // hung here and at all descendants
@@ -35,6 +37,7 @@ struct Block {
   LineKind line = LineKind::Unknown;
   bool begins_line = false;  // the first of its own line, where it left another one or a root
   bool had_anchor = false;   // an anchor in or beyond it was kept once
+  BlockId twin{};            // the same block in the slower tier, while it is live there
 
   [[nodiscard]] std::uint32_t end() const { return begin + static_cast<std::uint32_t>(tokens.size()); }
   [[nodiscard]] bool is_root_node() const { return tokens.empty(); }
@@ -45,7 +48,7 @@ struct Anchor {
   Block* parent = nullptr;  // where its last block begins; nullptr: detached
   std::uint32_t position = 0;
   std::vector<Token> tokens;  // from the parent's end to the position, 1..kBlockTokens
-  std::vector<std::uint8_t> snapshot;
+  Payload snapshot;
   std::vector<float> logits;
   AnchorKind kind = AnchorKind::Turn;
   LineKind line = LineKind::Unknown;
@@ -54,6 +57,7 @@ struct Anchor {
   std::uint32_t pins = 0;
   std::uint64_t used_ms = 0;
   std::uint64_t stamp = 0;
+  AnchorId twin{};
 
   [[nodiscard]] std::uint64_t bytes() const { return snapshot.size() + logits.size() * sizeof(float); }
 };
@@ -80,10 +84,15 @@ class PrefixTree {
   [[nodiscard]] Block* find_root(const Root& root) const;  // nullptr when nothing is kept there
   Block& make_root(const Root& root);
   // REQUIRES: the parent is full or a root's node, and no child covers `tokens`. A tail that `tokens` continues is replaced.
-  Block& add_block(Block& parent, std::span<const Token> tokens, std::vector<std::uint8_t>&& bytes);
+  Block& add_block(Block& parent, std::span<const Token> tokens, Payload&& bytes);
   // REQUIRES: a child of the parent covers `tokens`, and there is no such anchor.
-  Anchor& add_anchor(Block& parent, std::span<const Token> tokens, std::vector<std::uint8_t>&& snapshot);
+  Anchor& add_anchor(Block& parent, std::span<const Token> tokens, Payload&& snapshot);
   void set_logits(Anchor& anchor, std::vector<float>&& logits);
+  // The same bytes, elsewhere.
+  void move_bytes(Block& block, Payload&& bytes);
+  void move_bytes(Anchor& anchor, Payload&& snapshot);
+  // Places on the disk of what was freed since the last call.
+  [[nodiscard]] std::vector<store::Place> take_freed() { return std::exchange(freed_, {}); }
   // Out of the tree, and freed unless pinned. Anchors that no other block covers go too; so does a root left empty.
   void remove(Block& block, Gone reason);  // REQUIRES: no children
   void remove(Anchor& anchor, Gone reason);
@@ -103,7 +112,6 @@ class PrefixTree {
   void check_invariants() const;
 
  private:
-  void unlink_anchor(Anchor& anchor, Gone reason);
   void free_block(Block& block);
   void free_anchor(Anchor& anchor);
 
@@ -111,6 +119,7 @@ class PrefixTree {
   std::vector<std::unique_ptr<Block>> blocks_;  // the low half of an id is the place, the high half tells reuses apart
   std::vector<std::unique_ptr<Anchor>> anchors_;
   std::vector<std::uint32_t> free_blocks_, free_anchors_;
+  std::vector<store::Place> freed_;
   std::uint32_t generation_ = 0;
   Counts counts_;
   GoneLog gone_;

@@ -57,10 +57,10 @@ Match RamTier::find(const Root& root, std::span<const Token> prompt, std::uint32
   return match;
 }
 
-std::span<const std::uint8_t> RamTier::bytes(BlockId id) const { return tree_->block(id).bytes; }
+std::span<const std::uint8_t> RamTier::bytes(BlockId id) const { return tree_->block(id).bytes.bytes(); }
 Range RamTier::range(BlockId id) const { return {tree_->block(id).begin, tree_->block(id).end()}; }
 const Hash& RamTier::hash(BlockId id) const { return tree_->block(id).hash; }
-std::span<const std::uint8_t> RamTier::snapshot(AnchorId id) const { return tree_->anchor(id).snapshot; }
+std::span<const std::uint8_t> RamTier::snapshot(AnchorId id) const { return tree_->anchor(id).snapshot.bytes(); }
 std::span<const float> RamTier::logits(AnchorId id) const { return tree_->anchor(id).logits; }
 
 std::optional<Range> RamTier::next_missing(const Root& root, std::span<const Token> line, std::uint32_t from) const {
@@ -71,8 +71,8 @@ std::optional<Range> RamTier::next_missing(const Root& root, std::span<const Tok
   return Range{begin, static_cast<std::uint32_t>(std::min<std::size_t>(line.size(), begin + kBlockTokens))};
 }
 
-bool RamTier::put_block(const Root& root, std::span<const Token> line, Range range, std::vector<std::uint8_t>&& bytes,
-                        LineKind kind, std::uint64_t now_ms) {
+bool RamTier::put_block(const Root& root, std::span<const Token> line, Range range, Payload&& bytes, LineKind kind,
+                        std::uint64_t now_ms) {
   CHECK(range.begin % kBlockTokens == 0 && range.begin < range.end && range.end - range.begin <= kBlockTokens);
   CHECK(range.end <= line.size() && !bytes.empty());
   const Walk walk = tree_->walk(root, line.first(range.end));
@@ -81,23 +81,29 @@ bool RamTier::put_block(const Root& root, std::span<const Token> line, Range ran
   Block& parent = walk.node != nullptr ? *walk.node : tree_->make_root(root);
   CHECK(parent.end() == range.begin);
   tree_->gone().begin(now_ms, GoneFor::Line, root, static_cast<std::uint32_t>(line.size()));
-  Block& made = tree_->add_block(parent, line.subspan(range.begin, range.end - range.begin), std::move(bytes));
+  return put_under(parent, line.subspan(range.begin, range.end - range.begin), std::move(bytes), kind, now_ms)
+      .has_value();
+}
+
+std::optional<BlockId> RamTier::put_under(Block& parent, std::span<const Token> tokens, Payload&& bytes, LineKind kind,
+                                          std::uint64_t now_ms) {
+  Block& made = tree_->add_block(parent, tokens, std::move(bytes));
   made.line = line_kind_of(made, kind);
   if (made.begins_line && made.line == LineKind::Unknown) experience_.count_begun();
   made.stored_ms = made.used_ms = now_ms;
   const BlockId id = made.id;
+  if (options_.leaving) fresh_.emplace_back(id);
   push_candidate(made, now_ms);
   evict(now_ms);
-  return tree_->is_live(id);
+  return tree_->is_live(id) ? std::optional(id) : std::nullopt;
 }
 
 bool RamTier::has_anchor(const Root& root, std::span<const Token> line, std::uint32_t position) const {
   return position <= line.size() && tree_->anchor_at(root, line.first(position)) != nullptr;
 }
 
-bool RamTier::put_anchor(const Root& root, std::span<const Token> line, std::uint32_t position,
-                         std::vector<std::uint8_t>&& snapshot, AnchorKind kind, std::uint64_t now_ms,
-                         std::vector<float>&& logits) {
+bool RamTier::put_anchor(const Root& root, std::span<const Token> line, std::uint32_t position, Payload&& snapshot,
+                         AnchorKind kind, std::uint64_t now_ms, std::vector<float>&& logits) {
   CHECK(position > 0 && position <= line.size());
   CHECK(options_.needs_snapshots ? !snapshot.empty() : !logits.empty());
   tree_->gone().begin(now_ms, GoneFor::Line, root, position);
@@ -107,17 +113,35 @@ bool RamTier::put_anchor(const Root& root, std::span<const Token> line, std::uin
     const std::uint32_t begin = (position - 1) / kBlockTokens * kBlockTokens;
     if (tree_->walk(root, line).covered < position) return false;
     Block& parent = *tree_->walk(root, line.first(begin)).node;
-    anchor = &tree_->add_anchor(parent, line.subspan(begin), std::move(snapshot));
-    anchor->kind = kind;
-    anchor->line = best_child(parent, anchor->tokens).child->line;
+    anchor = &add_anchor(parent, line.subspan(begin), std::move(snapshot), kind);
   }
   anchor->used_ms = now_ms;
   if (anchor->logits.empty() && !logits.empty()) tree_->set_logits(*anchor, std::move(logits));
-  const AnchorId id = anchor->id;
-  push_candidate(*anchor, now_ms);
-  thin_line(*anchor, now_ms);
+  return keep(*anchor, now_ms).has_value();
+}
+
+std::optional<AnchorId> RamTier::put_anchor_under(Block& parent, std::span<const Token> tokens, Payload&& snapshot,
+                                                  AnchorKind kind, std::uint64_t now_ms) {
+  Anchor& made = add_anchor(parent, tokens, std::move(snapshot), kind);
+  made.used_ms = now_ms;
+  return keep(made, now_ms);
+}
+
+Anchor& RamTier::add_anchor(Block& parent, std::span<const Token> tokens, Payload&& snapshot, AnchorKind kind) {
+  Anchor& made = tree_->add_anchor(parent, tokens, std::move(snapshot));
+  made.kind = kind;
+  made.line = best_child(parent, made.tokens).child->line;
+  return made;
+}
+
+// Where there is room for it.
+std::optional<AnchorId> RamTier::keep(Anchor& anchor, std::uint64_t now_ms) {
+  const AnchorId id = anchor.id;
+  if (options_.leaving) fresh_.emplace_back(id);
+  push_candidate(anchor, now_ms);
+  thin_line(anchor, now_ms);
   evict(now_ms);
-  return tree_->is_live(id);
+  return tree_->is_live(id) ? std::optional(id) : std::nullopt;
 }
 
 void RamTier::pin(const Match& match) {
@@ -150,6 +174,7 @@ void RamTier::touch(const Match& match, std::uint64_t now_ms) {
   const auto use = [&](auto& node) {
     node.used_ms = std::max(node.used_ms, now_ms);
     if (node.uses < UINT32_MAX) ++node.uses;
+    if (options_.leaving) fresh_.emplace_back(node.id);
   };
   for (const BlockId id : match.blocks) {
     Block& block = tree_->block(id);

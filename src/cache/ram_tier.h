@@ -13,58 +13,35 @@
 // without a block that covers it and goes with the last one. Each node has a hash that identifies its content (chain_hash.h).
 #pragma once
 
-#include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
-#include <variant>
+#include <utility>
 #include <vector>
 
 #include "cache/chain_hash.h"
+#include "cache/payload.h"
+#include "cache/tier_types.h"
 #include "cache/worth.h"
 
 namespace hearth::cache {
 
-enum class BlockId : std::uint64_t {};
-enum class AnchorId : std::uint64_t {};
-
-struct Range {
-  std::uint32_t begin = 0, end = 0;
-  bool operator==(const Range&) const = default;
-};
+struct Block;
+struct Anchor;
+struct Appraiser;
+class PrefixTree;
 
 struct RamTierOptions {
   std::uint64_t bytes_max = 0;
   bool needs_snapshots = false;  // the model's state cannot be cut: a match ends at an anchor
   PrefillCost cost;
   WorthFunction worth = cache::worth;
+  // For a tier below: called with each block that is about to leave because room is short.
+  std::function<void(Block&)> leaving;
 };
 
-// Valid until the next call that changes the tier; a pinned one until it is unpinned.
-struct Match {
-  std::uint32_t tokens = 0;  // can be restored: blocks cover [0, tokens), and an anchor is there when one is needed
-  std::uint32_t attention_tokens = 0;  // what blocks alone would cover: an anchor there would have served (a branch)
-  std::vector<BlockId> blocks;         // in order; the last may reach beyond `tokens`: the import cuts it
-  std::optional<AnchorId> anchor;      // at exactly `tokens`; without needs_snapshots only there for its logits
-};
-
-enum class Gone { Budget, Uncovered, Thinned, Replaced, Dropped };  // why something left
-inline constexpr std::size_t kGoneCount = 5;
-
-struct Counts {
-  std::uint64_t roots = 0, blocks = 0, tail_blocks = 0, anchors = 0;
-  std::uint64_t block_bytes = 0, snapshot_bytes = 0, logits_bytes = 0, tree_bytes = 0;  // tree: tokens, hashes, links
-  std::uint64_t pinned_blocks = 0, pinned_anchors = 0, pinned_bytes = 0;                // within the above
-  std::array<std::uint64_t, kGoneCount> gone_blocks{}, gone_anchors{}, gone_bytes{};    // since the start, by Gone
-  bool operator==(const Counts&) const = default;
-  [[nodiscard]] std::uint64_t bytes() const { return block_bytes + snapshot_bytes + logits_bytes + tree_bytes; }
-};
-
-struct Block;
-struct Anchor;
-struct Appraiser;
-class PrefixTree;
 class RamTier {
  public:
   explicit RamTier(const RamTierOptions& options);
@@ -89,14 +66,13 @@ class RamTier {
                                                   std::uint32_t from) const;
   // True when the block is kept now (also when it was before). False: its parents are missing, or it was not worth its room.
   // REQUIRES: begin a multiple of kBlockTokens, begin < end <= begin + kBlockTokens, end <= line.size(), bytes not empty.
-  bool put_block(const Root& root, std::span<const Token> line, Range range, std::vector<std::uint8_t>&& bytes,
-                 LineKind kind, std::uint64_t now_ms);
+  bool put_block(const Root& root, std::span<const Token> line, Range range, Payload&& bytes, LineKind kind,
+                 std::uint64_t now_ms);
   [[nodiscard]] bool has_anchor(const Root& root, std::span<const Token> line, std::uint32_t position) const;
   // False when no blocks cover [0, position) or it was not worth its room. One that is there already keeps its snapshot, and
   // takes logits it lacked. REQUIRES: 0 < position <= line.size(); a snapshot when needs_snapshots, otherwise logits.
-  bool put_anchor(const Root& root, std::span<const Token> line, std::uint32_t position,
-                  std::vector<std::uint8_t>&& snapshot, AnchorKind kind, std::uint64_t now_ms,
-                  std::vector<float>&& logits = {});
+  bool put_anchor(const Root& root, std::span<const Token> line, std::uint32_t position, Payload&& snapshot,
+                  AnchorKind kind, std::uint64_t now_ms, std::vector<float>&& logits = {});
 
   // ---- using
   void pin(const Match& match);    // nothing of it is freed until unpin; what is dropped meanwhile is just not found
@@ -112,21 +88,35 @@ class RamTier {
 
   // ---- looking
   [[nodiscard]] Counts counts() const;
-  [[nodiscard]] const PrefixTree& tree() const { return *tree_; }
   [[nodiscard]] std::uint64_t budget_bytes() const { return options_.bytes_max; }
   // Every block, best worth first, parents before their children: what to write to a slower tier first.
   [[nodiscard]] std::vector<BlockId> blocks_by_worth(std::uint64_t now_ms) const;
   void check_invariants() const;  // CHECKs everything, O(all); for tests and idle moments
+
+  // ---- for the tier below, whose index is a tier too (disk_tier.h)
+  [[nodiscard]] PrefixTree& tree() { return *tree_; }
+  [[nodiscard]] const PrefixTree& tree() const { return *tree_; }
+  // As put_block() and put_anchor() where the parent is known. Nothing: it was not worth its room, and the parent may be
+  // gone. REQUIRES: what PrefixTree::add_block() and add_anchor() require.
+  std::optional<BlockId> put_under(Block& parent, std::span<const Token> tokens, Payload&& bytes, LineKind kind,
+                                   std::uint64_t now_ms);
+  std::optional<AnchorId> put_anchor_under(Block& parent, std::span<const Token> tokens, Payload&& snapshot,
+                                           AnchorKind kind, std::uint64_t now_ms);
+  void settle(std::uint64_t now_ms);  // after the tree was filled or changed by others: candidates and budget
+  [[nodiscard]] Appraiser appraiser(std::uint64_t now_ms) const;
+  // What was put or used since the last call.
+  [[nodiscard]] std::vector<NodeId> take_fresh() { return std::exchange(fresh_, {}); }
 
  private:
   // A candidate for eviction as it stood when it was appraised; stale once its node has a newer stamp or is gone.
   struct Entry {
     double worth = 0;
     std::uint64_t stamp = 0;
-    std::variant<BlockId, AnchorId> id;
+    NodeId id;
   };
 
-  [[nodiscard]] Appraiser appraiser(std::uint64_t now_ms) const;
+  Anchor& add_anchor(Block& parent, std::span<const Token> tokens, Payload&& snapshot, AnchorKind kind);
+  std::optional<AnchorId> keep(Anchor& anchor, std::uint64_t now_ms);
   template <class Node>
   void push_candidate(Node& node, std::uint64_t now_ms);
   void rebuild_candidates(std::uint64_t now_ms);
@@ -141,6 +131,7 @@ class RamTier {
   RamTierOptions options_;
   std::unique_ptr<PrefixTree> tree_;
   std::vector<Entry> candidates_;  // a heap, the worst first
+  std::vector<NodeId> fresh_;      // only with a tier below
   std::uint64_t candidates_built_ms_ = 0;
   Experience experience_;
   std::uint64_t stamp_ = 0;

@@ -64,6 +64,12 @@ void RamTier::evict(std::uint64_t now_ms) {
   }
 }
 
+void RamTier::settle(std::uint64_t now_ms) {
+  now_ms_ = std::max(now_ms_, now_ms);
+  rebuild_candidates(now_ms_);
+  evict(now_ms_);
+}
+
 bool RamTier::evict_worst() {
   while (!candidates_.empty()) {
     std::ranges::pop_heap(candidates_, std::greater{}, &Entry::worth);
@@ -78,6 +84,7 @@ bool RamTier::evict_if_current(BlockId id, const Entry& entry) {
   if (!tree_->is_live(id)) return false;
   Block& block = tree_->block(id);
   if (block.stamp != entry.stamp || !may_go(block) || puts_back(block)) return false;
+  if (options_.leaving) options_.leaving(block);
   Block& parent = *block.parent;
   const bool parent_stays = !parent.is_root_node();
   tree_->remove(block, Gone::Budget);

@@ -20,7 +20,6 @@ int run_program(int argc, char** argv) {
   app.footer(
       "Examples:\n"
       "  hearth serve --model qwen.gguf               serve a model on http://127.0.0.1:8787\n"
-      "  hearth serve                                 serve the small built-in one\n"
       "  hearth pull                                  how to get a real model\n"
       "  hearth launch claude                         start Claude Code on the running server\n"
       "  hearth launch claude --print                 print the settings for your own shell\n"

@@ -80,6 +80,7 @@ void show_progress(const std::string& name, float fraction) {
 Result<void> load_models(const ServeOptions& options, const std::string& engine_program, server::ServedModels& served,
                          Engines& engines) {
   TRY_ASSIGN(server::PromptSettings prompts, prompt_settings(options.rules_off, options.tools_first));
+  const std::string kept_in = cache_folder(options);
   if (!prompts.rules.all_on()) log_info("cli", "prompts are made without the rules {}", prompts.rules.names_off());
   const auto now_s =
       std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch());
@@ -90,6 +91,7 @@ Result<void> load_models(const ServeOptions& options, const std::string& engine_
     served.set_loading({.loading = true, .name = name, .fraction = 0});
     log_info("cli", "loading {}", path);
     models::EngineSpec spec{.engine_program = engine_program, .arguments = {"--model", path}, .model_path = path};
+    if (!kept_in.empty()) spec.arguments.insert(spec.arguments.end(), {"--cache-folder", kept_in});
     spec.arguments.insert(spec.arguments.end(), options.engine_arguments.begin(), options.engine_arguments.end());
     TRY_ASSIGN(auto engine, models::EngineProcess::start(std::move(spec), [&](float fraction) {
                  served.set_loading({.loading = true, .name = name, .fraction = fraction});
@@ -188,7 +190,11 @@ int run_serve(ServeOptions options) {
     return complain(prompts.error());
   auto engine_program = find_engine_program();
   if (!engine_program) return complain(engine_program.error());
-  if (auto folder = make_private_folder(options.cache_dir); !folder) return complain(folder.error());
+  const std::string kept_in = cache_folder(options);
+  if (auto folder = make_private_folder(kept_in); !folder) {
+    if (!options.cache_dir.empty()) return complain(folder.error());
+    log_warning("cli", "nothing outlives the server: {}", folder.error().message);
+  }
 
   // Engines outlive the sockets' threads, and end before the server's memory does.
   StopSignals signals;
@@ -197,7 +203,7 @@ int run_serve(ServeOptions options) {
   if (!server) return complain(server.error());
   Engines engines;
   const auto loaded = load_until_signal(options, *engine_program, (*server)->hall().models(), engines, signals);
-  TurnFiles turn_files(options.cache_dir);
+  TurnFiles turn_files(kept_in);
   if (loaded == LoadEnd::Loaded) {
     turn_files.load((*server)->hall().models());
     print_ready(base_url(options.host, (*server)->port()), options, (*server)->hall().models(), has_key);
@@ -219,7 +225,7 @@ void add_serve(CLI::App& app, Command& chosen) {
   add_serve_flags(*command, *options);
   command->footer(
       "Examples:\n"
-      "  hearth serve                                          the built-in model, to try things out\n"
+      "  hearth serve                                          the built-in model, where installed\n"
       "  hearth serve --model qwen.gguf\n"
       "  hearth serve --model qwen.gguf --ctx 131072 --parallel 4\n"
       "  hearth serve --model big.gguf --model small.gguf      two models; the first answers for unknown names\n"

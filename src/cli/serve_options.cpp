@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdlib>
 #include <filesystem>
 #include <format>
 #include <ranges>
@@ -108,6 +109,9 @@ void add_engine_flags(CLI::App& command, ServeOptions& options) {
   add_engine_value(command, options, "--cache-type-v", "--cache-type-v", kv_type, "Type of the V cache (-ctv)");
   add_engine_value(command, options, "--cache-ram", "--cache-ram", memory_size(),
                    "RAM for prefixes of conversations that rest: 8G, 512M, 0 = none, auto = half of what is free");
+  add_engine_value(
+      command, options, "--cache-disk", "--cache-disk", memory_size(),
+      "Disk for conversations, in --cache-dir: 50G, 0 = none, auto = a tenth of what is free, at most 20G");
   add_engine_value(command, options, "--flash-attn", "--flash-attn", CLI::IsMember({"on", "off", "auto"}),
                    "Flash attention (-fa)");
   add_engine_switch(
@@ -184,7 +188,7 @@ const chat::Dialect* chosen_dialect(const ServeOptions& options, std::size_t mod
 void add_serve_flags(CLI::App& command, ServeOptions& options) {
   command
       .add_option("-m,--model", options.models,
-                  "A GGUF file; again for each further model (default: the small built-in one)")
+                  "A GGUF file; again for each further model (default: the small built-in one, where installed)")
       ->type_name("FILE")
       ->expected(1)
       ->take_all();
@@ -219,7 +223,9 @@ void add_serve_flags(CLI::App& command, ServeOptions& options) {
         const bool known = name == "auto" || chat::find_dialect(name) != nullptr;
         return known ? std::string{} : std::format("{} is no dialect; there are {}", name, chat::dialect_names());
       });
-  command.add_option("--cache-dir", options.cache_dir, "Folder for what is kept on disk; made, readable by you only");
+  command.add_option(
+      "--cache-dir", options.cache_dir,
+      "Folder for what outlives the server (default: hearth/serve in your cache folder); none = nothing");
   command
       .add_option("--stall-timeout", options.stall_timeout_s,
                   "End a stream when the engine shows no work for so many seconds; 0 = never")
@@ -262,6 +268,20 @@ Result<server::ServerOptions> server_options(const ServeOptions& options) {
   result.access.allowed_origins = options.allowed_origins;
   result.keep_alive.stall_timeout_ms = options.stall_timeout_s * 1000;
   return result;
+}
+
+std::string cache_folder(const ServeOptions& options) {
+  if (options.cache_dir == "none") return "";
+  if (!options.cache_dir.empty()) return options.cache_dir;
+  if (const char* base = std::getenv("XDG_CACHE_HOME"); base != nullptr && *base == '/')
+    return std::string(base) + "/hearth/serve";
+  const char* home = std::getenv("HOME");
+  if (home == nullptr || *home != '/') return "";
+#ifdef __APPLE__
+  return std::string(home) + "/Library/Caches/hearth/serve";
+#else
+  return std::string(home) + "/.cache/hearth/serve";
+#endif
 }
 
 LogLevel log_level_named(const std::string& name) {

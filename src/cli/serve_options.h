@@ -16,7 +16,7 @@
 namespace hearth::cli {
 
 struct ServeOptions {
-  std::vector<std::string> models;   // none given: the built-in one is put here when serving begins
+  std::vector<std::string> models;  // none given: the built-in one is put here when serving begins
   bool builtin_model = false;
   std::vector<std::string> aliases;  // in the order of the models
   std::string host = "127.0.0.1";
@@ -26,7 +26,7 @@ struct ServeOptions {
   bool share_cache = false;
   std::vector<std::string> allowed_hosts;
   std::vector<std::string> allowed_origins;
-  std::string cache_dir;
+  std::string cache_dir;               // empty: the user's cache folder; "none": nothing is kept on disk
   std::vector<std::string> rules_off;  // of the canonicalizer, by name
   bool tools_first = false;
   std::vector<std::string> dialects;  // in the order of the models; "auto" or missing: chosen by the template
@@ -51,6 +51,8 @@ void add_prompt_flags(CLI::App& command, std::vector<std::string>& rules_off, bo
 [[nodiscard]] const chat::Dialect* chosen_dialect(const ServeOptions& options, std::size_t model_index);
 
 [[nodiscard]] Result<server::ServerOptions> server_options(const ServeOptions& options);
+// Where things are kept that outlive the server; empty: nowhere.
+[[nodiscard]] std::string cache_folder(const ServeOptions& options);
 [[nodiscard]] LogLevel log_level_named(const std::string& name);
 // "models/Qwen3-4B-Q4_K_M-00001-of-00002.gguf" -> "Qwen3-4B-Q4_K_M".
 [[nodiscard]] std::string model_id_of_path(const std::string& path);

@@ -89,6 +89,15 @@ TEST_CASE("the key is read from its file, without the line's end; an empty file 
   CHECK_FALSE(server_options(options));
 }
 
+TEST_CASE("what outlives the server lies in the user's cache folder, where it was told, or nowhere") {
+  ServeOptions options;
+  CHECK(cache_folder(options).ends_with("/hearth/serve"));
+  options.cache_dir = "/kept/here";
+  CHECK(cache_folder(options) == "/kept/here");
+  options.cache_dir = "none";
+  CHECK(cache_folder(options).empty());
+}
+
 TEST_CASE("a model's id is its file's name") {
   CHECK(model_id_of_path("/models/Qwen3-4B-Q4_K_M.gguf") == "Qwen3-4B-Q4_K_M");
   CHECK(model_id_of_path("big-00001-of-00003.gguf") == "big");

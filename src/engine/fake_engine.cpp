@@ -12,6 +12,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/random.h"
@@ -61,6 +62,8 @@ FakeEngine::FakeEngine(FakeOptions options)
   info_.chat_template = script.chat_template.empty() ? std::string(fake_chat_template()) : script.chat_template;
   info_.backend = "none";
   info_.kv_types = "none";
+  info_.content_digest = hex_of(Digester("hearth fake model 1").add(script.name).finish());
+  info_.state_version = "fake 1";
   info_.memory_kind = script.memory_kind;
   info_.follows_grammars = script.grammar || script.rules.empty();
   info_.state_form = options_.state_form;

@@ -300,6 +300,7 @@ Result<GgufHeader> probe_gguf(const std::string& path) {
     if (const auto wrong = read_tensor(reader, tensor, alignment)) return std::unexpected(broken(path, *wrong));
     data_bytes = std::max(data_bytes, tensor.end);
     header.tensor_bytes += tensor.bytes;
+    header.tensors.push_back({.begin = tensor.end - tensor.bytes, .bytes = tensor.bytes});
   }
   const std::uint64_t header_bytes = header.file_bytes - reader.left();
   const std::uint64_t data_begin = (header_bytes + alignment - 1) / alignment * alignment;
@@ -307,6 +308,7 @@ Result<GgufHeader> probe_gguf(const std::string& path) {
     return fail(ErrorKind::InvalidInput,
                 std::format("{} is cut off: it has {} bytes, its header speaks of {}; finish the download", path,
                             header.file_bytes, data_begin + data_bytes));
+  for (TensorSpan& tensor : header.tensors) tensor.begin += data_begin;
   TRY(check_splits(path, header));
   TRY(check_purpose(path, header));
   return header;

@@ -6,10 +6,16 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 
 namespace hearth::engine {
+
+// Where a tensor's data lies in its file.
+struct TensorSpan {
+  std::uint64_t begin = 0, bytes = 0;
+};
 
 struct GgufHeader {
   std::string architecture;
@@ -19,7 +25,8 @@ struct GgufHeader {
   std::uint64_t tensor_count = 0;
   std::uint64_t tensor_bytes = 0;  // of this file
   std::uint64_t file_bytes = 0;
-  std::uint32_t split_count = 1;  // files of the model
+  std::uint32_t split_count = 1;    // files of the model
+  std::vector<TensorSpan> tensors;  // of this file, all within it
 
   // numbers["<architecture>.<key>"], or `otherwise`.
   [[nodiscard]] double number(std::string_view key, double otherwise) const;

@@ -20,7 +20,9 @@
 #include "engine/llama_settings.h"
 #include "engine/memory_plan.h"
 #include "engine/memory_probe.h"
+#include "engine/model_digest.h"
 #include "engine/round_trip.h"
+#include "engine/threads.h"
 #include "engine/vocabulary_engine.h"
 
 namespace hearth::engine {
@@ -135,6 +137,22 @@ EngineInfo describe_model(const llama_model* model, const EngineOptions& options
   return info;
 }
 
+// Everything beside model, KV types and back end that shapes a state's bytes or the numbers in it. Some models turn their heads
+// by other angles where the context is longer than the one they were first trained for.
+std::string state_version(const EngineOptions& options, const GgufHeader& header, std::uint32_t context_tokens) {
+  const double first_trained = header.number("rope.scaling.original_context_length", 0);
+  const bool long_rope = first_trained > 0 && context_tokens > first_trained;
+  std::string version =
+      std::format("llama {}, ggml {} {}, frame 1, flash attention {}{}", llama_version(), ggml_version(), ggml_commit(),
+                  static_cast<int>(options.flash_attention), long_rope ? ", long rope" : "");
+  // Sums are split among threads: what depends on the prompt alone depends on their number too.
+  if (options.exact) {
+    const std::int32_t threads = options.threads > 0 ? options.threads : default_threads();
+    version += std::format(", threads {} {}", threads, options.threads_batch > 0 ? options.threads_batch : threads);
+  }
+  return version;
+}
+
 EngineInfo describe(const llama_model* model, llama_context* context, const EngineOptions& options, MemoryKind kind) {
   EngineInfo info = describe_model(model, options);
   const KvTypes types = resolve_kv_types(options, options.gpu_layers != 0 && has_gpu());
@@ -173,6 +191,8 @@ std::uint64_t hidden_weights(const ContextPlan& plan) {
 
 struct Loaded {
   const EngineOptions& options;
+  const GgufHeader& header;
+  const std::string& content_digest;
   const ContextPlan& plan;
   std::shared_ptr<llama_model> model;
 };
@@ -182,6 +202,8 @@ Result<std::unique_ptr<LlamaEngine>> make_engine(const Loaded& loaded) {
   TRY_ASSIGN(ContextPointer context, make_context(loaded.model.get(), loaded.plan, settings));
   const MemoryTraits traits = memory_traits(loaded.model.get(), context.get());
   EngineInfo info = describe(loaded.model.get(), context.get(), loaded.options, traits.kind);
+  info.content_digest = loaded.content_digest;
+  info.state_version = state_version(loaded.options, loaded.header, info.context_tokens);
   auto engine =
       std::make_unique<LlamaEngine>(loaded.model, std::move(context), std::move(info), traits, loaded.plan.outputs_max);
   if (loaded.plan.context_limit_tokens > loaded.plan.context_tokens)
@@ -235,7 +257,10 @@ Result<std::unique_ptr<Engine>> load_steps(const EngineOptions& given, std::func
   if (trained > 0 && plan.context_limit_tokens > trained)
     log_warning("engine", "a context of {} tokens is more than the {} the model was trained for: answers may get worse",
                 plan.context_limit_tokens, trained);
-  const Loaded loaded{.options = options, .plan = plan, .model = std::move(model)};
+  TRY_ASSIGN(const Digest digest, model_digest(options.model_path, header));
+  const std::string content_digest = hex_of(digest);
+  const Loaded loaded{
+      .options = options, .header = header, .content_digest = content_digest, .plan = plan, .model = std::move(model)};
   if (options.exact) return make_exact_engine(loaded);
   TRY_ASSIGN(std::unique_ptr<LlamaEngine> engine, make_engine(loaded));
   find_state_form(*engine);

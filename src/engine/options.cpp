@@ -162,6 +162,10 @@ Result<bool> set_value(EngineOptions& options, std::string_view flag, std::strin
     TRY(set_kv_type(options.kv_type_v, flag, value));
   else if (flag == "--cache-ram")
     TRY(set_bytes(options.cache_ram_bytes, flag, value));
+  else if (flag == "--cache-disk")
+    TRY(set_bytes(options.cache_disk_bytes, flag, value));
+  else if (flag == "--cache-folder")
+    options.cache_folder = value;
   else if (flag == "--flash-attn")
     TRY(set_flash_attention(options.flash_attention, flag, value));
   else

@@ -30,6 +30,10 @@ struct EngineOptions {
   FlashAttention flash_attention = FlashAttention::On;
   // RAM for prefixes that are kept outside the context's own memory; nothing = as much as is sensible here.
   std::optional<std::uint64_t> cache_ram_bytes;
+  // A folder for prefixes that outlive the process, empty = none; and how much of the disk they may take, nothing = as much
+  // as is sensible here.
+  std::string cache_folder;
+  std::optional<std::uint64_t> cache_disk_bytes;
   bool mmap = true;
   bool mlock = false;
   bool check_memory = true;      // the pre-flight; off only by the user's explicit word
@@ -39,7 +43,7 @@ struct EngineOptions {
 
 // The engine program's flags, named as llama-server's users know them (--model, --ctx N|auto, --ctx-max N, --parallel, --batch-size,
 // --ubatch-size, --threads, --threads-batch, --n-gpu-layers N|all, --cache-type-k, --cache-type-v, --cache-ram SIZE|auto,
-// --flash-attn on|off|auto, --exact, --no-mmap, --mlock, --no-memory-check; also -m -c -np -b -ub -t -tb -ngl -ctk -ctv -fa).
+// --cache-folder PATH, --cache-disk SIZE|auto, --flash-attn on|off|auto, --exact, --no-mmap, --mlock, --no-memory-check; also -m -c -np -b -ub -t -tb -ngl -ctk -ctv -fa).
 // `--flag value` and `--flag=value`.
 // --vocabulary-only is for hearth's own debug commands.
 [[nodiscard]] Result<EngineOptions> parse_options(std::span<const std::string> arguments);

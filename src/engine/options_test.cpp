@@ -23,6 +23,9 @@ TEST_CASE("the cache's RAM is a size, or left to us") {
   CHECK(parsed("0")->cache_ram_bytes == 0);
   CHECK(parsed("1000")->cache_ram_bytes == 1000);
   CHECK_FALSE(parsed("auto")->cache_ram_bytes);
+  const std::vector<std::string> disk{"--model", "m", "--cache-folder", "/a b", "--cache-disk", "50G"};
+  CHECK(parse_options(disk)->cache_folder == "/a b");
+  CHECK(parse_options(disk)->cache_disk_bytes == std::uint64_t{50} << 30);
   for (const char* wrong : {"", "G", "8X", "-1", "8 G", "99999999T", "1.5G"}) CHECK_FALSE(parsed(wrong));
 }
 

@@ -54,7 +54,7 @@ struct CacheBudget {
   bool automatic = true;  // as the engine finds sensible; ram_bytes then means nothing
   std::uint64_t ram_bytes = 0;
 };
-struct Shutdown {};  // finish nothing, keep nothing, exit 0
+struct Shutdown {};  // finish nothing, put what is worth it on the disk, exit 0
 
 // ---- engine -> front --------------------------------------------------------------------------------------
 

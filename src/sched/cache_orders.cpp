@@ -39,7 +39,7 @@ link::CacheReply CacheOrders::list_lines(const link::CacheRequest& request) {
   link::CacheReply reply{.id = request.id};
   const cache::Root& own = cache_.root_of(request.cache_salt);
   const auto now_ms = static_cast<std::uint64_t>(clock_.now_ms());
-  for (const cache::KnownLine& line : cache_.known().lines()) {
+  for (const cache::KnownLine& line : cache_.desk().known().lines()) {
     const bool is_own = line.root == &own;
     if (!is_own && !request.every_key) continue;
     reply.lines.push_back({.id = line.id,

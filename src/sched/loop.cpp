@@ -31,7 +31,8 @@ LoopOptions bounded(LoopOptions options, const engine::EngineInfo& info) {
 
 }  // namespace
 
-Loop::Loop(engine::Engine& engine, const Clock& clock, LoopOptions options, Publish publish)
+Loop::Loop(engine::Engine& engine, const Clock& clock, LoopOptions options, Publish publish,
+           std::unique_ptr<cache::DiskTier> disk)
     : engine_(engine),
       clock_(clock),
       info_(engine.info()),
@@ -39,7 +40,7 @@ Loop::Loop(engine::Engine& engine, const Clock& clock, LoopOptions options, Publ
       publish_(std::move(publish)),
       tokenizer_(engine.tokenizer()),
       constraints_(tokenizer_, info_.vocabulary_count),
-      cache_(engine, clock, options.cache),
+      cache_(engine, clock, options.cache, std::move(disk)),
       growth_{.ram_budget_bytes = options.cache.ram_bytes_max},
       rows_max_(info_.batch_tokens_max),
       queue_ms_(kQueueBounds_ms),
@@ -52,9 +53,9 @@ bool Loop::step() {
   build_batch();
   if (rows_.empty()) {
     remove_ended();
-    demote_slice();
-    return has_work();
+    return demote_slice() || has_work();
   }
+  waits_ = false;
   const std::int64_t began_us = clock_.now_us();
   const auto outcome = engine_.decode(rows_);
   ++totals_.decode_calls;
@@ -67,8 +68,7 @@ bool Loop::step() {
     after_decode(clock_.now_us() - began_us);
   }
   remove_ended();
-  demote_slice();
-  return has_work();
+  return demote_slice() || has_work();
 }
 
 void Loop::cancel(link::JobId id) {

@@ -6,7 +6,7 @@
 //            4 decode  one pass of the engine; with no room, idle prefixes leave, then a job waits
 //            5 sample  a token for every job whose prompt is complete; what stops a job ends it
 //            6 publish events go out as they happen
-//            7 demote  a slice of what lies idle in the pool and costs the others time
+//            7 demote  a slice of what lies idle in the pool and costs the others time, or of what goes on to the disk
 //
 // Every submitted job ends with exactly one JobEnd. A job that is resumed after a crash continues exactly: its n-th
 // token is drawn with the n-th random number, whichever process draws it.
@@ -40,7 +40,8 @@ class Loop {
  public:
   using Publish = std::function<void(link::EngineMessage)>;
 
-  Loop(engine::Engine& engine, const Clock& clock, LoopOptions options, Publish publish);
+  Loop(engine::Engine& engine, const Clock& clock, LoopOptions options, Publish publish,
+       std::unique_ptr<cache::DiskTier> disk = nullptr);
 
   void submit(link::Job job);
   void cancel(link::JobId id);
@@ -49,7 +50,7 @@ class Loop {
   void resume(link::JobId id);
   // One round. False: there was nothing to do, and there will not be before the next submit() or resume().
   bool step();
-
+  [[nodiscard]] bool waits() const { return waits_; }           // the last round did nothing but wait for the disk
   [[nodiscard]] cache::PrefixCache& cache() { return cache_; }  // between two steps
   // How many leading tokens a job with this prompt would not have to compute.
   [[nodiscard]] std::uint32_t usable_tokens(std::span<const engine::Token> prompt, const std::string& salt = "") const;
@@ -76,8 +77,7 @@ class Loop {
   [[nodiscard]] JobState* find(link::JobId id);
   [[nodiscard]] bool has_work() const;
   [[nodiscard]] bool ended_for_length(JobState& job);
-  Growth grow(std::uint32_t needed_tokens);
-  Growth grow_for_running();
+  Growth grow(std::uint32_t needed_tokens), grow_for_running();
   Growth move_to_pool_of(std::uint32_t tokens, std::uint64_t room_bytes);
 
   // admission (loop_admit.cpp)
@@ -95,7 +95,7 @@ class Loop {
 
   // between two batches: slices of the cache's work (loop_cache.cpp)
   void import_slices();
-  void demote_slice();
+  [[nodiscard]] bool demote_slice();
   void earn_credit(double time_us);
   [[nodiscard]] bool streams_run() const;
   void keep_anchor(const JobState& job);
@@ -136,8 +136,8 @@ class Loop {
   StepCosts costs_;
   PaceState pace_;
   OwnerAccounts accounts_;
-  double run_ms_average_ = 0;                       // of a job, from its place to its end; 0 = none has ended yet
-  bool prefill_held_ = false, queue_grew_ = false;  // in this step, for the streams' sake; since it was told
+  double run_ms_average_ = 0;  // of a job, from its place to its end; 0 = none has ended yet
+  bool prefill_held_ = false, queue_grew_ = false, waits_ = false;
   std::int64_t queue_told_ms_ = 0;
   // What the cache may take of the streams' time, earned by decoding (loop_cache.cpp); negative: a slice took more.
   double import_credit_us_ = 0, demote_credit_us_ = 0;

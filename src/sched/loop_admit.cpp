@@ -134,6 +134,8 @@ void Loop::submit(link::Job job) {
   if (accepted.tokens_max != 0 && accepted.sampled() >= accepted.tokens_max)
     return end(accepted, link::EndReason::TokensMax);
   if (accepted.token_count() >= info_.context_limit_tokens) return end(accepted, link::EndReason::ContextFull);
+  // It will have to wait for a place: what it needs of the disk can come meanwhile.
+  if (running_.size() >= options_.parallel_jobs) cache_.expect(accepted.cache_salt, accepted.tokens);
   waiting_.push_back(std::move(*state));
   queue_grew_ = true;
 }

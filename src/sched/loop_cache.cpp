@@ -36,25 +36,30 @@ bool Loop::streams_run() const {
 
 void Loop::import_slices() {
   const bool beside_streams = streams_run();
+  waits_ = false;
   for (const JobPointer& job : running_) {
     if (!job->importing || job->paused) continue;
     if (beside_streams && import_credit_us_ <= 0) return;
     const std::int64_t began_us = clock_.now_us();
     const auto budget_us = beside_streams ? static_cast<std::int64_t>(import_credit_us_) : kSliceAlone_us;
-    if (cache_.import_step(*job->sequence, budget_us) == cache::ImportStep::Ready)
-      begin_computing(*job, cache_.length(*job->sequence));
+    const cache::ImportStep step = cache_.import_step(*job->sequence, budget_us);
+    if (step == cache::ImportStep::Ready) begin_computing(*job, cache_.length(*job->sequence));
+    waits_ = waits_ || step == cache::ImportStep::Waits;
     import_credit_us_ -= static_cast<double>(clock_.now_us() - began_us);
     if (!beside_streams) import_credit_us_ = kCreditMax_us;
   }
 }
 
-void Loop::demote_slice() {
+// True: there is more to do at once, though no job runs.
+bool Loop::demote_slice() {
   const bool beside_streams = streams_run();
-  if (beside_streams && demote_credit_us_ <= 0) return;
+  if (beside_streams && demote_credit_us_ <= 0) return false;
   const std::int64_t began_us = clock_.now_us();
   const auto budget_us = beside_streams ? static_cast<std::int64_t>(demote_credit_us_) : kSliceAlone_us;
-  cache_.demote_step(budget_us, !running_.empty());
+  const bool demoted = cache_.demote_step(budget_us, !running_.empty());
+  const bool more = !demoted && cache_.save_step(budget_us, !running_.empty());
   if (beside_streams) demote_credit_us_ -= static_cast<double>(clock_.now_us() - began_us);
+  return more;
 }
 
 void Loop::earn_credit(double time_us) {

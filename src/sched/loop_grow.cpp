@@ -1,8 +1,10 @@
 // The context grows while jobs run: all lines leave the pool for RAM, the engine makes a larger one, and the jobs go on as any
 // job that begins with what lies in RAM. What RAM has no room for meanwhile is computed again: later, never another token.
 #include <algorithm>
+#include <chrono>
 #include <format>
 #include <limits>
+#include <thread>
 
 #include "base/check.h"
 #include "base/log.h"
@@ -65,9 +67,11 @@ Growth Loop::move_to_pool_of(std::uint32_t tokens, std::uint64_t room_bytes) {
   // One after the other: what they share comes back once.
   for (const JobPointer& job : running_) {
     CHECK(start(*job));
-    while (job->importing)
-      if (cache_.import_step(*job->sequence, std::numeric_limits<std::int64_t>::max()) == cache::ImportStep::Ready)
-        begin_computing(*job, cache_.length(*job->sequence));
+    while (job->importing) {
+      const auto step = cache_.import_step(*job->sequence, std::numeric_limits<std::int64_t>::max());
+      if (step == cache::ImportStep::Ready) begin_computing(*job, cache_.length(*job->sequence));
+      if (step == cache::ImportStep::Waits) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
   }
   remove_ended();
   cache_.set_ram_budget(growth_.ram_budget_bytes);

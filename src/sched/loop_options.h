@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "cache/prefix_cache.h"
+#include "sched/disk_cache.h"
 
 namespace hearth::sched {
 
@@ -13,6 +14,7 @@ struct LoopOptions {
   std::uint32_t ubatch_tokens = 512;      // a prefill chunk's unit, and its bound while others decode
   cache::CacheLimits cache;               // when idle prefixes leave the engine's pool for RAM, and how much of it
   bool cache_bytes_given = false;         // by the operator; otherwise the service measures what is free
+  DiskCacheOptions disk;                  // for the service, which opens it
   std::int64_t step_target_ms = 250;      // prefill chunks grow to about so long: how late a cancel is heard
   // A prefix that another job computes right now is waited for when it saves at least so many tokens; less is computed
   // again, which costs about a step.

@@ -74,6 +74,7 @@ int main(int argc, char** argv) {
     loop_options.parallel_jobs = options->parallel_jobs;
     loop_options.ubatch_tokens = options->ubatch_tokens;
     loop_options.cache_bytes_given = options->cache_ram_bytes.has_value();
+    loop_options.disk = {.folder = options->cache_folder, .bytes_max = options->cache_disk_bytes};
     if (options->cache_ram_bytes) loop_options.cache.ram_bytes_max = *options->cache_ram_bytes;
   }
   hearth::sched::Service service(channel, loop_options, [] { std::_Exit(0); });

@@ -22,6 +22,11 @@ constexpr std::size_t kQueueCountMax = 4096;
 constexpr std::size_t kSegmentBytesMax = 64U << 20;
 // Memory pressure is looked at so often; reading it takes tens of microseconds.
 constexpr std::int64_t kBudgetEvery_ms = 2000;
+// While all jobs wait for the disk it is looked at so often.
+constexpr std::chrono::milliseconds kDiskLook{1};
+// After Shutdown: for a step that runs, and for what is not on the disk yet. The front waits longer (models/engine_process.h).
+constexpr std::chrono::milliseconds kSaveLimit{10'000};
+constexpr std::chrono::milliseconds kEndLimit{13'000};
 // A bar on a terminal moves by this much.
 constexpr float kProgressStep = 0.01F;
 
@@ -84,7 +89,8 @@ void Service::send(const link::EngineMessage& message) { [[maybe_unused]] const 
 
 int Service::run(const LoadEngine& load) {
   // The link is read from the start, so that an engine whose front dies does not go on loading for minutes.
-  reader_ = std::thread([this, tokenizer = tokenizer_promise_.get_future().share()] { read_link(tokenizer); });
+  reader_ = std::thread([this, tokenizer = tokenizer_promise_.get_future().share(),
+                         served = served_promise_.get_future().share()] { read_link(tokenizer, served); });
   float told = 0;
   auto engine = load([&](float fraction) {
     if (fraction < told + kProgressStep && fraction < 1) return;
@@ -99,6 +105,7 @@ int Service::run(const LoadEngine& load) {
   send(hello_of(**engine, options_.parallel_jobs));
   tokenizer_promise_.set_value((*engine)->tokenizer());
   serve(**engine);
+  served_promise_.set_value();
   return 0;
 }
 
@@ -107,14 +114,18 @@ void Service::serve(engine::Engine& engine) {
   LoopOptions options = options_;
   if (!options.cache_bytes_given) options.cache.ram_bytes_max = cache_bytes_auto(engine::free_ram_bytes());
   cache_bytes_most_ = options.cache.ram_bytes_max;
-  Loop loop(engine, clock, options, [this](const link::EngineMessage& message) { send(message); });
+  Loop loop(
+      engine, clock, options, [this](const link::EngineMessage& message) { send(message); },
+      open_disk_cache(options.disk, engine.info()));
   std::int64_t budget_checked_ms = clock.now_ms();
   bool works = false;
   while (true) {
     // Without jobs nothing happens before the next message, but that other programs may need the cache's memory.
-    auto message = works ? queue_.try_pop() : queue_.pop_for(std::chrono::milliseconds(kBudgetEvery_ms));
+    auto message = !works         ? queue_.pop_for(std::chrono::milliseconds(kBudgetEvery_ms))
+                   : loop.waits() ? queue_.pop_for(kDiskLook)
+                                  : queue_.try_pop();
     for (; message; message = queue_.try_pop())
-      if (!handle(loop, std::move(*message))) return;
+      if (!handle(loop, std::move(*message))) return loop.cache().save_all(kSaveLimit);
     if (queue_.closed()) return;
     works = loop.step();
     if (clock.now_ms() - budget_checked_ms >= kBudgetEvery_ms) {
@@ -157,14 +168,20 @@ bool Service::handle(Loop& loop, link::FrontMessage&& message) {
   return true;
 }
 
-void Service::read_link(const std::shared_future<TokenizerPointer>& tokenizer) {
+void Service::read_link(const std::shared_future<TokenizerPointer>& tokenizer, const std::shared_future<void>& served) {
   while (true) {
     auto message = channel_.receive_front_message();
     if (!message) {
       if (message.error().kind != ErrorKind::Unavailable) log_error("sched", "{}", message.error().message);
       break;
     }
-    if (std::holds_alternative<link::Shutdown>(*message)) break;
+    const bool is_loaded = tokenizer.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+    if (std::holds_alternative<link::Shutdown>(*message)) {
+      if (!is_loaded || tokenizer.get() == nullptr) break;
+      hand_over(std::move(*message));
+      static_cast<void>(served.wait_for(kEndLimit));
+      break;
+    }
     if (tokenizer.get() == nullptr) return;  // waits for the load to end; it failed, and run() has said so
     if (const auto* request = std::get_if<link::TokenizeRequest>(&*message)) {
       tokenize(*tokenizer.get(), *request);

@@ -23,8 +23,9 @@ class Service {
  public:
   using LoadEngine = std::function<Result<std::unique_ptr<engine::Engine>>(std::function<void(float)> progress)>;
 
-  // `on_link_end` is called on the I/O thread when the front is gone or said Shutdown: the engine process ends itself
-  // there, in the middle of whatever it does, because nobody is left to hear of it. Where it returns, run() returns too.
+  // `on_link_end` is called on the I/O thread when the front is gone: the engine process ends itself there, in the middle of
+  // whatever it does, because nobody is left to hear of it. After Shutdown it is called once the loop has ended and its cache
+  // is on the disk, or when the time for that is over. Where it returns, run() returns too.
   Service(link::Channel& channel, LoopOptions options, std::function<void()> on_link_end);
   ~Service();
   Service(const Service&) = delete;
@@ -36,7 +37,7 @@ class Service {
  private:
   using TokenizerPointer = std::shared_ptr<const engine::Tokenizer>;
 
-  void read_link(const std::shared_future<TokenizerPointer>& tokenizer);
+  void read_link(const std::shared_future<TokenizerPointer>& tokenizer, const std::shared_future<void>& served);
   void hand_over(link::FrontMessage&& message);
   void tokenize(const engine::Tokenizer& tokenizer, const link::TokenizeRequest& request);
   [[nodiscard]] bool handle(Loop& loop, link::FrontMessage&& message);
@@ -50,6 +51,7 @@ class Service {
   const std::function<void()> on_link_end_;
 
   BoundedQueue<link::FrontMessage> queue_;
+  std::promise<void> served_promise_;                 // run() is done with the loop
   std::promise<TokenizerPointer> tokenizer_promise_;  // fulfilled once: by the loaded engine, or null
   std::uint64_t cache_bytes_most_ = 0;                // loop thread; the budget is this or less (cache_budget.h)
   SegmentTokens segment_tokens_;                      // I/O thread

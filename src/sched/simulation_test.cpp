@@ -102,6 +102,7 @@ class Simulation {
 
   // The engine dies: the next one gets each open job with the tokens that were delivered, as the front does it.
   void crash() {
+    settle();  // who has left is not handed over
     count_up();
     loop_.reset();
     begin_engine();

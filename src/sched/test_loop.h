@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -66,9 +67,12 @@ struct JobRecord {
 
 class TestLoop {
  public:
-  explicit TestLoop(engine::FakeOptions options = fake_options(), LoopOptions loop_options = {})
+  explicit TestLoop(engine::FakeOptions options = fake_options(), LoopOptions loop_options = {},
+                    std::unique_ptr<cache::DiskTier> disk = nullptr)
       : fake(std::move(options)),
-        loop(fake, clock, loop_options, [this](const link::EngineMessage& message) { hear(message); }) {}
+        loop(
+            fake, clock, loop_options, [this](const link::EngineMessage& message) { hear(message); }, std::move(disk)) {
+  }
 
   void submit(link::Job job) { loop.submit(std::move(job)); }
   bool step() {

@@ -114,7 +114,8 @@ std::string cache_salt(const AccessRules& rules, const http::Request& request) {
   if (rules.cache_sharing == CacheSharing::All) return "";
   const auto key = std::ranges::find_if(rules.api_keys, [&](const auto& one) { return has_key(request, one); });
   if (key == rules.api_keys.end()) return "";
-  // It goes no further than to the engine, which may hear the key: 64 bits are to keep keys apart, not to hide them.
+  // It goes no further than to the engine, which may hear the key: 64 bits are to keep keys apart, not to hide them. On the
+  // disk there is only a hash of it and of the folder's secret (docs/cache-format.md).
   std::uint64_t hash = key->size();
   for (const char byte : *key) hash = mix_u64(hash ^ static_cast<unsigned char>(byte), 0x6b6579);
   return std::format("key-{:016x}", hash);

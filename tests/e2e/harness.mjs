@@ -48,7 +48,9 @@ export function fakeModel(script) {
 export async function serve(model, { args = [], env = {}, limit_s = 60 } = {}) {
   const port = await freePort();
   const home = scratch('server');
-  const child = spawn(hearth, ['serve', ...(model === null ? [] : ['--model', model]), '--port', String(port), ...args], {
+  // Nothing of a test stays in the user's own cache.
+  const kept = args.includes('--cache-dir') ? [] : ['--cache-dir', path.join(home, 'cache')];
+  const child = spawn(hearth, ['serve', ...(model === null ? [] : ['--model', model]), '--port', String(port), ...kept, ...args], {
     env: { PATH: process.env.PATH, HOME: os.homedir(), HEARTH_FAKE_STATE: path.join(home, 'state'), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

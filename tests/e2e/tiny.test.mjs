@@ -1,18 +1,8 @@
 // Real libllama on tiny generated models of four kinds: a turn, the next turn reusing it, exactness of that reuse, several
 // streams at once, and Claude Code completing a turn.
-import { execFileSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
-import os from 'node:os';
-import path from 'node:path';
-import { test, assert, equal, serve, post, stream, claude, claudeVersions, checkout, textOf } from './harness.mjs';
+import { test, assert, equal, serve, post, stream, claude, claudeVersions, textOf } from './harness.mjs';
+import { tinyModel } from './tiny_models.mjs';
 
-const folder = process.env.HEARTH_TEST_MODELS || path.join(process.env.HEARTH_CACHE || path.join(process.env.XDG_CACHE_HOME || path.join(os.homedir(), '.cache'), 'hearth'), 'models');
-function tinyModel(kind, ...more) {
-  mkdirSync(folder, { recursive: true });
-  const file = path.join(folder, `e2e-${[kind, ...more].join('').replaceAll(/[^a-z0-9]+/g, '-')}.gguf`);
-  execFileSync(path.join(checkout, 'build', process.env.HEARTH_PRESET || 'release', 'bin', 'tiny_model'), [kind, file, ...more]);
-  return file;
-}
 const turn = (messages, more = {}) => ({ model: 'm', cache_control: { type: 'ephemeral' }, max_tokens: 24, temperature: 0, system: 'You are a test. '.repeat(60), messages, ...more });
 const user = (content) => ({ role: 'user', content });
 const whole = (usage) => usage.input_tokens + usage.cache_read_input_tokens + usage.cache_creation_input_tokens;

@@ -1,0 +1,75 @@
+// What a restart costs, and what it costs running streams that conversations are written to the disk.
+//   node bench/restart_bench.mjs ATTENTION.gguf HYBRID.gguf STREAM.gguf [--quick]
+// Targets: the first piece of the next turn after a restart of the server comes within 3 % of the time that it takes to compute the
+// prompt (24,000 tokens); a stream beside the writes keeps 97 % of its throughput, and its p95 gap grows at most 1.2 times. Medians
+// of three. Ends with 1 when a restarted server computes what it should have read.
+import { rmSync } from 'node:fs';
+import path from 'node:path';
+import { scratch, serve, sleep } from '../tests/e2e/harness.mjs';
+import { draws, prose } from './agent_trace.mjs';
+import { measure } from './peer.mjs';
+
+const [attention, hybrid, streamed] = process.argv.slice(2);
+if (!streamed || streamed.startsWith('--')) { console.error('usage: node bench/restart_bench.mjs ATTENTION.gguf HYBRID.gguf STREAM.gguf [--quick]'); process.exit(2); }
+const quick = process.argv.includes('--quick');
+const rounds = quick ? 1 : 3;
+const promptTokens = quick ? 6000 : 24000;
+const middle = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+const quantile = (values, part) => [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * part))];
+const turn = (seed, tokens, more, max_tokens) => ({
+  model: 'bench', max_tokens, temperature: 0,
+  messages: [{ role: 'user', content: [{ type: 'text', text: prose(draws(seed), tokens), cache_control: { type: 'ephemeral' } }] },
+    ...(more ? [{ role: 'assistant', content: 'Yes.' }, { role: 'user', content: prose(draws(seed + 1), 60) }] : [])],
+});
+const start = (model, args) => serve(model, { args: ['--ctx', '65536', '--parallel', '2', ...args] });
+
+let wrong = 0;
+async function restart(kind, model) {
+  const cold = [];
+  const warm = [];
+  for (let round = 0; round < rounds; round += 1) {
+    const folder = scratch('bench');
+    const first = await start(model, ['--cache-dir', folder]);
+    await measure(first, turn(100 + round, promptTokens, false, 4));
+    await first.stop();
+    const second = await start(model, ['--cache-dir', folder]);
+    const again = await measure(second, turn(100 + round, promptTokens, true, 4));
+    await second.stop();
+    if (again.read < 0.95 * promptTokens) { wrong += 1; console.log(`WRONG: only ${again.read} of ${again.prompt} tokens were read`); }
+    warm.push(again.ttft_s);
+    const without = await start(model, ['--cache-dir', 'none']);
+    cold.push((await measure(without, turn(100 + round, promptTokens, true, 4))).ttft_s);
+    await without.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+  console.log(`  ${kind.padEnd(10)} ${promptTokens} tokens: cold ${middle(cold).toFixed(2)} s, after a restart ${(1000 * middle(warm)).toFixed(0)} ms: ${(100 * middle(warm) / middle(cold)).toFixed(2)} %   (target: 3 %)`);
+}
+
+// One long answer while a conversation beside it has just ended and is being written.
+async function stream(args) {
+  const gaps = [];
+  const rates = [];
+  for (let round = 0; round < rounds; round += 1) {
+    const folder = scratch('bench');
+    const server = await start(streamed, ['--threads', '1', '--cache-dir', folder, ...args]);
+    const running = measure(server, turn(300 + round, 200, false, quick ? 200 : 500));
+    await sleep(300);
+    for (let i = 0; i < 3; i += 1) await measure(server, turn(400 + 10 * round + i, 1500, false, 1));
+    const { pieces_s } = await running;
+    gaps.push(quantile(pieces_s.slice(11).map((at, i) => 1000 * (at - pieces_s[10 + i])), 0.95));
+    rates.push(pieces_s.length / (pieces_s.at(-1) - pieces_s[0]));
+    await server.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+  return { gap_ms: middle(gaps), rate: middle(rates) };
+}
+
+console.log('the next turn after a restart of the server');
+await restart('attention', attention);
+await restart('hybrid', hybrid);
+console.log(`a stream beside conversations that are written (${path.basename(streamed)})`);
+const without = await stream(['--cache-disk', '0']);
+const beside = await stream([]);
+console.log(`  throughput ${without.rate.toFixed(1)} t/s without, ${beside.rate.toFixed(1)} t/s with: ${(100 * beside.rate / without.rate).toFixed(1)} %   (target: 97 %)`);
+console.log(`  p95 gap    ${without.gap_ms.toFixed(1)} ms without, ${beside.gap_ms.toFixed(1)} ms with: ${(beside.gap_ms / without.gap_ms).toFixed(2)} times   (target: 1.2)`);
+process.exit(wrong > 0 ? 1 : 0);

@@ -1,0 +1,210 @@
+// From what a store found to a tree, and from the tree to what the store is told again: its index, and files made of files.
+#include <algorithm>
+#include <chrono>
+#include <unordered_map>
+#include <utility>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "cache/disk_tier.h"
+#include "cache/prefix_tree.h"
+
+namespace hearth::cache {
+namespace {
+
+// So many small extents are worth gathering.
+constexpr std::uint64_t kSmallBytes = std::uint64_t{16} << 20;
+constexpr std::ptrdiff_t kSmallExtentsMin = 24;
+constexpr std::uint64_t kGatherBytes = std::uint64_t{128} << 20;
+constexpr std::uint64_t kGatherEveryMs = 60'000;
+
+struct HashHasher {
+  std::size_t operator()(const Hash& hash) const noexcept { return RootHasher()({hash}); }
+};
+
+DiskTierOptions completed(DiskTierOptions options) {
+  if (!options.unix_ms)
+    options.unix_ms = [] {
+      const auto since = std::chrono::system_clock::now().time_since_epoch();
+      return static_cast<std::uint64_t>(
+          std::max<std::int64_t>(0, std::chrono::duration_cast<std::chrono::milliseconds>(since).count()));
+    };
+  return options;
+}
+
+template <class Enum>
+Enum known(std::uint8_t number, Enum last, Enum otherwise) {
+  return number <= static_cast<std::uint8_t>(last) ? static_cast<Enum>(number) : otherwise;
+}
+
+// Entries become nodes, parents first. What does not fit the tree, whoever wrote it, is left over.
+class Loader {
+ public:
+  Loader(PrefixTree& tree, std::uint64_t now_ms) : tree_(tree), now_ms_(now_ms) {}
+
+  bool add(store::Entry& entry) {
+    const store::Meta& meta = entry.meta;
+    if (meta.begin % kBlockTokens != 0 || meta.tokens.size() > kBlockTokens) return false;
+    Block* parent = parent_of(meta);
+    if (parent == nullptr) return false;
+    return meta.key.kind == store::RecordKind::Block ? add_block(*parent, entry) : add_anchor(*parent, entry);
+  }
+
+ private:
+  Block* parent_of(const store::Meta& meta) {
+    if (meta.begin == 0) {
+      if (meta.parent != meta.root) return nullptr;
+      return meta.key.kind == store::RecordKind::Block ? &tree_.make_root({meta.root}) : tree_.find_root({meta.root});
+    }
+    const auto found = full_blocks_.find(meta.parent);
+    if (found == full_blocks_.end()) return nullptr;
+    Block& parent = tree_.block(found->second);
+    return parent.end() == meta.begin && parent.root.hash == meta.root ? &parent : nullptr;
+  }
+
+  bool add_block(Block& parent, store::Entry& entry) {
+    const store::Meta& meta = entry.meta;
+    const Root root = parent.root;
+    const bool fits = block_hash(parent.hash, meta.tokens) == meta.key.name &&
+                      best_child(parent, meta.tokens).common < meta.tokens.size();
+    if (!fits) {
+      tree_.remove_root_if_empty(root);
+      return false;
+    }
+    Block& made = tree_.add_block(parent, meta.tokens, Payload(entry.place));
+    made.line = known(meta.line_kind, LineKind::OneShot, LineKind::Unknown);
+    made.uses = std::max(made.uses, meta.uses);
+    made.branches = std::max(made.branches, std::min<std::uint32_t>(meta.branches, 1024));
+    made.stored_ms = std::min(meta.stored_unix_ms, now_ms_);
+    made.used_ms = std::min(meta.used_unix_ms, now_ms_);
+    if (meta.tokens.size() == kBlockTokens) full_blocks_.emplace(made.hash, made.id);
+    return true;
+  }
+
+  bool add_anchor(Block& parent, store::Entry& entry) {
+    const store::Meta& meta = entry.meta;
+    const Anchor* known_one = longest_anchor(parent, meta.tokens);
+    const bool is_new = known_one == nullptr || known_one->tokens.size() < meta.tokens.size();
+    if (!is_new || anchor_hash(parent.hash, meta.tokens) != meta.key.name ||
+        best_child(parent, meta.tokens).common != meta.tokens.size())
+      return false;
+    Anchor& made = tree_.add_anchor(parent, meta.tokens, Payload(entry.place));
+    made.kind = known(meta.anchor_kind, AnchorKind::Branch, AnchorKind::Turn);
+    made.line = known(meta.line_kind, LineKind::OneShot, LineKind::Unknown);
+    made.uses = meta.uses;
+    made.used_ms = std::min(meta.used_unix_ms, now_ms_);
+    return true;
+  }
+
+  PrefixTree& tree_;
+  const std::uint64_t now_ms_;
+  std::unordered_map<Hash, BlockId, HashHasher> full_blocks_;
+};
+
+}  // namespace
+
+DiskTier::DiskTier(std::unique_ptr<store::Store> store, DiskTierOptions options)
+    : options_(completed(std::move(options))),
+      store_(std::move(store), options_.workers),
+      index_({.bytes_max = UINT64_MAX, .needs_snapshots = options_.needs_snapshots}) {
+  load(store_.store().take_entries());
+}
+
+DiskTier::~DiskTier() = default;
+
+void DiskTier::load(std::vector<store::Entry> entries) {
+  index_saved_ms_ = now_ms();
+  std::ranges::sort(entries, [](const store::Entry& a, const store::Entry& b) {
+    return a.meta.key.kind != b.meta.key.kind ? a.meta.key.kind < b.meta.key.kind : a.meta.begin < b.meta.begin;
+  });
+  Loader loader(index_.tree(), now_ms());
+  std::vector<store::Place> left_over;
+  for (store::Entry& entry : entries)
+    if (!loader.add(entry)) left_over.push_back(entry.place);
+  index_.settle(now_ms());
+  const bool writes = !store_.store().read_only();
+  if (writes && !left_over.empty()) store_.drop(std::move(left_over));
+  index_is_old_ = writes && store_.store().counts().index_rebuilt;
+  hold_budget();
+  drop_freed();
+  const Counts held = index_.counts();
+  log_info("cache", "{} blocks and {} anchors of earlier sessions in {}{}", held.blocks, held.anchors,
+           store_.store().where(),
+           writes
+               ? ""
+               : ", which cannot be written from here (another process does, or its permissions): they are only read");
+}
+
+store::Entry DiskTier::entry_of(const Block& block) const {
+  return {.meta = {.key = {.kind = store::RecordKind::Block, .name = block.hash},
+                   .root = block.root.hash,
+                   .parent = block.parent->hash,
+                   .begin = block.begin,
+                   .tokens = block.tokens,
+                   .line_kind = static_cast<std::uint8_t>(block.line),
+                   .uses = block.uses,
+                   .branches = block.branches,
+                   .stored_unix_ms = block.stored_ms,
+                   .used_unix_ms = block.used_ms},
+          .place = *block.bytes.place()};
+}
+
+store::Entry DiskTier::entry_of(const Anchor& anchor) const {
+  const Block& parent = *anchor.parent;
+  return {.meta = {.key = {.kind = store::RecordKind::Anchor, .name = anchor_hash(parent.hash, anchor.tokens)},
+                   .root = parent.root.hash,
+                   .parent = parent.hash,
+                   .begin = parent.end(),
+                   .tokens = anchor.tokens,
+                   .anchor_kind = static_cast<std::uint8_t>(anchor.kind),
+                   .line_kind = static_cast<std::uint8_t>(anchor.line),
+                   .uses = anchor.uses,
+                   .branches = anchor.branches,
+                   .stored_unix_ms = anchor.used_ms,
+                   .used_unix_ms = anchor.used_ms},
+          .place = *anchor.snapshot.place()};
+}
+
+std::vector<store::Entry> DiskTier::entries() const {
+  std::vector<store::Entry> all;
+  for (const auto& block : index_.tree().blocks())
+    if (block != nullptr && block->parent != nullptr && block->bytes.place()) all.push_back(entry_of(*block));
+  for (const auto& anchor : index_.tree().anchors())
+    if (anchor != nullptr && anchor->parent != nullptr && anchor->snapshot.place()) all.push_back(entry_of(*anchor));
+  return all;
+}
+
+// Each turn of a conversation brings a file of its own; now and then the small ones become one, so that their number stays small
+// and a conversation's blocks lie side by side. What is in them is written a second time, once.
+void DiskTier::gather_small() {
+  if (!takes() || pending_bytes_ > 0 || !batches_.empty() || now_ms() - gathered_ms_ < kGatherEveryMs ||
+      !store_.store().counts().makes_holes)
+    return;
+  gathered_ms_ = now_ms();
+  std::unordered_map<std::uint64_t, std::uint64_t> sizes;
+  const auto count = [&](const Payload& payload) {
+    if (payload.place()) sizes[payload.place()->extent] += payload.size();
+  };
+  for (const auto& block : index_.tree().blocks())
+    if (block != nullptr) count(block->bytes);
+  for (const auto& anchor : index_.tree().anchors())
+    if (anchor != nullptr) count(anchor->snapshot);
+  if (std::ranges::count_if(sizes, [](const auto& one) { return one.second < kSmallBytes; }) < kSmallExtentsMin) return;
+  Batch batch{.gathers = true};
+  std::vector<store::Entry> records;
+  std::uint64_t bytes = 0;
+  const auto add = [&](const auto& node, const Payload& payload) {
+    if (node.parent == nullptr || !payload.place() || sizes.at(payload.place()->extent) >= kSmallBytes) return;
+    if (bytes + payload.size() > kGatherBytes) return;
+    bytes += payload.size();
+    batch.nodes.emplace_back(node.id);
+    records.push_back(entry_of(node));
+  };
+  for (const auto& block : index_.tree().blocks())
+    if (block != nullptr) add(*block, block->bytes);
+  for (const auto& anchor : index_.tree().anchors())
+    if (anchor != nullptr) add(*anchor, anchor->snapshot);
+  if (!records.empty()) batches_.emplace(store_.gather(std::move(records)), std::move(batch));
+}
+
+}  // namespace hearth::cache

@@ -1,0 +1,358 @@
+// See disk_tier.h. Opening and the index's entries are disk_open.cpp.
+#include "cache/disk_tier.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "cache/prefix_tree.h"
+
+namespace hearth::cache {
+namespace {
+
+// What one extent holds, so that a conversation of 100,000 tokens is tens of files.
+constexpr std::uint64_t kBatchBytes = std::uint64_t{128} << 20;
+// Bytes that wait for the disk are bytes that the RAM tier cannot free.
+constexpr std::uint64_t kPendingBytesMax = std::uint64_t{384} << 20;
+// A disk that refused is asked again after this time; what is not written meanwhile stays in RAM or is computed again.
+constexpr std::uint64_t kPauseMs = 60'000;
+constexpr std::uint64_t kIndexEveryMs = 5 * 60'000;
+constexpr std::uint64_t kIndexOverMs = 30'000;  // while there is too much: the index is a part of it
+constexpr std::uint64_t kBudgetEveryMs = 2'000;
+// The tokens of what is on the disk lie in memory: models of a few MB would fill it before the disk.
+constexpr std::uint64_t kTreeBytesMax = std::uint64_t{256} << 20;
+// More than this is given back behind what is on its way, whatever becomes of that.
+constexpr std::size_t kFreedMax = 4096;
+// Of the budget, for tables, the index and holes that are not whole pages.
+constexpr std::uint64_t kTablesPart = 32;
+
+template <class Node>
+bool is_hung(const Node& node) {
+  return node.parent != nullptr;
+}
+
+}  // namespace
+
+std::uint64_t DiskTier::now_ms() const { return latest_ms_ = std::max(latest_ms_, options_.unix_ms()); }
+
+std::uint64_t DiskTier::bytes_of(BlockId id) const { return index_.tree().block(id).bytes.size(); }
+
+bool DiskTier::takes() const {
+  return !store_.store().read_only() && pending_bytes_ < kPendingBytesMax && now_ms() >= paused_until_ms_;
+}
+
+bool DiskTier::holds(const Block& block) const {
+  return index_.tree().is_live(block.twin) && is_hung(index_.tree().block(block.twin));
+}
+bool DiskTier::holds(const Anchor& anchor) const {
+  return index_.tree().is_live(anchor.twin) && is_hung(index_.tree().anchor(anchor.twin));
+}
+
+bool DiskTier::keep(Block& block) {
+  if (!is_hung(block)) return false;
+  std::vector<Block*> missing;
+  Block* at = &block;
+  for (; !at->is_root_node() && !holds(*at); at = at->parent) missing.push_back(at);
+  if (missing.empty()) return true;
+  if (!takes()) return false;
+  PrefixTree& tree = index_.tree();
+  const Root root = block.root;
+  Block* parent = at->is_root_node() ? &tree.make_root(root) : &tree.block(at->twin);
+  for (auto one = missing.rbegin(); one != missing.rend(); ++one) {
+    const std::optional<BlockId> twin = keep_one(**one, *parent);
+    if (!twin) {
+      tree.remove_root_if_empty(root);
+      return false;
+    }
+    (*one)->twin = *twin;
+    parent = &tree.block(*twin);
+  }
+  return true;
+}
+
+std::optional<BlockId> DiskTier::keep_one(Block& block, Block& parent) {
+  const BestChild best = best_child(parent, block.tokens);
+  if (best.common == block.tokens.size()) return best.child->id;
+  if (!takes() || block.bytes.shared() == nullptr) return std::nullopt;
+  const store::Meta meta{.key = {.kind = store::RecordKind::Block, .name = block.hash},
+                         .root = block.root.hash,
+                         .parent = parent.hash,
+                         .begin = block.begin,
+                         .tokens = block.tokens,
+                         .line_kind = static_cast<std::uint8_t>(block.line),
+                         .uses = block.uses,
+                         .branches = block.branches,
+                         .stored_unix_ms = now_ms(),
+                         .used_unix_ms = now_ms()};
+  const auto made = index_.put_under(parent, block.tokens, Payload(block.bytes.shared()), block.line, now_ms());
+  if (!made) return std::nullopt;
+  Block& twin = index_.tree().block(*made);
+  twin.uses = std::max(twin.uses, block.uses);
+  enqueue(twin, meta, block.bytes.shared());
+  return made;
+}
+
+bool DiskTier::keep(Anchor& anchor) {
+  if (holds(anchor)) return true;
+  if (!is_hung(anchor) || anchor.snapshot.shared() == nullptr) return false;
+  if (!keep(*best_child(*anchor.parent, anchor.tokens).child) || !takes()) return false;
+  PrefixTree& tree = index_.tree();
+  Block* parent = anchor.parent->is_root_node() ? tree.find_root(anchor.parent->root) : nullptr;
+  if (parent == nullptr && holds(*anchor.parent)) parent = &tree.block(anchor.parent->twin);
+  if (parent == nullptr || best_child(*parent, anchor.tokens).common != anchor.tokens.size()) return false;
+  if (const Anchor* known = longest_anchor(*parent, anchor.tokens);
+      known != nullptr && known->tokens.size() == anchor.tokens.size()) {
+    anchor.twin = known->id;
+    return true;
+  }
+  const store::Meta meta{.key = {.kind = store::RecordKind::Anchor, .name = anchor_hash(parent->hash, anchor.tokens)},
+                         .root = parent->root.hash,
+                         .parent = parent->hash,
+                         .begin = parent->end(),
+                         .tokens = anchor.tokens,
+                         .anchor_kind = static_cast<std::uint8_t>(anchor.kind),
+                         .line_kind = static_cast<std::uint8_t>(anchor.line),
+                         .uses = anchor.uses,
+                         .branches = anchor.branches,
+                         .stored_unix_ms = now_ms(),
+                         .used_unix_ms = now_ms()};
+  const auto made =
+      index_.put_anchor_under(*parent, anchor.tokens, Payload(anchor.snapshot.shared()), anchor.kind, now_ms());
+  if (!made) return false;
+  anchor.twin = *made;
+  Anchor& twin = index_.tree().anchor(*made);
+  twin.uses = std::max(twin.uses, anchor.uses);
+  enqueue(twin, meta, anchor.snapshot.shared());
+  return true;
+}
+
+template <class Node>
+void DiskTier::enqueue(Node& node, const store::Meta& meta, std::shared_ptr<const store::Bytes> bytes) {
+  filling_.nodes.emplace_back(node.id);
+  filling_.bytes += bytes->size();
+  pending_bytes_ += bytes->size();
+  writes_.push_back({.meta = meta, .bytes = std::move(bytes)});
+  if (filling_.bytes >= kBatchBytes) send();
+}
+
+void DiskTier::send() {
+  if (writes_.empty()) return;
+  const std::uint64_t number = store_.write(std::exchange(writes_, {}));
+  batches_.emplace(number, std::exchange(filling_, {}));
+}
+
+void DiskTier::take_written(const store::WriteDone& done) {
+  const auto found = batches_.find(done.batch);
+  CHECK(found != batches_.end());
+  const Batch batch = std::move(found->second);
+  batches_.erase(found);
+  pending_bytes_ -= batch.bytes;
+  PrefixTree& tree = index_.tree();
+  if (!done.places && batch.gathers)  // what could not be read is found when it is asked for
+    return log_debug("cache", "small files were not gathered: {}", done.places.error().message);
+  if (!done.places) {
+    for (const NodeId id : batch.nodes) forget_node(id);
+    index_.settle(now_ms());
+    return pause(done.places.error());
+  }
+  index_is_old_ = true;
+  std::vector<store::Place> evicted;  // while they were written, or gathered from there
+  const auto settle_at = [&](auto& node, const Payload& before, const store::Place& place) {
+    // One that is being read was asked for where it is.
+    if (batch.gathers && node.pins > 0) return evicted.push_back(place);
+    if (before.place()) evicted.push_back(*before.place());
+    tree.move_bytes(node, Payload(place));
+  };
+  for (std::size_t i = 0; i < batch.nodes.size(); ++i) {
+    const store::Place& place = (*done.places)[i];
+    const auto* block = std::get_if<BlockId>(&batch.nodes[i]);
+    const auto* anchor = std::get_if<AnchorId>(&batch.nodes[i]);
+    if (block != nullptr && tree.is_live(*block))
+      settle_at(tree.block(*block), tree.block(*block).bytes, place);
+    else if (anchor != nullptr && tree.is_live(*anchor))
+      settle_at(tree.anchor(*anchor), tree.anchor(*anchor).snapshot, place);
+    else
+      evicted.push_back(place);
+  }
+  if (!evicted.empty()) store_.drop(std::move(evicted));
+}
+
+// What was not written must not be promised, and what hangs on it is of no use without it.
+void DiskTier::forget_node(NodeId node) {
+  PrefixTree& tree = index_.tree();
+  if (const auto* block_id = std::get_if<BlockId>(&node); block_id != nullptr && tree.is_live(*block_id)) {
+    Block& block = tree.block(*block_id);
+    if (!is_hung(block)) return;
+    tree.remove_below(block, Gone::Dropped);
+    tree.remove(block, Gone::Dropped);
+  } else if (const auto* anchor_id = std::get_if<AnchorId>(&node); anchor_id != nullptr && tree.is_live(*anchor_id)) {
+    if (is_hung(tree.anchor(*anchor_id))) tree.remove(tree.anchor(*anchor_id), Gone::Dropped);
+  }
+}
+
+void DiskTier::pause(const Error& why) {
+  ++totals_.write_failures;
+  if (now_ms() >= paused_until_ms_)
+    log_warning("cache", "the cache in {} takes nothing for a minute: {}", store_.store().where(), why.message);
+  paused_until_ms_ = now_ms() + kPauseMs;
+}
+
+Ticket DiskTier::fetch_payload(store::RecordKind kind, const Hash& name, const Payload& payload) {
+  if (payload.shared() == nullptr) return store_.read({.kind = kind, .name = name}, *payload.place());
+  arrived_.emplace(next_ready_, payload.shared());
+  return next_ready_++;
+}
+
+Ticket DiskTier::fetch(BlockId id) {
+  const Block& block = index_.tree().block(id);
+  return fetch_payload(store::RecordKind::Block, block.hash, block.bytes);
+}
+
+Ticket DiskTier::fetch(AnchorId id) {
+  const Anchor& anchor = index_.tree().anchor(id);
+  if (!is_hung(anchor)) {  // rejected for another import since
+    arrived_.emplace(next_ready_, fail(ErrorKind::NotFound, "it was forgotten"));
+    return next_ready_++;
+  }
+  return fetch_payload(store::RecordKind::Anchor, anchor_hash(anchor.parent->hash, anchor.tokens), anchor.snapshot);
+}
+
+std::optional<DiskTier::Outcome> DiskTier::arrived(Ticket ticket) {
+  const auto found = arrived_.find(ticket);
+  if (found == arrived_.end()) return std::nullopt;
+  Outcome outcome = std::move(found->second);
+  arrived_.erase(found);
+  return outcome;
+}
+
+void DiskTier::forget(Ticket ticket) {
+  if (arrived_.erase(ticket) == 0) unwanted_.insert(ticket);
+}
+
+void DiskTier::reject(NodeId id, const Error& why) {
+  ++totals_.rejected;
+  if (why.kind != ErrorKind::NotFound)
+    log_warning("cache", "a part of the cache in {} cannot be used ({}); it is forgotten and computed again",
+                store_.store().where(), why.message);
+  forget_node(id);
+  index_.settle(now_ms());
+}
+
+void DiskTier::clear(const Root* root) {
+  if (root != nullptr)
+    index_.drop(*root, {});
+  else
+    index_.clear();
+  index_.settle(now_ms());
+  index_is_old_ = true;
+  drop_freed();
+}
+
+void DiskTier::unpin(const Match& match) {
+  index_.unpin(match);
+  drop_freed();
+}
+
+void DiskTier::will_need(const Match& match) {
+  const auto hint = [&](const Payload& payload) {
+    if (payload.place()) store_.will_need(*payload.place());
+  };
+  for (const BlockId id : match.blocks) hint(index_.tree().block(id).bytes);
+  if (match.anchor) hint(index_.tree().anchor(*match.anchor).snapshot);
+}
+
+void DiskTier::count_hit(std::uint32_t tokens) {
+  ++totals_.hits;
+  totals_.tokens += tokens;
+}
+
+void DiskTier::tick() {
+  if (options_.workers == store::Workers::Caller) store_.work();
+  while (const auto done = store_.take_write()) take_written(*done);
+  while (auto done = store_.take_read())
+    if (unwanted_.erase(done->ticket) == 0) arrived_.emplace(done->ticket, std::move(done->bytes));
+  hold_budget();
+  drop_freed();
+  gather_small();
+  if (index_is_old_ && now_ms() - index_saved_ms_ >= (is_over_ ? kIndexOverMs : kIndexEveryMs)) save_index();
+}
+
+// A tail leaves for the longer block that takes its place: only after that one was written, or a crash would find neither.
+void DiskTier::drop_freed() {
+  const std::vector<store::Place> freed = index_.tree().take_freed();
+  if (store_.store().read_only()) return;
+  freed_.insert(freed_.end(), freed.begin(), freed.end());
+  if (freed_.empty() || (pending_bytes_ > 0 && freed_.size() < kFreedMax)) return;
+  index_is_old_ = true;
+  send();
+  store_.drop(std::exchange(freed_, {}));
+}
+
+// Room comes back when holes are made, or where there are none when whole files go: until then more leaves than would have to.
+void DiskTier::hold_budget() {
+  if (now_ms() - budget_held_ms_ < kBudgetEveryMs || store_.store().read_only()) return;
+  budget_held_ms_ = now_ms();
+  const Counts held = index_.counts();
+  std::uint64_t budget = options_.bytes_max - options_.bytes_max / kTablesPart;
+  const std::uint64_t files = store_.store().counts().file_bytes;
+  is_over_ = files > options_.bytes_max && pending_bytes_ == 0;
+  if (is_over_) budget = std::min(budget, held.bytes() - std::min(held.bytes(), files - options_.bytes_max));
+  if (held.tree_bytes > kTreeBytesMax) budget = std::min(budget, held.bytes() - held.bytes() / 16);
+  index_.set_budget(budget, now_ms());
+}
+
+void DiskTier::save_index() {
+  index_is_old_ = false;
+  index_saved_ms_ = now_ms();
+  store_.save_index(entries());
+}
+
+void DiskTier::flush(std::chrono::milliseconds limit) {
+  if (store_.store().read_only()) return;
+  const auto until = std::chrono::steady_clock::now() + limit;
+  const auto left = [&] {
+    const auto rest = std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+    return std::max(rest, std::chrono::milliseconds(0));
+  };
+  store_.set_pace(store::Pace::Alone);
+  send();
+  const bool all = store_.wait_written(left());
+  tick();
+  if (!all || !index_is_old_) return;
+  save_index();
+  static_cast<void>(store_.wait_written(left()));
+}
+
+void DiskTier::add_counters(std::map<std::string, std::uint64_t>& counters) const {
+  const store::StoreCounts files = store_.store().counts();
+  const Counts held = index_.counts();
+  counters["disk_bytes"] = files.file_bytes;
+  counters["disk_live_bytes"] = held.block_bytes + held.snapshot_bytes;
+  counters["disk_budget_bytes"] = options_.bytes_max;
+  counters["disk_blocks"] = held.blocks;
+  counters["disk_anchors"] = held.anchors;
+  counters["disk_extents"] = files.extents;
+  counters["disk_pending_bytes"] = pending_bytes_;
+  counters["disk_written_bytes"] = files.written_bytes;
+  counters["disk_written_today_bytes"] = files.written_today_bytes;
+  counters["disk_read_bytes"] = files.read_bytes;
+  counters["disk_records_written"] = files.records_written;
+  counters["disk_records_read"] = files.records_read;
+  counters["disk_hits"] = totals_.hits;
+  counters["disk_tokens_imported"] = totals_.tokens;
+  counters["disk_blocks_evicted"] = held.gone_blocks[static_cast<std::size_t>(Gone::Budget)];
+  counters["disk_rejected"] = files.rejected + totals_.rejected;
+  counters["disk_read_only"] = files.read_only ? 1 : 0;
+  counters["disk_write_errors"] = files.write_errors;
+}
+
+void DiskTier::check_invariants() const {
+  index_.check_invariants();
+  std::uint64_t pending = filling_.bytes;
+  for (const auto& [number, batch] : batches_) pending += batch.bytes;
+  CHECK(pending == pending_bytes_);
+  CHECK(filling_.nodes.size() == writes_.size());
+}
+
+}  // namespace hearth::cache

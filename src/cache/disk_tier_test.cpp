@@ -1,0 +1,273 @@
+// The SSD tier beside a RAM tier, over a disk in memory: processes end and begin again, and everything that can go wrong does.
+#include <doctest/doctest.h>
+
+#include "base/log.h"
+#include "cache/prefix_tree.h"
+#include "cache/saver.h"
+#include "cache/test_lines.h"
+#include "store/fake_disk.h"
+
+namespace hearth::cache {
+namespace {
+using namespace testing;
+using store::FakeDisk;
+
+// A RAM tier with a disk below it, and the process around them, which can end and begin again.
+struct Stack {
+  explicit Stack(bool anchors = false, std::uint64_t ram_bytes = 1U << 20, std::uint64_t disk_bytes = 1U << 20)
+      : needs_snapshots(anchors), ram_max(ram_bytes), disk_max(disk_bytes) {
+    set_log_level(LogLevel::Off);
+    start();
+  }
+  ~Stack() { set_log_level(LogLevel::Info); }
+
+  void start() {
+    auto made = std::make_unique<FakeDisk>(folder, 3);
+    disk = made.get();
+    auto opened = store::Store::open(std::move(made), {.unix_ms = [this] { return unix_ms; }, .id_seed = ++starts});
+    REQUIRE(opened);
+    tier = std::make_unique<DiskTier>(std::move(*opened), DiskTierOptions{.bytes_max = disk_max,
+                                                                          .needs_snapshots = needs_snapshots,
+                                                                          .unix_ms = [this] { return unix_ms; },
+                                                                          .workers = store::Workers::Caller});
+    ram = std::make_unique<RamTier>(
+        RamTierOptions{.bytes_max = ram_max, .needs_snapshots = needs_snapshots, .leaving = [this](Block& block) {
+                         if (saver) saver->leaving(block, now_ms);
+                       }});
+    saver = std::make_unique<Saver>(*ram, *tier, needs_snapshots);
+  }
+  void restart(store::Crash crash = store::Crash::Process) {
+    saver.reset();
+    ram.reset();
+    tier.reset();
+    folder = FakeDisk::restarted(*folder, crash, 11);
+    start();
+  }
+  // Everything that is asked of the disk is done.
+  void settle() {
+    tier->send();
+    for (int i = 0; i < 1000; ++i) tier->tick();
+    tier->check_invariants();
+    ram->check_invariants();
+  }
+  void save(Haste haste = Haste::Last) {
+    static_cast<void>(saver->round(now_ms, haste));
+    settle();
+  }
+  std::uint32_t on_disk(const Line& line) const {
+    return tier->find(root, line, static_cast<std::uint32_t>(line.size())).tokens;
+  }
+  // What a prompt's blocks read back as; empty where one cannot be read.
+  std::vector<std::vector<std::uint8_t>> read(const Line& line) {
+    const Match match = tier->find(root, line, static_cast<std::uint32_t>(line.size()));
+    tier->pin(match);
+    std::vector<std::vector<std::uint8_t>> all;
+    for (const BlockId id : match.blocks) {
+      const Ticket ticket = tier->fetch(id);
+      std::optional<DiskTier::Outcome> outcome;
+      for (int i = 0; i < 100 && !(outcome = tier->arrived(ticket)); ++i) tier->tick();
+      REQUIRE(outcome);
+      if (*outcome)
+        all.push_back(***outcome);
+      else
+        tier->reject(id, outcome->error());
+    }
+    tier->unpin(match);
+    return all;
+  }
+
+  const Root root = root_named("m");
+  const bool needs_snapshots;
+  const std::uint64_t ram_max, disk_max;
+  std::uint64_t unix_ms = 1'000'000, now_ms = 10'000, starts = 0;
+  std::shared_ptr<FakeDisk::Folder> folder = FakeDisk().folder();
+  FakeDisk* disk = nullptr;
+  std::unique_ptr<DiskTier> tier;
+  std::unique_ptr<RamTier> ram;
+  std::unique_ptr<Saver> saver;
+};
+
+TEST_CASE("what RAM held is on the disk after a restart, block by block, to the token") {
+  Stack stack;
+  const Line line = numbers(700);
+  store(*stack.ram, stack.root, line, 1);
+  stack.save();
+  stack.restart();
+  CHECK(stack.on_disk(line) == 700);
+  CHECK(stack.on_disk(joined(numbers(300), numbers(50, 9000))) == 300);
+  const auto blocks = stack.read(line);
+  REQUIRE(blocks.size() == 3);
+  CHECK(blocks[1] == block_bytes(line, {256, 512}));
+  CHECK(blocks[2] == block_bytes(line, {512, 700}));
+}
+
+TEST_CASE("a block is in no moment in no tier: what leaves RAM unwritten can be read at once") {
+  Stack stack;
+  const Line line = numbers(256 * 4);
+  store(*stack.ram, stack.root, line, 1, LineKind::Conversation);
+  stack.ram->set_budget(0, 2);
+  CHECK(stack.ram->counts().blocks == 0);
+  CHECK(stack.on_disk(line) == 256 * 4);
+  const Match match = stack.tier->find(stack.root, line, 256 * 4);
+  for (const BlockId id : match.blocks) CHECK(stack.tier->arrived(stack.tier->fetch(id)));  // nothing was written yet
+  stack.settle();
+  CHECK(stack.read(line).size() == 4);
+  stack.restart();
+  CHECK(stack.read(line).size() == 4);
+}
+
+TEST_CASE("an anchor takes along what covers it, and comes back with it") {
+  Stack stack(true);
+  const Line line = numbers(600);
+  store(*stack.ram, stack.root, line, 1);
+  REQUIRE(stack.ram->put_anchor(stack.root, line, 520, snapshot_bytes(520), AnchorKind::Trunk, 1));
+  stack.save(Haste::Usual);
+  stack.restart();
+  const Match match = stack.tier->find(stack.root, line, 600);
+  CHECK(match.tokens == 520);
+  REQUIRE(match.anchor);
+  const Ticket ticket = stack.tier->fetch(*match.anchor);
+  stack.tier->tick();
+  CHECK(***stack.tier->arrived(ticket) == snapshot_bytes(520));
+}
+
+TEST_CASE("blocks without an anchor are not written where a state cannot be cut") {
+  Stack stack(true);
+  store(*stack.ram, stack.root, numbers(600), 1);
+  stack.save();
+  CHECK(stack.tier->index().counts().blocks == 0);
+}
+
+TEST_CASE("a first turn is given a moment, a conversation is written at once, a one-shot never") {
+  Stack stack;
+  store(*stack.ram, stack.root, numbers(512), stack.now_ms);
+  store(*stack.ram, stack.root, numbers(512, 5000), stack.now_ms, LineKind::Conversation);
+  store(*stack.ram, stack.root, numbers(512, 9000), stack.now_ms, LineKind::OneShot);
+  stack.save(Haste::Usual);
+  CHECK(stack.on_disk(numbers(512)) == 0);
+  CHECK(stack.on_disk(numbers(512, 5000)) == 512);
+  stack.now_ms += 3'000;
+  stack.save(Haste::Usual);
+  CHECK(stack.on_disk(numbers(512)) == 512);
+  stack.save(Haste::Last);
+  CHECK(stack.on_disk(numbers(512, 9000)) == 0);
+}
+
+TEST_CASE("nothing is written twice, also when it came back from the disk in between") {
+  Stack stack;
+  const Line line = numbers(512);
+  store(*stack.ram, stack.root, line, 1, LineKind::Conversation);
+  stack.save();
+  const std::uint64_t written = stack.tier->store_counts().records_written;
+  stack.ram->touch(stack.ram->find(stack.root, line, 512), 2);
+  stack.save();
+  CHECK(stack.tier->store_counts().records_written == written);
+  stack.restart();
+  store(*stack.ram, stack.root, line, 1, LineKind::Conversation);
+  stack.save();
+  CHECK(stack.tier->store_counts().records_written == 0);
+}
+
+TEST_CASE("damage costs the block and what hangs on it, and the rest is used") {
+  Stack stack;
+  const Line line = numbers(256 * 4);
+  store(*stack.ram, stack.root, line, 1, LineKind::Conversation);
+  stack.save();
+  for (const auto& file : *stack.disk->list())
+    if (file.name.ends_with(".kv")) (*stack.disk->bytes_of(file.name))[32 + 48 + 1100 * 2] ^= 1;  // in the third record
+  stack.restart();
+  CHECK(stack.on_disk(line) == 256 * 4);
+  CHECK(stack.read(line).size() < 4);
+  stack.settle();
+  const std::uint32_t left = stack.on_disk(line);
+  CHECK(left < 256 * 4);
+  CHECK(left % 256 == 0);
+  CHECK(stack.read(line).size() == left / 256);
+}
+
+TEST_CASE("a disk that refuses is left alone for a minute; nothing it did not take is promised") {
+  Stack stack;
+  const Line line = numbers(512);
+  store(*stack.ram, stack.root, line, 1, LineKind::Conversation);
+  stack.disk->set_faults({.capacity_bytes = 500});
+  stack.save();
+  CHECK(stack.on_disk(line) == 0);
+  CHECK(!stack.tier->takes());
+  stack.disk->set_faults({});
+  stack.unix_ms += 61'000;
+  CHECK(stack.tier->takes());
+  stack.ram->touch(stack.ram->find(stack.root, line, 512), 2);
+  stack.save();
+  CHECK(stack.on_disk(line) == 512);
+}
+
+TEST_CASE("the files stay within the budget, with holes and without") {
+  for (const bool can_punch : {true, false}) {
+    Stack stack(false, 1U << 20, 60'000);
+    stack.disk->set_faults({.can_punch = can_punch});
+    for (int i = 0; i < 60; ++i) {
+      store(*stack.ram, stack.root, numbers(512, 1000 * i), stack.now_ms, LineKind::Conversation);
+      stack.now_ms += 1000;
+      stack.unix_ms += 3000;
+      stack.save();
+    }
+    for (int i = 0; i < 40; ++i) {
+      stack.unix_ms += 3000;
+      stack.settle();
+    }
+    CHECK(stack.tier->store_counts().file_bytes <= 60'000);
+    CHECK(stack.tier->index().counts().blocks > 0);
+    stack.restart();
+    CHECK(stack.tier->index().counts().blocks > 0);
+  }
+}
+
+TEST_CASE("many small files become one, and nothing is lost on the way") {
+  Stack stack;
+  Line line;
+  for (int i = 0; i < 30; ++i) {
+    line = joined(line, numbers(256, 1000 * i));
+    store(*stack.ram, stack.root, line, stack.now_ms, LineKind::Conversation);
+    stack.save();
+  }
+  CHECK(stack.tier->store_counts().extents == 30);
+  stack.unix_ms += 61'000;
+  stack.settle();
+  CHECK(stack.tier->store_counts().extents == 1);
+  CHECK(stack.read(line).size() == 30);
+  stack.restart(store::Crash::Power);
+  CHECK(stack.read(line).size() == 30);
+}
+
+TEST_CASE("an entry that does not fit the tree is not believed") {
+  Stack stack;
+  const Line line = numbers(512);
+  store(*stack.ram, stack.root, line, 1, LineKind::Conversation);
+  stack.save();
+  stack.tier.reset();
+  stack.saver.reset();
+  auto opened = *store::Store::open(std::make_unique<FakeDisk>(stack.folder, 3), {});
+  std::vector<store::Entry> entries = opened->take_entries();
+  for (store::Entry& entry : entries) entry.meta.tokens[3] += 1;  // other tokens under the same name
+  REQUIRE(opened->save_index(entries));
+  opened.reset();
+  stack.restart();
+  CHECK(stack.tier->index().counts().blocks == 0);
+}
+
+TEST_CASE("clocks that jump change no answer") {
+  Stack stack;
+  const Line line = numbers(512);
+  stack.unix_ms = 5'000'000'000'000;  // a hundred years on
+  store(*stack.ram, stack.root, line, 1, LineKind::Conversation);
+  stack.save();
+  stack.unix_ms = 3;
+  stack.restart();
+  CHECK(stack.read(line).size() == 2);
+  stack.unix_ms = UINT64_MAX / 2;
+  stack.restart();
+  CHECK(stack.read(line).size() == 2);
+}
+
+}  // namespace
+}  // namespace hearth::cache

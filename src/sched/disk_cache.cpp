@@ -1,0 +1,43 @@
+// See disk_cache.h.
+#include "sched/disk_cache.h"
+
+#include <algorithm>
+#include <format>
+#include <utility>
+
+#include "base/log.h"
+#include "store/model_folder.h"
+
+namespace hearth::sched {
+namespace {
+
+// Of the disk, whatever the budget: other programs need some of it.
+constexpr std::uint64_t kFreeBytesMin = std::uint64_t{1} << 30;
+
+}  // namespace
+
+std::uint64_t disk_bytes_auto(std::uint64_t free_bytes, std::uint64_t held_bytes) {
+  return std::min(kDiskBytesMost, (free_bytes + held_bytes) / 10);
+}
+
+std::unique_ptr<cache::DiskTier> open_disk_cache(const DiskCacheOptions& options, const engine::EngineInfo& info) {
+  if (options.folder.empty() || options.bytes_max == 0 || info.content_digest.empty() ||
+      info.state_form != engine::StateForm::Cells)
+    return nullptr;
+  const auto open = [&]() -> Result<std::unique_ptr<cache::DiskTier>> {
+    TRY_ASSIGN(store::ModelFolder folder, store::open_model_folder(options.folder, info.content_digest.substr(0, 32)));
+    TRY_ASSIGN(const std::uint64_t free_bytes, folder.disk->free_bytes());
+    const std::uint64_t budget = options.bytes_max ? *options.bytes_max : disk_bytes_auto(free_bytes, folder.all_bytes);
+    const std::uint64_t own = store::make_room_beside(folder, budget);
+    TRY_ASSIGN(auto store, store::Store::open(std::move(folder.disk), {.free_bytes_min = kFreeBytesMin}));
+    return std::make_unique<cache::DiskTier>(
+        std::move(store),
+        cache::DiskTierOptions{.bytes_max = own, .needs_snapshots = info.memory_kind != engine::MemoryKind::Attention});
+  };
+  auto tier = open();
+  if (tier) return std::move(*tier);
+  log_warning("sched", "nothing is kept on the disk: {}", tier.error().message);
+  return nullptr;
+}
+
+}  // namespace hearth::sched

@@ -1,0 +1,89 @@
+// AsyncStore: a Store behind threads of its own, so that no caller ever waits for a disk. Writes, drops and indexes are done in the
+// order they were asked for, by one thread that gives way to everything else; reads by two others, oldest first. Results are
+// picked up by the caller when it likes. One thread calls (but for the threads inside).
+//
+// With Workers::Caller there are no threads: work() does the oldest request. Tests and simulations choose the moments so.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "store/store.h"
+
+namespace hearth::store {
+
+enum class Workers { Threads, Caller };
+// Beside running streams the writing thread rests most of the time; alone, or when the program ends, it does not.
+enum class Pace { Beside, Alone };
+
+struct WriteDone {
+  std::uint64_t batch = 0;
+  Result<std::vector<Place>> places;
+};
+struct ReadDone {
+  std::uint64_t ticket = 0;
+  Result<std::shared_ptr<const Bytes>> bytes;
+};
+
+class AsyncStore {
+ public:
+  AsyncStore(std::unique_ptr<Store> store, Workers workers);
+  ~AsyncStore();  // what was not begun is not done
+  AsyncStore(const AsyncStore&) = delete;
+  AsyncStore& operator=(const AsyncStore&) = delete;
+
+  // Numbers to know the results by. A batch becomes one extent.
+  std::uint64_t write(std::vector<Write> batch);
+  std::uint64_t gather(std::vector<Entry> batch);
+  std::uint64_t read(const Key& key, const Place& place);
+  void will_need(const Place& place);
+  void drop(std::vector<Place> places);
+  void save_index(std::vector<Entry> entries);
+
+  [[nodiscard]] std::optional<WriteDone> take_write();
+  [[nodiscard]] std::optional<ReadDone> take_read();
+
+  void set_pace(Pace pace) { pace_ = pace; }
+  // Waits until everything that was asked of the writing thread is done. False: it is not, and the time is over.
+  [[nodiscard]] bool wait_written(std::chrono::milliseconds limit);
+  bool work();  // Workers::Caller only. False: there was nothing to do
+
+  [[nodiscard]] Store& store() { return *store_; }  // what is thread-safe of it
+  [[nodiscard]] const Store& store() const { return *store_; }
+
+ private:
+  using Task = std::function<void()>;
+  struct Lane {
+    std::deque<Task> tasks;  // guarded by mutex_
+    std::size_t running = 0;
+  };
+
+  void push(Lane& lane, Task task);
+  bool run_one(Lane& lane, std::unique_lock<std::mutex>& lock);
+  void serve(Lane& lane);
+  void rest(std::chrono::steady_clock::duration worked);
+
+  const std::unique_ptr<Store> store_;
+  const Workers workers_;
+  std::atomic<Pace> pace_ = Pace::Alone;
+  std::uint64_t next_number_ = 1;  // the caller's
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  Lane writing_, reading_;
+  std::deque<WriteDone> written_;  // guarded by mutex_
+  std::deque<ReadDone> read_;      // guarded by mutex_
+  bool stopping_ = false;          // guarded by mutex_
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace hearth::store

@@ -1,0 +1,97 @@
+// Crashes at any point of any write: what was promised is there afterwards, bit for bit, and nothing else is believed.
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <map>
+#include <set>
+
+#include "store/test_records.h"
+
+namespace hearth::store {
+namespace {
+using namespace testing;
+
+// The short form takes a second; `make check` asks for 10,000.
+std::uint64_t crash_points() {
+  const char* asked = std::getenv("HEARTH_CRASH_POINTS");
+  return asked != nullptr ? std::strtoull(asked, nullptr, 10) : 300;
+}
+
+struct Draws {
+  std::uint64_t seed = 0, count = 0;
+  std::uint64_t below(std::uint64_t limit) { return mix_u64(seed, count++) % limit; }
+};
+
+// A process writes, drops and saves indexes until its disk stops. `committed` is what the store promised and nobody dropped.
+void live(Store& store, FakeDisk& disk, Draws& draws, std::map<std::uint64_t, Entry>& committed,
+          std::uint64_t& next_number) {
+  for (int step = 0; step < 40 && !disk.crashed(); ++step) {
+    const std::uint64_t what = draws.below(10);
+    if (what < 6) {
+      const auto batch = records(next_number, 1 + draws.below(4), 200 + draws.below(3000) / 16 * 16);
+      next_number += batch.size();
+      const auto places = store.write(batch);
+      if (!places) continue;
+      for (std::size_t i = 0; i < batch.size(); ++i)
+        committed[number_of({batch[i].meta, {}})] = {.meta = batch[i].meta, .place = (*places)[i]};
+    } else if (what < 9) {
+      std::vector<Place> gone;
+      for (auto at = committed.begin(); at != committed.end();)
+        if (draws.below(4) == 0) {
+          gone.push_back(at->second.place);
+          at = committed.erase(at);
+        } else {
+          ++at;
+        }
+      store.drop(gone);
+    } else {
+      std::vector<Entry> all;
+      for (const auto& [number, entry] : committed) all.push_back(entry);
+      static_cast<void>(store.save_index(std::move(all)));
+    }
+  }
+}
+
+// True: every committed record is found and reads back as it was written.
+bool all_there(Store& store, const std::map<std::uint64_t, Entry>& committed) {
+  std::map<std::uint64_t, Entry> found;
+  for (const Entry& entry : store.take_entries()) {
+    const auto bytes = store.read(entry.meta.key, entry.place);
+    if (!bytes) continue;
+    const std::uint64_t number = number_of(entry);
+    REQUIRE(*bytes == *record(number, bytes->size()).bytes);  // never a wrong byte
+    found[number] = entry;
+  }
+  for (const auto& [number, entry] : committed)
+    if (!found.contains(number)) return false;
+  return true;
+}
+
+TEST_CASE("after a crash at any point of any write everything that was promised is there") {
+  const Quiet quiet;
+  const std::uint64_t points = crash_points();
+  std::uint64_t crashes = 0;
+  for (std::uint64_t seed = 0; crashes < points; ++seed) {
+    CAPTURE(seed);
+    Draws draws{.seed = seed};
+    std::map<std::uint64_t, Entry> committed;
+    std::uint64_t next_number = 1;
+    auto folder = FakeDisk(seed).folder();
+    for (int process = 0; process < 4; ++process) {
+      auto disk = std::make_unique<FakeDisk>(folder, draws.below(1U << 30));
+      FakeDisk* raw = disk.get();
+      raw->crash_at(1 + draws.below(120));
+      const auto store = Store::open(
+          std::move(disk), {.unix_ms = [] { return std::uint64_t{1}; }, .id_seed = 1 + draws.below(UINT64_MAX - 1)});
+      REQUIRE(store);
+      REQUIRE(all_there(**store, committed));
+      live(**store, *raw, draws, committed, next_number);
+      crashes += raw->crashed() ? 1 : 0;
+      folder = FakeDisk::restarted(*folder, draws.below(2) == 0 ? Crash::Process : Crash::Power, draws.below(1U << 30));
+    }
+  }
+  MESSAGE(crashes << " crashes, nothing lost");
+}
+
+}  // namespace
+}  // namespace hearth::store

@@ -1,0 +1,90 @@
+// See model_folder.h.
+#include "store/model_folder.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <format>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "base/log.h"
+#include "store/posix_disk.h"
+
+namespace hearth::store {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kModelsMax = 256;
+constexpr std::size_t kNameLength = 32;
+
+struct Neighbour {
+  std::string name;
+  std::uint64_t bytes = 0;
+  fs::file_time_type used;
+};
+
+bool is_model_name(const std::string& name) {
+  return name.size() == kNameLength && name.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
+std::uint64_t bytes_in(Disk& disk) {
+  std::uint64_t bytes = 0;
+  if (const auto files = disk.list())
+    for (const FileInfo& file : *files) bytes += std::min(file.bytes, file.allocated_bytes);
+  return bytes;
+}
+
+std::vector<Neighbour> neighbours_of(const std::string& parent, const std::string& name) {
+  std::vector<Neighbour> found;
+  std::error_code failed;
+  for (fs::directory_iterator entry(parent, failed), end; !failed && entry != end; entry.increment(failed)) {
+    const std::string other = entry->path().filename().string();
+    if (!is_model_name(other) || other == name || found.size() == kModelsMax) continue;
+    std::error_code ignored;
+    if (!fs::is_directory(fs::symlink_status(entry->path(), ignored))) continue;
+    if (const auto disk = open_disk(entry->path().string()))
+      found.push_back({.name = other, .bytes = bytes_in(**disk), .used = fs::last_write_time(entry->path(), ignored)});
+  }
+  return found;
+}
+
+// False: a process has it open. File by file through its descriptor, so that no link leads elsewhere.
+bool remove_folder(const std::string& path) {
+  const auto disk = open_disk(path);
+  if (!disk || !(*disk)->lock()) return false;
+  if (const auto files = (*disk)->list())
+    for (const FileInfo& file : *files) static_cast<void>((*disk)->remove(file.name));
+  std::error_code failed;
+  fs::remove(path, failed);  // only when it is empty
+  return true;
+}
+
+}  // namespace
+
+Result<ModelFolder> open_model_folder(const std::string& cache_folder, const std::string& model) {
+  ModelFolder folder{.parent = cache_folder + "/kv", .name = model, .disk = nullptr};
+  TRY_ASSIGN(const auto parent, open_disk(folder.parent));  // ours alone, before anything is made in it
+  TRY_ASSIGN(folder.disk, open_disk(folder.parent + "/" + model));
+  folder.all_bytes = bytes_in(*folder.disk);
+  for (const Neighbour& other : neighbours_of(folder.parent, model)) folder.all_bytes += other.bytes;
+  return folder;
+}
+
+std::uint64_t make_room_beside(const ModelFolder& folder, std::uint64_t budget_bytes) {
+  std::vector<Neighbour> others = neighbours_of(folder.parent, folder.name);
+  std::ranges::sort(others, {}, &Neighbour::used);
+  std::uint64_t held = 0;
+  for (const Neighbour& other : others) held += other.bytes;
+  // What the others have is theirs while this model's half is free.
+  for (const Neighbour& other : others) {
+    if (held <= budget_bytes / 2) break;
+    if (!remove_folder(folder.parent + "/" + other.name)) continue;
+    log_info("store", "the cache of a model that was not used for long has left ({} MB)", other.bytes >> 20);
+    held -= other.bytes;
+  }
+  return std::max(budget_bytes / 4, budget_bytes - std::min(budget_bytes, held));
+}
+
+}  // namespace hearth::store

@@ -1,0 +1,172 @@
+// The real folder: owners, links, locks, holes.
+#include <doctest/doctest.h>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "store/model_folder.h"
+#include "store/posix_disk.h"
+#include "store/test_records.h"
+
+namespace hearth::store {
+namespace {
+using namespace testing;
+namespace fs = std::filesystem;
+
+class Scratch {
+ public:
+  Scratch() : path_(fs::temp_directory_path() / random_id("hearth-store-", 12)) { fs::create_directory(path_); }
+  ~Scratch() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  [[nodiscard]] std::string operator/(const std::string& name) const { return (path_ / name).string(); }
+
+ private:
+  fs::path path_;
+};
+
+unsigned mode_of(const std::string& path) {
+  struct stat about{};
+  REQUIRE(::lstat(path.c_str(), &about) == 0);
+  return about.st_mode & 0777U;
+}
+
+std::unique_ptr<Store> open_at(const std::string& folder, Access access = Access::ReadWrite) {
+  auto disk = open_disk(folder);
+  REQUIRE(disk);
+  return open(std::move(*disk), access);
+}
+
+TEST_CASE("folders and files are made for their owner only") {
+  const Scratch scratch;
+  const std::string folder = scratch / "a/b";
+  const ::mode_t before = ::umask(0);
+  const auto store = open_at(folder);
+  REQUIRE(store->write(records(1, 2)));
+  ::umask(before);
+  CHECK(mode_of(scratch / "a") == 0700);
+  CHECK(mode_of(folder) == 0700);
+  for (const auto& file : fs::directory_iterator(folder)) CHECK(mode_of(file.path().string()) == 0600);
+  CHECK(store->take_entries().empty());
+}
+
+TEST_CASE("a real folder keeps records over a restart, and a hole gives room back") {
+  const Scratch scratch;
+  const std::string folder = scratch / "kv";
+  constexpr std::size_t kBytes = 300'001;
+  {
+    const auto store = open_at(folder);
+    const auto places = store->write(records(1, 3, kBytes));
+    REQUIRE(places);
+    store->drop(std::span(*places).first(1));
+  }
+  const auto store = open_at(folder);
+  std::vector<std::uint64_t> numbers = readable(*store, store->take_entries(), kBytes);
+  std::erase(numbers, 1);  // still there where the file system has no holes
+  CHECK(numbers == std::vector<std::uint64_t>{2, 3});
+}
+
+TEST_CASE("a folder is written by one process at a time") {
+  const Scratch scratch;
+  const auto first = open_at(scratch / "kv");
+  REQUIRE(first->write(records(1, 1)));
+  const auto second = open_at(scratch / "kv");
+  CHECK(!first->read_only());
+  CHECK(second->read_only());
+  CHECK(readable(*second, second->take_entries()) == std::vector<std::uint64_t>{1});
+}
+
+TEST_CASE("a planted link is neither read nor written through, nor is a file that others may write") {
+  const Quiet quiet;
+  const Scratch scratch;
+  const std::string folder = scratch / "kv";
+  std::string extent;
+  {
+    const auto store = open_at(folder);
+    REQUIRE(store->write(records(1, 1)));
+    for (const auto& file : fs::directory_iterator(folder))
+      if (file.path().extension() == ".kv") extent = file.path().string();
+  }
+  const std::string victim = scratch / "victim";
+  std::ofstream(victim) << "precious";
+  SUBCASE("an extent behind a link") {
+    fs::rename(extent, scratch / "moved");
+    fs::create_symlink(scratch / "moved", extent);
+    CHECK(open_at(folder)->take_entries().empty());
+  }
+  SUBCASE("an extent that others may write") {
+    fs::permissions(extent, fs::perms::others_write, fs::perm_options::add);
+    CHECK(open_at(folder)->take_entries().empty());
+  }
+  SUBCASE("a pipe in its place") {
+    fs::remove(extent);
+    REQUIRE(::mkfifo(extent.c_str(), 0600) == 0);
+    CHECK(open_at(folder)->take_entries().empty());
+  }
+  SUBCASE("links where files will be made") {
+    fs::remove(folder + "/secret");
+    for (const char* name : {"index.tmp", "index.bin", "secret.tmp", "secret"}) {
+      fs::remove(folder + "/" + name);
+      fs::create_symlink(victim, folder + "/" + name);
+    }
+    fs::create_symlink(victim, folder + "/" + extent_name(mix_u64(7, 0)) + ".tmp");
+    const auto store = open_at(folder);
+    REQUIRE(!store->read_only());
+    CHECK(!store->write(records(5, 1)));
+    CHECK(store->save_index({}));
+  }
+  SUBCASE("the folder itself") {
+    fs::create_directory_symlink(folder, scratch / "link");
+    CHECK(!open_disk(scratch / "link"));
+  }
+  SUBCASE("a folder that others may write") {
+    fs::permissions(folder, fs::perms::others_all, fs::perm_options::add);
+    CHECK(open_disk(folder).error().kind == ErrorKind::Forbidden);
+  }
+  std::string kept;
+  std::ifstream(victim) >> kept;
+  CHECK(kept == "precious");
+}
+
+TEST_CASE("a folder that cannot be made or read is an error in words") {
+  const Scratch scratch;
+  std::ofstream(scratch / "file") << "x";
+  CHECK(!open_disk(scratch / "file"));
+  CHECK(!open_disk(scratch / "file/below"));
+  CHECK(!open_disk("/proc/hearth-cannot"));
+}
+
+TEST_CASE("of the models' folders together the one that was used longest ago leaves, unless a process has it open") {
+  const Quiet quiet;
+  const Scratch scratch;
+  const auto name = [](char digit) { return std::string(32, digit); };
+  const auto fill = [&](char digit) {
+    auto folder = open_model_folder(scratch / "", name(digit));
+    REQUIRE(folder);
+    auto store = open(std::move(folder->disk));
+    REQUIRE(store->write(records(1, 1, 200'001)));
+    return store;
+  };
+  static_cast<void>(fill('a'));
+  const auto open_one = fill('b');
+  static_cast<void>(fill('c'));
+  fs::last_write_time(scratch / ("kv/" + name('a')), fs::file_time_type::clock::now() - std::chrono::hours(2));
+  fs::last_write_time(scratch / ("kv/" + name('b')), fs::file_time_type::clock::now() - std::chrono::hours(3));
+  auto mine = open_model_folder(scratch / "", name('d'));
+  REQUIRE(mine);
+  CHECK(mine->all_bytes > 600'000);
+  const std::uint64_t left = make_room_beside(*mine, 1'000'000);
+  CHECK(!fs::exists(scratch / ("kv/" + name('a'))));
+  CHECK(fs::exists(scratch / ("kv/" + name('b'))));
+  CHECK(fs::exists(scratch / ("kv/" + name('c'))));
+  CHECK(left < 620'000);
+  CHECK(left > 250'000);
+}
+
+}  // namespace
+}  // namespace hearth::store

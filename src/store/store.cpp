@@ -1,0 +1,246 @@
+// Reading, writing and dropping records.
+#include "store/store.h"
+
+#include <algorithm>
+#include <array>
+#include <format>
+#include <new>
+#include <optional>
+#include <utility>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "store/compression.h"
+
+namespace hearth::store {
+namespace {
+
+constexpr std::size_t kOpenFilesMax = 64;
+constexpr std::uint64_t kDayMs = 24ULL * 3600 * 1000;
+constexpr const char* kIndexMaking = "index.tmp";
+
+std::uint64_t record_bytes(const Place& place) { return kRecordHeaderBytes + place.stored_bytes; }
+
+}  // namespace
+
+Result<Store::FilePointer> Store::file_of(std::uint64_t extent) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = std::ranges::find(open_files_, extent, &std::pair<std::uint64_t, FilePointer>::first);
+    if (found != open_files_.end()) {
+      open_files_.splice(open_files_.begin(), open_files_, found);
+      return found->second;
+    }
+  }
+  TRY_ASSIGN(FilePointer file, disk_->open(extent_name(extent)));
+  const std::lock_guard lock(mutex_);
+  open_files_.emplace_front(extent, file);
+  if (open_files_.size() > kOpenFilesMax) open_files_.pop_back();
+  return file;
+}
+
+Result<Bytes> Store::read_stored(const Key& key, const Place& place) {
+  TRY_ASSIGN(const FilePointer file, file_of(place.extent));
+  std::array<std::uint8_t, kRecordHeaderBytes> header{};
+  TRY_ASSIGN(const std::size_t header_bytes, file->read_at(place.offset, header));
+  TRY(check_record_header(std::span(header).first(header_bytes), place));
+  Bytes stored(place.stored_bytes);
+  TRY_ASSIGN(const std::size_t got, file->read_at(place.offset + kRecordHeaderBytes, stored));
+  if (got != stored.size()) return fail(ErrorKind::InvalidInput, "the record is cut off");
+  if (record_digest(key, place, stored) != place.digest)
+    return fail(ErrorKind::InvalidInput, "the record's checksum is wrong");
+  return stored;
+}
+
+Result<Bytes> Store::read(const Key& key, const Place& place) {
+  Result<Bytes> bytes;
+  try {
+    bytes = read_stored(key, place);
+    if (bytes && place.codec == Codec::Zstd) bytes = decompress(*bytes, place.raw_bytes);
+  } catch (const std::bad_alloc&) {
+    bytes = fail(ErrorKind::NoMemory, "no memory for the record");
+  }
+  const std::lock_guard lock(mutex_);
+  if (bytes) {
+    counts_.read_bytes += record_bytes(place);
+    ++counts_.records_read;
+  } else if (bytes.error().kind != ErrorKind::NotFound) {
+    ++counts_.rejected;
+  }
+  return bytes;
+}
+
+void Store::will_need(const Place& place) {
+  if (const auto file = file_of(place.extent)) (*file)->will_need(place.offset, record_bytes(place));
+}
+
+Result<std::vector<Place>> Store::write(std::span<const Write> records, const Pause& pause) {
+  const auto source = [&](std::size_t i) -> Result<Stored> {
+    const Write& record = records[i];
+    Stored stored{.meta = &record.meta, .raw_bytes = record.bytes->size(), .bytes = record.bytes};
+    if (std::optional<Bytes> smaller = compress(*record.bytes)) {
+      stored.codec = Codec::Zstd;
+      stored.bytes = std::make_shared<const Bytes>(*std::move(smaller));
+    }
+    return stored;
+  };
+  return commit(records.size(), source, pause);
+}
+
+Result<std::vector<Place>> Store::gather(std::span<const Entry> records, const Pause& pause) {
+  const auto source = [&](std::size_t i) -> Result<Stored> {
+    const Entry& record = records[i];
+    TRY_ASSIGN(Bytes bytes, read_stored(record.meta.key, record.place));
+    return Stored{.meta = &record.meta,
+                  .codec = record.place.codec,
+                  .raw_bytes = record.place.raw_bytes,
+                  .bytes = std::make_shared<const Bytes>(std::move(bytes))};
+  };
+  return commit(records.size(), source, pause);
+}
+
+Result<std::vector<Place>> Store::commit(std::size_t count, const Source& source, const Pause& pause) {
+  CHECK(!read_only_ && count > 0);
+  const std::uint64_t id = mix_u64(options_.id_seed, ids_made_++);
+  const std::string making = extent_name(id) + ".tmp";
+  std::uint64_t bytes = 0;
+  auto places = write_extent(id, count, source, pause, bytes);
+  if (places)
+    if (const auto named = disk_->rename(making, extent_name(id)); !named) places = std::unexpected(named.error());
+  if (!places) {
+    static_cast<void>(disk_->remove(making));
+    // A rename whose sync failed may have happened: the file must not come back as something that was never promised.
+    static_cast<void>(disk_->remove(extent_name(id)));
+  }
+  const std::lock_guard lock(mutex_);
+  count_written(bytes);
+  if (places) {
+    counts_.records_written += count;
+    extents_[id] = {.bytes = bytes, .hole_bytes = 0, .records = count};
+  } else {
+    ++counts_.write_errors;
+  }
+  return places;
+}
+
+Result<void> Store::check_room() const {
+  if (options_.free_bytes_min == 0) return {};
+  TRY_ASSIGN(const std::uint64_t free, disk_->free_bytes());
+  if (free < options_.free_bytes_min)
+    return fail(ErrorKind::TooLarge, std::format("the disk is nearly full ({} MB are free)", free >> 20));
+  return {};
+}
+
+// `bytes`: of the file so far, also when it fails.
+Result<std::vector<Place>> Store::write_extent(std::uint64_t id, std::size_t count, const Source& source,
+                                               const Pause& pause, std::uint64_t& bytes) {
+  TRY_ASSIGN(const auto file, disk_->create(extent_name(id) + ".tmp"));
+  const auto append = [&](std::span<const std::uint8_t> more) {
+    bytes += more.size();
+    return file->append(more);
+  };
+  TRY(append(extent_header(id, now_ms())));
+  std::vector<Entry> entries;
+  std::vector<Place> places;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto began = std::chrono::steady_clock::now();
+    TRY(check_room());
+    TRY_ASSIGN(const Stored record, source(i));
+    Place place{.extent = id,
+                .offset = bytes,
+                .stored_bytes = record.bytes->size(),
+                .raw_bytes = record.raw_bytes,
+                .codec = record.codec};
+    place.digest = record_digest(record.meta->key, place, *record.bytes);
+    TRY(append(record_header(place)));
+    TRY(append(*record.bytes));
+    places.push_back(place);
+    entries.push_back({.meta = *record.meta, .place = place});
+    if (pause) pause(std::chrono::steady_clock::now() - began);
+  }
+  TRY(append(extent_footer(id, bytes, entries)));
+  TRY(file->sync());
+  return places;
+}
+
+void Store::drop(std::span<const Place> places) {
+  if (read_only_) return;
+  for (const Place& place : places) {
+    bool is_last = false;
+    {
+      const std::lock_guard lock(mutex_);
+      const auto extent = extents_.find(place.extent);
+      if (extent == extents_.end() || extent->second.records == 0) continue;
+      is_last = --extent->second.records == 0;
+      if (is_last) {
+        extents_.erase(extent);
+        std::erase_if(open_files_, [&](const auto& open) { return open.first == place.extent; });
+      }
+    }
+    if (is_last) {
+      static_cast<void>(disk_->remove(extent_name(place.extent)));
+      continue;
+    }
+    const auto given_back = disk_->punch(extent_name(place.extent), place.offset, record_bytes(place));
+    const std::lock_guard lock(mutex_);
+    if (given_back) counts_.makes_holes = *given_back;
+    if (const auto extent = extents_.find(place.extent); extent != extents_.end() && given_back.value_or(false))
+      extent->second.hole_bytes += record_bytes(place);
+  }
+}
+
+Result<void> Store::save_index(std::vector<Entry> entries) {
+  CHECK(!read_only_);
+  Index index{.written_unix_ms = now_ms(), .day = 0, .day_bytes = 0, .extents = {}, .entries = std::move(entries)};
+  {
+    const std::lock_guard lock(mutex_);
+    count_written(0);  // what is said of a day is of this one
+    index.day = day_;
+    index.day_bytes = day_bytes_;
+    // Only extents whose records the caller knows: one that was just written is read by its own table next time.
+    std::erase_if(index.entries, [&](const Entry& entry) { return !extents_.contains(entry.place.extent); });
+    for (const Entry& entry : index.entries) index.extents[entry.place.extent] = extents_[entry.place.extent].bytes;
+  }
+  const Bytes bytes = write_index(index);
+  if (bytes.size() > kIndexBytesMax) return fail(ErrorKind::TooLarge, "the index is too large");
+  const auto save = [&]() -> Result<void> {
+    static_cast<void>(disk_->remove(kIndexMaking));  // of a try that failed
+    TRY_ASSIGN(const auto file, disk_->create(kIndexMaking));
+    TRY(file->append(bytes));
+    TRY(file->sync());
+    return disk_->rename(kIndexMaking, kIndexName);
+  };
+  const Result<void> saved = save();
+  const std::lock_guard lock(mutex_);
+  count_written(bytes.size());
+  if (saved)
+    index_bytes_ = bytes.size();
+  else
+    ++counts_.write_errors;
+  return saved;
+}
+
+// REQUIRES: mutex_ is held. A clock that jumps only begins another day.
+void Store::count_written(std::uint64_t bytes) {
+  counts_.written_bytes += bytes;
+  const std::uint64_t today = now_ms() / kDayMs;
+  if (today != day_) {
+    day_ = today;
+    day_bytes_ = 0;
+  }
+  day_bytes_ += bytes;
+}
+
+StoreCounts Store::counts() const {
+  const std::lock_guard lock(mutex_);
+  StoreCounts counts = counts_;
+  counts.extents = extents_.size();
+  counts.file_bytes = index_bytes_;
+  for (const auto& [id, extent] : extents_)
+    counts.file_bytes += extent.bytes - std::min(extent.bytes, extent.hole_bytes);
+  counts.written_today_bytes = now_ms() / kDayMs == day_ ? day_bytes_ : 0;
+  return counts;
+}
+
+}  // namespace hearth::store

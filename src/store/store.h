@@ -1,0 +1,131 @@
+// Store: records in extents on a Disk (docs/cache-format.md). An extent is written whole and then never changed: it is there,
+// synced, under its name, or it is not there at all. What is dropped leaves a hole; an extent without records is removed. The
+// index is a copy of what the extents say of themselves and may be lost or old.
+//
+// One process writes a folder; another one that opens it reads only, and what vanishes under it was "given back".
+// Thread-safe; every call but counts() waits for the disk. One thread writes (write, drop, save_index).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "store/disk.h"
+#include "store/extent_format.h"
+#include "store/record.h"
+
+namespace hearth::store {
+
+enum class Access { ReadWrite, ReadOnly };
+
+struct StoreOptions {
+  Access access = Access::ReadWrite;
+  std::function<std::uint64_t()> unix_ms;  // empty: the system's clock
+  std::uint64_t id_seed = 0;               // of extents' names; 0 = unpredictable
+  std::uint64_t free_bytes_min = 0;        // on the disk; where less would stay free nothing is written
+};
+
+struct StoreCounts {
+  std::uint64_t extents = 0;
+  std::uint64_t file_bytes = 0;  // of extents and index, without holes
+  std::uint64_t written_bytes = 0, read_bytes = 0, records_written = 0, records_read = 0;  // by this process
+  std::uint64_t written_today_bytes = 0;  // to this folder, by all processes since midnight UTC
+  std::uint64_t rejected = 0;             // records and files that were not what they should be
+  std::uint64_t write_errors = 0;
+  bool read_only = false;
+  bool index_rebuilt = false;
+  bool makes_holes = true;  // false: only whole files give room back here
+};
+
+class Store {
+ public:
+  // Everything that is wrong with single files is logged and left out; an Error only when the folder cannot be used at all.
+  [[nodiscard]] static Result<std::unique_ptr<Store>> open(std::unique_ptr<Disk> disk, StoreOptions options);
+
+  // What was there when the store was opened; once, the rest of the time it is the caller's.
+  [[nodiscard]] std::vector<Entry> take_entries() { return std::exchange(entries_, {}); }
+  // 32 random bytes that are this folder's own. Zeros in a folder that cannot be written and has none.
+  [[nodiscard]] const Digest& secret() const { return secret_; }
+
+  // The record's bytes as they were written, verified. NotFound: given back or vanished; InvalidInput: damaged; Io.
+  [[nodiscard]] Result<Bytes> read(const Key& key, const Place& place);
+  // A hint that it will be read soon.
+  void will_need(const Place& place);
+
+  // One new extent, committed when it returns. Nothing is left of it on an Error (TooLarge: the disk is full). `pause` is
+  // called after each record with the time it took.
+  using Pause = std::function<void(std::chrono::steady_clock::duration)>;
+  [[nodiscard]] Result<std::vector<Place>> write(std::span<const Write> records, const Pause& pause = {});
+  // Records that are there already, once more in one new extent: many small files become few. The old ones are still there.
+  // An Error when any of them cannot be read.
+  [[nodiscard]] Result<std::vector<Place>> gather(std::span<const Entry> records, const Pause& pause = {});
+  // Their room is given back. What cannot be found any more is passed over.
+  void drop(std::span<const Place> places);
+  [[nodiscard]] Result<void> save_index(std::vector<Entry> entries);
+  [[nodiscard]] Result<std::uint64_t> free_bytes() { return disk_->free_bytes(); }
+
+  [[nodiscard]] bool read_only() const { return read_only_; }
+  [[nodiscard]] StoreCounts counts() const;
+  [[nodiscard]] std::string where() const { return disk_->where(); }
+
+ private:
+  struct Extent {
+    std::uint64_t bytes = 0;       // of the file
+    std::uint64_t hole_bytes = 0;  // of them, given back
+    std::uint64_t records = 0;
+  };
+  using FilePointer = std::shared_ptr<const ReadFile>;
+
+  Store(std::unique_ptr<Disk> disk, StoreOptions options);
+
+  // store_open.cpp
+  Result<void> scan();
+  void tidy(std::vector<FileInfo>& files);
+  [[nodiscard]] Index load_index(const std::vector<FileInfo>& files);
+  [[nodiscard]] Result<std::vector<Entry>> load_extent(std::uint64_t id, const FileInfo& file);
+  void load_secret(const std::vector<FileInfo>& files);
+  void set_aside(const std::string& name, const Error& why);
+
+  // store.cpp
+  [[nodiscard]] Result<FilePointer> file_of(std::uint64_t extent);
+  // A record as it goes into a file.
+  struct Stored {
+    const Meta* meta = nullptr;
+    Codec codec = Codec::Raw;
+    std::uint64_t raw_bytes = 0;
+    std::shared_ptr<const Bytes> bytes;
+  };
+  using Source = std::function<Result<Stored>(std::size_t)>;
+  [[nodiscard]] Result<Bytes> read_stored(const Key& key, const Place& place);
+  [[nodiscard]] Result<std::vector<Place>> commit(std::size_t count, const Source& source, const Pause& pause);
+  [[nodiscard]] Result<std::vector<Place>> write_extent(std::uint64_t id, std::size_t count, const Source& source,
+                                                        const Pause& pause, std::uint64_t& bytes);
+  [[nodiscard]] Result<void> check_room() const;
+  void count_written(std::uint64_t bytes);
+  [[nodiscard]] std::uint64_t now_ms() const { return options_.unix_ms(); }
+
+  const std::unique_ptr<Disk> disk_;
+  const StoreOptions options_;
+  bool read_only_ = false;  // constant once opened, as the next two
+  Digest secret_{};
+  std::vector<Entry> entries_;
+  std::uint64_t ids_made_ = 0;  // the writing thread's
+
+  mutable std::mutex mutex_;
+  std::map<std::uint64_t, Extent> extents_;  // guarded, as all that follows
+  std::uint64_t index_bytes_ = 0;
+  std::list<std::pair<std::uint64_t, FilePointer>> open_files_;  // the one used last is the first
+  std::uint64_t day_ = 0, day_bytes_ = 0;
+  StoreCounts counts_;
+};
+
+}  // namespace hearth::store

@@ -1,0 +1,187 @@
+// Opening a folder: what is there, what can be trusted, what is put aside.
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <format>
+#include <iterator>
+#include <optional>
+#include <string_view>
+#include <unordered_set>
+#include <utility>
+
+#include "base/log.h"
+#include "base/random.h"
+#include "store/store.h"
+
+namespace hearth::store {
+namespace {
+
+constexpr std::string_view kSecretName = "secret";
+constexpr std::string_view kTemporary = ".tmp";
+constexpr std::string_view kBad = ".bad";
+// Files that were put aside are for a person to look at; more of them only take room.
+constexpr std::size_t kBadFilesMax = 4;
+// A file with fewer blocks than bytes has holes; so much may be the file system's own arithmetic.
+constexpr std::uint64_t kHoleSlackBytes = 64 * 1024;
+
+std::optional<std::uint64_t> id_of(std::string_view name) {
+  std::uint64_t id = 0;
+  if (name.size() != 19 || !name.ends_with(".kv")) return std::nullopt;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + 16, id, 16);
+  if (error != std::errc{} || end != name.data() + 16 || extent_name(id) != name) return std::nullopt;
+  return id;
+}
+
+Result<Bytes> read_whole(const ReadFile& file, std::uint64_t offset, std::uint64_t bytes) {
+  Bytes read(bytes);
+  TRY_ASSIGN(const std::size_t got, file.read_at(offset, read));
+  if (got != bytes) return fail(ErrorKind::InvalidInput, "it is cut off");
+  return read;
+}
+
+const FileInfo* find_file(const std::vector<FileInfo>& files, std::string_view name) {
+  const auto found = std::ranges::find(files, name, &FileInfo::name);
+  return found == files.end() ? nullptr : &*found;
+}
+
+std::uint64_t system_unix_ms() {
+  const auto since = std::chrono::system_clock::now().time_since_epoch();
+  return static_cast<std::uint64_t>(
+      std::max<std::int64_t>(0, std::chrono::duration_cast<std::chrono::milliseconds>(since).count()));
+}
+
+StoreOptions completed(StoreOptions options) {
+  if (!options.unix_ms) options.unix_ms = system_unix_ms;
+  if (options.id_seed == 0) options.id_seed = random_u64();
+  return options;
+}
+
+}  // namespace
+
+Store::Store(std::unique_ptr<Disk> disk, StoreOptions options)
+    : disk_(std::move(disk)), options_(completed(std::move(options))) {}
+
+Result<std::unique_ptr<Store>> Store::open(std::unique_ptr<Disk> disk, StoreOptions options) {
+  auto store = std::unique_ptr<Store>(new Store(std::move(disk), std::move(options)));
+  TRY(store->scan());
+  return store;
+}
+
+Result<void> Store::scan() {
+  read_only_ = options_.access == Access::ReadOnly || !disk_->lock();
+  counts_.read_only = read_only_;
+  TRY_ASSIGN(std::vector<FileInfo> files, disk_->list());
+  if (!read_only_) tidy(files);
+  load_secret(files);
+  Index index = load_index(files);
+  day_ = index.day;
+  day_bytes_ = index.day_bytes;
+
+  std::unordered_set<std::uint64_t> indexed;  // extents that the index speaks truly of
+  for (const FileInfo& file : files) {
+    const std::optional<std::uint64_t> id = id_of(file.name);
+    if (!id) continue;
+    const auto known = index.extents.find(*id);
+    extents_[*id] = {.bytes = file.bytes, .hole_bytes = file.bytes - std::min(file.bytes, file.allocated_bytes)};
+    if (known != index.extents.end() && known->second == file.bytes) {
+      indexed.insert(*id);
+      continue;
+    }
+    auto entries = load_extent(*id, file);
+    if (!entries) {
+      extents_.erase(*id);
+      set_aside(file.name, entries.error());
+      continue;
+    }
+    counts_.index_rebuilt = true;
+    std::ranges::move(*entries, std::back_inserter(entries_));
+  }
+  for (Entry& entry : index.entries)
+    if (indexed.contains(entry.place.extent)) entries_.push_back(std::move(entry));
+  for (const Entry& entry : entries_) ++extents_[entry.place.extent].records;
+  return {};
+}
+
+// What a crash left half made is nobody's; of what was put aside only a little is kept.
+void Store::tidy(std::vector<FileInfo>& files) {
+  std::size_t bad_files = 0;
+  std::erase_if(files, [&](const FileInfo& file) {
+    const bool leaves = file.name.ends_with(kTemporary) || (file.name.ends_with(kBad) && ++bad_files > kBadFilesMax);
+    if (leaves) static_cast<void>(disk_->remove(file.name));
+    return leaves;
+  });
+}
+
+Index Store::load_index(const std::vector<FileInfo>& files) {
+  const FileInfo* file = find_file(files, kIndexName);
+  if (file == nullptr) return {};
+  const auto read = [&]() -> Result<Index> {
+    if (file->bytes > kIndexBytesMax) return fail(ErrorKind::TooLarge, "it is too large");
+    TRY_ASSIGN(const auto opened, disk_->open(file->name));
+    TRY_ASSIGN(const Bytes bytes, read_whole(*opened, 0, file->bytes));
+    return read_index(bytes);
+  };
+  auto index = read();
+  if (index) {
+    index_bytes_ = file->bytes;
+    return std::move(*index);
+  }
+  log_warning("store", "the index of {} cannot be used ({}); it is made anew from the files", disk_->where(),
+              index.error().message);
+  ++counts_.rejected;
+  if (!read_only_) static_cast<void>(disk_->remove(file->name));
+  return {};
+}
+
+Result<std::vector<Entry>> Store::load_extent(std::uint64_t id, const FileInfo& file) {
+  TRY_ASSIGN(const auto opened, disk_->open(file.name));
+  TRY_ASSIGN(const Bytes head, read_whole(*opened, 0, kExtentHeaderBytes));
+  TRY_ASSIGN(const ExtentHeader header, read_extent_header(head));
+  if (header.id != id) return fail(ErrorKind::InvalidInput, "it has another file's name");
+  if (file.bytes < kTrailerBytes) return fail(ErrorKind::InvalidInput, "it is too short");
+  TRY_ASSIGN(const Bytes end, read_whole(*opened, file.bytes - kTrailerBytes, kTrailerBytes));
+  TRY_ASSIGN(const Trailer trailer, read_trailer(end, file.bytes));
+  TRY_ASSIGN(const Bytes table, read_whole(*opened, trailer.footer_offset, trailer.footer_bytes));
+  TRY_ASSIGN(std::vector<Entry> entries, read_footer(id, trailer, table));
+  if (file.allocated_bytes + kHoleSlackBytes < file.bytes)  // some were given back since
+    std::erase_if(entries, [&](const Entry& entry) {
+      const auto bytes = read_whole(*opened, entry.place.offset, kRecordHeaderBytes);
+      return bytes && !check_record_header(*bytes, entry.place);
+    });
+  return entries;
+}
+
+void Store::load_secret(const std::vector<FileInfo>& files) {
+  if (find_file(files, kSecretName) != nullptr) {
+    const auto opened = disk_->open(std::string(kSecretName));
+    if (opened && (*opened)->read_at(0, secret_).value_or(0) == secret_.size()) return;
+    secret_ = {};
+  }
+  if (read_only_) return;
+  for (std::size_t i = 0; i < secret_.size(); i += 8) {
+    const std::uint64_t random = random_u64();
+    for (std::size_t k = 0; k < 8; ++k) secret_[i + k] = static_cast<std::uint8_t>(random >> (8 * k));
+  }
+  const std::string making = std::string(kSecretName) + std::string(kTemporary);
+  const auto save = [&]() -> Result<void> {
+    TRY_ASSIGN(const auto file, disk_->create(making));
+    TRY(file->append(secret_));
+    TRY(file->sync());
+    return disk_->rename(making, std::string(kSecretName));
+  };
+  if (const auto saved = save(); !saved) {
+    log_warning("store", "{}: {}; what keyed callers compute is not found again after a restart", disk_->where(),
+                saved.error().message);
+    static_cast<void>(disk_->remove(making));
+  }
+}
+
+void Store::set_aside(const std::string& name, const Error& why) {
+  ++counts_.rejected;
+  if (why.kind == ErrorKind::NotFound) return;  // it vanished while we looked
+  const bool moved = !read_only_ && disk_->rename(name, name + std::string(kBad)).has_value();
+  log_warning("store", "{}/{} cannot be used ({}){}; the rest is", disk_->where(), name, why.message,
+              moved ? std::format("; it is now {}{}", name, kBad) : "");
+}
+
+}  // namespace hearth::store
