@@ -11,10 +11,12 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "cli/cache_files.h"
+#include "cli/cache_verify.h"
 #include "cli/cache_words.h"
 #include "cli/cli.h"
 #include "cli/debug_model.h"
 #include "cli/http_get.h"
+#include "cli/serve_options.h"
 #include "cli/standard_input.h"
 
 namespace hearth::cli {
@@ -28,6 +30,7 @@ struct CacheOptions {
   std::string line;        // pin, unpin, export
   std::string file;        // probe, export, import
   bool every_key = false;  // clear
+  std::string cache_dir;   // verify
 };
 using Words = std::string (*)(const Json&);
 
@@ -116,6 +119,20 @@ void add_looks(CLI::App& cache, const std::shared_ptr<CacheOptions>& options, Co
       ->required();
 }
 
+void add_verify(CLI::App& cache, const std::shared_ptr<CacheOptions>& options, Command& chosen) {
+  CLI::App* command = cache.add_subcommand("verify", "Read the cache on the disk and compare it with its checksums");
+  command->add_option("--cache-dir", options->cache_dir, "The server's folder (default: the user's cache folder)");
+  command->add_flag("--json", options->json, "Print JSON");
+  command->callback([&chosen, options] {
+    chosen = [options] {
+      ServeOptions server;
+      server.cache_dir = options->cache_dir;
+      const Result<void> done = verify_cache(cache_folder(server), options->json);
+      return done ? 0 : print_error(done.error());
+    };
+  });
+}
+
 void add_changes(CLI::App& cache, const std::shared_ptr<CacheOptions>& options, Command& chosen) {
   const auto add_line = [&](CLI::App* command) {
     command->add_option("line", options->line, "A line's id, as `list` shows it; its first letters will do")
@@ -160,6 +177,7 @@ void add_cache(CLI::App& app, Command& chosen) {
   cache->require_subcommand(1);
   const auto options = std::make_shared<CacheOptions>();
   add_looks(*cache, options, chosen);
+  add_verify(*cache, options, chosen);
   add_changes(*cache, options, chosen);
   cache->footer(
       "Examples:\n"
@@ -167,6 +185,7 @@ void add_cache(CLI::App& app, Command& chosen) {
       "  hearth cache probe request.json         which part of this request's prompt is known\n"
       "  hearth cache list                       the lines, with their ids\n"
       "  hearth cache pin 3f2a                   this one stays in RAM\n"
+      "  hearth cache verify                     whether the disk holds what was written\n"
       "  hearth cache export 3f2a trunk.htk      carry it to another machine with the same model file ...\n"
       "  hearth cache import trunk.htk           ... and read it in there\n"
       "Import only files of people you trust: what is in them goes into the model's memory.");

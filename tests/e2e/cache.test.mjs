@@ -1,7 +1,7 @@
 // The cache desk with a real server, real HTTP and the real `hearth cache`: a miss explains itself, lines are listed, pinned, carried
 // to another server and cleared, and a context that is too small grows.
 import { execFile, execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { test, assert, equal, serve, fakeModel, post, request, scratch, stream, checkout, hearth, textOf } from './harness.mjs';
@@ -140,6 +140,25 @@ for (const kind of ['attention', 'hybrid', 'moe', 'window']) {
     } finally { equal((await server.stop()).code, 0, 'exit code'); }
   });
 }
+
+test('hearth cache verify reads what the disk holds, and names what is damaged', async () => {
+  const dir = path.join(scratch('verify'), 'cache');
+  const server = await serve(tinyModel('attention'), { args: ['--ctx', '8192', '--threads', '1', '--cache-dir', dir] });
+  await post(server, '/v1/messages', ask('You are kept on the disk. '.repeat(200), [user('Yes?')]));
+  equal((await server.stop()).code, 0, 'exit code');
+  const verify = () => new Promise((resolve) => execFile(hearth, ['cache', 'verify', '--json', '--cache-dir', dir], { encoding: 'utf8' }, (error, stdout, stderr) => resolve({ code: error ? error.code : 0, stdout, stderr })));
+  const whole = await verify();
+  equal(whole.code, 0, whole.stdout + whole.stderr);
+  const report = JSON.parse(whole.stdout).folders;
+  assert(report.length === 1 && report[0].records > 0 && report[0].damaged.length === 0, whole.stdout);
+  const folder = path.join(dir, 'kv', report[0].model);
+  const extent = readdirSync(folder).filter((name) => name.endsWith('.kv')).map((name) => path.join(folder, name)).reduce((a, b) => (statSync(a).size > statSync(b).size ? a : b));
+  const bytes = readFileSync(extent);
+  bytes[bytes.length >> 1] ^= 1;
+  writeFileSync(extent, bytes);
+  const broken = await verify();
+  assert(broken.code !== 0 && broken.stderr.includes('damaged'), broken.stdout + broken.stderr);
+});
 
 test('hearth cache says what is wrong and what to do', async () => {
   const nobody = { url: 'http://127.0.0.1:9' };
