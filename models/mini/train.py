@@ -25,8 +25,7 @@ SEED = 7
 LENGTH_MOST = 1200       # longer trees are left out: they pad whole batches
 POOL = 96                # conversations that are sorted by length and cut into batches
 TOKENS_A_STEP = 3000
-PLAIN_STEPS = 500        # then each sequence has OTHERS more asks to its tools: more to learn in a sequence, and harder
-OTHERS = 3
+OTHERS = 1               # more asks to a sequence's tools: more to learn in it, but attention costs its square
 
 
 def make_sequence(seed, template, tokenizer, others):
@@ -35,14 +34,13 @@ def make_sequence(seed, template, tokenizer, others):
     return Sequence(tree_of(talk, tokenizer, source, first_turns(talk, others)))
 
 
-def batches(tokenizer, start, step):
-    """Endless (number of the next conversation, sequences) with about TOKENS_A_STEP tokens each, from this step on."""
+def batches(tokenizer, start):
+    """Endless (number of the next conversation, sequences) with about TOKENS_A_STEP tokens each."""
     template, seed = make_template(), start
     while True:
-        others = 0 if step < PLAIN_STEPS else OTHERS
         pool = []
         while len(pool) < POOL:
-            sequence = make_sequence(SEED * 10_000_000 + seed, template, tokenizer, others)
+            sequence = make_sequence(SEED * 10_000_000 + seed, template, tokenizer, OTHERS)
             seed += 1
             if len(sequence.tokens) <= LENGTH_MOST:
                 pool.append(sequence)
@@ -55,7 +53,6 @@ def batches(tokenizer, start, step):
         random.Random(seed).shuffle(cut)
         for group in cut:
             yield seed, group
-            step += 1
 
 
 def optimizer_of(model, rate):
@@ -74,7 +71,7 @@ def rate_at(step, steps, peak):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--steps", type=int, default=12000)
-    parser.add_argument("--rate", type=float, default=1.5e-3)
+    parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", default="build/mini")
     parser.add_argument("--resume", action="store_true")
@@ -98,7 +95,7 @@ def main():
     if options.resume:
         kept = state["kept"]
     last, losses, rights = time.time(), [], []
-    for seed, group in batches(tokenizer, seed, step):
+    for seed, group in batches(tokenizer, seed):
         if step >= options.steps:
             break
         line, positions, mask, wanted, targets = batch_of(group, torch.bfloat16)

@@ -22,7 +22,9 @@ std::uint64_t memory_bytes() {
 int run_pull() {
   const std::uint64_t memory = memory_bytes();
   std::printf("Hearth does not download models itself yet. Any GGUF file serves:\n\n");
-  std::printf("  1. Get a GGUF of a model that was trained for tool calls: the Qwen3, Qwen3-Coder, GLM, gpt-oss, Devstral and\n");
+  std::printf(
+      "  1. Get a GGUF of a model that was trained for tool calls: the Qwen3, Qwen3-Coder, GLM, gpt-oss, Devstral "
+      "and\n");
   std::printf("     Gemma families do well as coding agents. Q4_K_M files are the usual choice.\n");
   if (memory >= 2 * kGib) {
     std::printf("     This machine has %llu GiB of memory: take a file of at most about %llu GiB.\n",

@@ -1,5 +1,5 @@
-// What the front asks the engine to say: a prompt, how its answer is drawn, and what holds it. A plain value, one of the
-// messages (messages.h).
+// What the front asks the engine to say: a prompt, how its answer is drawn, and what holds it; and what becomes of it then.
+// Plain values, of the messages (messages.h).
 #pragma once
 
 #include <cstdint>
@@ -40,6 +40,18 @@ struct Job {
   std::string grammar;             // what may be sampled (docs/grammar.md); empty: anything
   Thought thought;
   std::vector<std::string> shown_controls;  // control tokens whose text comes out: the dialect's marks
+};
+
+struct Cancel {
+  JobId job = 0;
+};
+// Its reader is slow: no more of it is computed before Resume. What it has computed stays known; its place among the running
+// jobs goes to another when one wants it.
+struct Pause {
+  JobId job = 0;
+};
+struct Resume {
+  JobId job = 0;
 };
 
 }  // namespace hearth::link

@@ -35,17 +35,6 @@ struct TokenizeRequest {
   bool count_only = false;        // the answer then carries the count and no tokens
   bool with_pieces = false;       // the answer also says how each token is written, for people
 };
-struct Cancel {
-  JobId job = 0;
-};
-// Its reader is slow: no more of it is computed before Resume. What it has computed stays known; its place among the running
-// jobs goes to another when one wants it.
-struct Pause {
-  JobId job = 0;
-};
-struct Resume {
-  JobId job = 0;
-};
 struct StatsRequest {
   std::uint64_t id = 0;
 };

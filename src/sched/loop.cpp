@@ -96,7 +96,8 @@ PlanLimits Loop::limits() {
   std::uint32_t shortest = std::numeric_limits<std::uint32_t>::max();
   for (const PlanJob& job : plan_jobs_)
     if (is_prefill(job)) shortest = std::min(shortest, job.pending);
-  const bool streams = std::ranges::any_of(plan_jobs_, is_stream);
+  // Nobody watches batch work: it is no stream that a prompt would have to wait for.
+  const bool streams = std::ranges::any_of(plan_jobs_, [](const PlanJob& job) { return is_stream(job) && !job.last; });
   prefill_held_ = false;
   if (!streams || shortest == std::numeric_limits<std::uint32_t>::max()) return limits;
   limits.prefill_tokens_beside = prefill_rows_beside(

@@ -38,7 +38,7 @@ void Loop::import_slices() {
   const bool beside_streams = streams_run();
   waits_ = false;
   for (const JobPointer& job : running_) {
-    if (!job->importing || job->paused) continue;
+    if (!job->importing) continue;
     if (beside_streams && import_credit_us_ <= 0) return;
     const std::int64_t began_us = clock_.now_us();
     const auto budget_us = beside_streams ? static_cast<std::int64_t>(import_credit_us_) : kSliceAlone_us;

@@ -40,6 +40,7 @@ void Loop::pause(link::JobId id) {
   job->paused_since_ms = clock_.now_ms();
   job->token_us = 0;
   ++totals_.pauses;
+  if (job->importing) set_aside(*job);  // what comes back from RAM is held there until it has
 }
 
 void Loop::resume(link::JobId id) {

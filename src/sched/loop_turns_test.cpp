@@ -260,6 +260,23 @@ TEST_CASE("a cancel ends a job at once in every state, and what was computed sta
     CHECK(test.jobs[2].cached_tokens > 0);
     CHECK(test.jobs[2].tokens == test.expected(joined(prompt, prompt_of(2, 20)), 24));
   }
+  SUBCASE("importing, and paused in it") {
+    test.run_one(greedy_job(1, prompt));
+    auto stream = endless(2);
+    stream.prompt = prompt_of(2, 1000);
+    test.submit(std::move(stream));
+    run_until(test, [&] { return test.jobs[2].tokens.size() == 3; });
+    REQUIRE(test.counter("sequences_demoted") == 1);  // while the second prompt was computed
+    for (const link::JobId id : {3, 4}) {
+      test.submit(greedy_job(id, prompt));
+      test.step();  // on this clock a stream earns an import no time: it goes on for ever
+      REQUIRE(test.counter("jobs_running") == 2);
+      REQUIRE(test.jobs[id].started_count == 0);
+      if (id == 4) test.loop.pause(id);
+      cancelled(id);
+    }
+    test.loop.cancel(2);
+  }
   SUBCASE("paused, with its place") {
     test.submit(endless(1));
     run_until(test, [&] { return test.jobs[1].tokens.size() == 3; });
