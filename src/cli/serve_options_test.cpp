@@ -53,8 +53,7 @@ TEST_CASE("several models are served, each with its alias") {
 }
 
 TEST_CASE("values that make no sense are refused before anything starts") {
-  const std::vector<std::vector<std::string>> wrong = {{},
-                                                       {"-m"},
+  const std::vector<std::vector<std::string>> wrong = {{"-m"},
                                                        {"-m", "a", "--ctx", "many"},
                                                        {"-m", "a", "--ctx", "1"},
                                                        {"-m", "a", "--ctx", "8192x"},

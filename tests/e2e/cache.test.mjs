@@ -37,7 +37,7 @@ test('a changed system text is told by `hearth cache why` with both sides and th
     assert(told.computed.cure.includes('CLAUDE_CODE_ATTRIBUTION_HEADER=0'), told.computed.cure);
     const words = (await cache(server, 'why')).stdout;
     assert(words.includes('more than it should') && words.includes('CLAUDE_CODE_ATTRIBUTION_HEADER=0'), words);
-    const line = server.log().split('\n').find((one) => one.includes(' cache: '));
+    const line = server.log().split('\n').find((one) => one.includes(' cache: req_'));
     assert(line?.includes('CLAUDE_CODE_ATTRIBUTION_HEADER=0'), `no line of log:\n${server.log()}`);
     assert(!server.log().includes('SECRETWORD'), 'the log holds words of the prompt');
     const stats = await cache(server, 'stats');
