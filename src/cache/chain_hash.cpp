@@ -14,6 +14,7 @@ namespace {
 constexpr const char* kRootContext = "hearth cache root 1";
 constexpr const char* kBlockContext = "hearth cache block 1";
 constexpr const char* kAnchorContext = "hearth cache anchor 1";
+constexpr const char* kContentContext = "hearth cache content 1";
 
 void add_text(Digester& digester, std::string_view text) { digester.add(std::uint64_t{text.size()}).add(text); }
 
@@ -42,5 +43,7 @@ Root make_root(std::span<const RootPart> parts, std::string_view tenant_salt) {
 
 Hash block_hash(const Hash& parent, std::span<const Token> tokens) { return chained(kBlockContext, parent, tokens); }
 Hash anchor_hash(const Hash& parent, std::span<const Token> tokens) { return chained(kAnchorContext, parent, tokens); }
+
+Hash content_hash(std::span<const std::uint8_t> bytes) { return Digester(kContentContext).add(bytes).finish(); }
 
 }  // namespace hearth::cache

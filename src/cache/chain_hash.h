@@ -49,4 +49,7 @@ struct RootPart {
 // Of an anchor whose last block begins where `parent` ends, `tokens` further.
 [[nodiscard]] Hash anchor_hash(const Hash& parent, std::span<const Token> tokens);
 
+// Of bytes that left this process.
+[[nodiscard]] Hash content_hash(std::span<const std::uint8_t> bytes);
+
 }  // namespace hearth::cache

@@ -239,6 +239,16 @@ void DiskTier::reject(NodeId id, const Error& why) {
   index_.settle(now_ms());
 }
 
+void DiskTier::clear(const Root* root) {
+  if (root != nullptr)
+    index_.drop(*root, {});
+  else
+    index_.clear();
+  index_.settle(now_ms());
+  index_is_old_ = true;
+  drop_freed();
+}
+
 void DiskTier::unpin(const Match& match) {
   index_.unpin(match);
   drop_freed();

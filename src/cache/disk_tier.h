@@ -57,6 +57,7 @@ class DiskTier {
   using Outcome = Result<std::shared_ptr<const store::Bytes>>;
   [[nodiscard]] std::optional<Outcome> arrived(Ticket ticket);  // taken; nothing: not yet
   void forget(Ticket ticket);                                   // whose outcome nobody will take
+  void clear(const Root* root);              // what people want forgotten: of one root, or with nullptr all
   void reject(NodeId id, const Error& why);  // it could not be read or was not what it should be: out of the tree
   void will_need(const Match& match);        // it may be asked for soon: the system reads ahead
   void count_hit(std::uint32_t tokens);

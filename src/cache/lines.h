@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "cache/importer.h"
@@ -43,5 +44,14 @@ struct LiveMatch {
   std::optional<Sequence> longest;  // shares most; its cells can be shared where a state from RAM goes with them
   std::uint32_t common = 0;
 };
+
+enum class ExportStep { Some, All, Refused };  // of a line's way to RAM
+
+struct CacheTotals {
+  std::uint64_t evicted = 0, forks = 0, anchors = 0, demoted = 0, imports = 0, imports_failed = 0;
+  std::uint64_t tokens_exported = 0, tokens_imported = 0, export_us = 0, import_us = 0;
+};
+
+[[nodiscard]] std::uint32_t common_prefix(std::span<const Token> a, std::span<const Token> b);
 
 }  // namespace hearth::cache

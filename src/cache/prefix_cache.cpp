@@ -20,7 +20,8 @@ PrefixCache::PrefixCache(engine::Engine& engine, const Clock& clock, CacheLimits
       disk_(can_move_ ? std::move(disk) : nullptr),
       ram_(ram_options()),
       importer_(engine, ram_, disk_.get()),
-      saver_(disk_ && !disk_->read_only() ? std::make_unique<Saver>(ram_, *disk_, keeps_anchors_) : nullptr) {
+      saver_(disk_ && !disk_->read_only() ? std::make_unique<Saver>(ram_, *disk_, keeps_anchors_) : nullptr),
+      desk_(ram_, known_, keeps_anchors_) {
   CHECK(!lines_.empty());
 }
 
@@ -162,6 +163,7 @@ void PrefixCache::release(Sequence sequence) {
   Line& released = line(sequence);
   CHECK(released.state == Line::State::Running);
   if (released.import) return drop(sequence);
+  known_.remember(*released.root, released.tokens, now_ms());
   released.last_used = ++tick_;
   released.state = Line::State::Idle;
   if (released.tokens.empty()) drop(sequence);
@@ -182,9 +184,9 @@ void PrefixCache::keep_anchor(Sequence sequence, AnchorKind kind) {
   const auto position = static_cast<std::uint32_t>(source.tokens.size());
   if (position != storable_tokens(source) || ram_.has_anchor(*source.root, source.tokens, position)) return;
   line(sequence).in_ram = 0;  // some of it may have been evicted since
-  Export slice = Export::Some;
-  while (slice == Export::Some) slice = export_block(sequence, position);
-  if (slice == Export::Refused) return;
+  ExportStep slice = ExportStep::Some;
+  while (slice == ExportStep::Some) slice = export_block(sequence, position);
+  if (slice == ExportStep::Refused) return;
   std::vector<std::uint8_t> state = engine_.snapshot(sequence);
   if (!state.empty() && ram_.put_anchor(*source.root, source.tokens, position, std::move(state), kind, now_ms()))
     ++totals_.anchors;
@@ -198,7 +200,17 @@ bool PrefixCache::make_room() {
   return true;
 }
 
-void PrefixCache::set_ram_budget(std::uint64_t bytes) { ram_.set_budget(bytes, now_ms()); }
+// The one used last goes last: what has to leave RAM again for it is older.
+void PrefixCache::vacate() {
+  CHECK(running_count() == 0);
+  while (make_room()) {
+  }
+}
+
+void PrefixCache::set_ram_budget(std::uint64_t bytes) {
+  ram_.set_budget(bytes, now_ms());
+  desk_.fit_budget();
+}
 
 std::uint64_t PrefixCache::ram_bytes() const { return ram_.counts().bytes(); }
 
@@ -234,6 +246,7 @@ std::map<std::string, std::uint64_t> PrefixCache::counters() const {
   const Counts& ram = ram_.counts();
   all["ram_bytes"] = ram.bytes();
   all["ram_budget_bytes"] = ram_.budget_bytes();
+  all["ram_pinned_bytes"] = desk_.pinned_bytes();
   all["ram_blocks"] = ram.blocks;
   all["ram_anchors"] = ram.anchors;
   all["ram_blocks_evicted"] = ram.gone_blocks[static_cast<std::size_t>(Gone::Budget)];

@@ -21,8 +21,11 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "cache/cache_desk.h"
 #include "cache/disk_tier.h"
+#include "cache/explanation.h"
 #include "cache/importer.h"
+#include "cache/known_lines.h"
 #include "cache/lines.h"
 #include "cache/placement.h"
 #include "cache/ram_tier.h"
@@ -44,10 +47,12 @@ class PrefixCache {
   [[nodiscard]] ImportStep import_step(Sequence sequence, std::int64_t budget_us);
   // How many leading tokens place() would find now, in any tier. Changes nothing.
   [[nodiscard]] std::uint32_t usable_tokens(const std::string& salt, std::span<const Token> prompt) const;
-  // Where each part of it would come from now, in order and without gaps. Changes nothing.
-  [[nodiscard]] std::vector<TierSpan> tiers(const std::string& salt, std::span<const Token> prompt) const;
   // A job with this prompt will come soon: what it needs of the disk is read ahead.
   void expect(const std::string& salt, std::span<const Token> prompt);
+  // Where each part of it would come from now, in order and without gaps. Changes nothing.
+  [[nodiscard]] std::vector<TierSpan> tiers(const Root& root, std::span<const Token> prompt) const;
+  // Why those tokens of a prompt are computed that follow the first `cached` ones.
+  [[nodiscard]] Explanation explain(const std::string& salt, std::span<const Token> prompt, std::uint32_t cached) const;
 
   // The engine was just fed these. REQUIRES: a running line that does not import.
   void append(Sequence sequence, std::span<const Token> tokens);
@@ -65,16 +70,22 @@ class PrefixCache {
   // One slice of demotion, about `budget_us` long but at least one block, when cells of idle lines cost running ones time
   // or when few lines are free. False: there is nothing to move.
   bool demote_step(std::int64_t budget_us, bool jobs_run);
-  // Cells are needed now: the least worthy idle line goes to RAM whole, or is lost where RAM does not take it. False when
-  // there is none.
+  // Cells are needed now: the oldest idle line goes to RAM whole, or is lost where RAM does not take it. False: none is.
   bool make_room();
-
+  // Every line goes to RAM, as far as it takes them; all are free then. REQUIRES: none runs.
+  void vacate();
   // What rests is copied to RAM and written to the disk, about `budget_us` long. True: there is more to do at once.
   bool save_step(std::int64_t budget_us, bool jobs_run);
   // Everything that is worth it goes to the disk, or the time is over. Running lines are left as they stand.
   void save_all(std::chrono::milliseconds limit);
 
   void set_ram_budget(std::uint64_t bytes);
+  // For people (prefix_orders.cpp). Of one salt, or with nullptr of all.
+  [[nodiscard]] const KnownLine* known_line(const std::string* salt, std::string_view id) const;
+  [[nodiscard]] const Root& root_of(const std::string& salt) const;
+  [[nodiscard]] CacheDesk& desk() { return desk_; }
+  void bring_to_ram(const KnownLine& known);
+  std::uint64_t forget(const std::string* salt);  // all that rests; bytes of RAM that are free then
   // What computing a token costs here: what is kept is weighed by the time it saves.
   void set_prefill_cost(double us_per_token) { ram_.set_cost({.token_us = us_per_token}); }
   [[nodiscard]] std::uint64_t ram_bytes() const;
@@ -88,7 +99,6 @@ class PrefixCache {
 
  private:
   // prefix_match.cpp: where a prompt begins
-  [[nodiscard]] const Root& root_of(const std::string& salt) const;
   [[nodiscard]] std::uint32_t wanted_max(const Root& root, std::span<const Token> prompt) const;
   [[nodiscard]] const KeptLogits* find_logits(const Root& root, std::span<const Token> prompt) const;
   [[nodiscard]] LiveMatch match_live(const Root& root, std::span<const Token> prompt) const;
@@ -101,16 +111,13 @@ class PrefixCache {
   [[nodiscard]] std::optional<Sequence> target_for(Start& start);
   [[nodiscard]] std::uint32_t begin(const Start& start, std::span<const Token> prompt, Sequence target);
 
-  // prefix_save.cpp: what rests goes on to the slower tiers
+  // prefix_move.cpp: between pool and RAM; prefix_save.cpp: copy_block()
   [[nodiscard]] bool copy_block();
-
-  // prefix_move.cpp: between pool and RAM
   bool begin_import(Sequence target, const Start& start, std::span<const Token> prompt);
   [[nodiscard]] ImportStep end_import(Line& line, Sequence sequence);
   [[nodiscard]] std::optional<Sequence> next_to_demote(bool jobs_run) const;
-  enum class Export { Some, All, Refused };
-  [[nodiscard]] Export export_block(Sequence sequence, std::uint32_t end);
-  [[nodiscard]] Export export_slice(Sequence sequence);
+  [[nodiscard]] ExportStep export_block(Sequence sequence, std::uint32_t end);
+  [[nodiscard]] ExportStep export_slice(Sequence sequence);
   bool export_whole(Sequence sequence);
   [[nodiscard]] std::uint32_t shared_with_running(const Line& idle) const;
   [[nodiscard]] std::uint32_t storable_tokens(const Line& line) const;
@@ -123,10 +130,9 @@ class PrefixCache {
   engine::Engine& engine_;
   const Clock& clock_;
   const CacheLimits limits_;
-  const bool keeps_anchors_;
-  const bool can_move_;       // whether states can leave the pool at all
-  const std::uint32_t unit_;  // exact mode: only whole units are reused; else 1
-  std::vector<Line> lines_;   // one per sequence
+  const bool keeps_anchors_, can_move_;  // the latter: whether states can leave the pool at all
+  const std::uint32_t unit_;             // exact mode: only whole units are reused; else 1
+  std::vector<Line> lines_;              // one per sequence
   mutable std::map<std::string, Root> roots_;
   std::unique_ptr<DiskTier> disk_;  // before RAM, which hands over what it evicts
   RamTier ram_;
@@ -135,14 +141,10 @@ class PrefixCache {
   std::int64_t rounded_ms_ = 0, sent_ms_ = 0;
   std::optional<Sequence> demoted_;  // the idle line that is on its way to RAM
   std::vector<KeptLogits> logits_;   // the one kept last is the last
+  KnownLines known_;
+  CacheDesk desk_;
   std::uint64_t tick_ = 0;
-
-  struct Totals {
-    std::uint64_t evicted = 0, forks = 0, anchors = 0, demoted = 0, imports = 0, imports_failed = 0;
-    std::uint64_t tokens_exported = 0, tokens_imported = 0, export_us = 0, import_us = 0;
-  } totals_;
+  CacheTotals totals_;
 };
-
-[[nodiscard]] std::uint32_t common_prefix(std::span<const Token> a, std::span<const Token> b);
 
 }  // namespace hearth::cache

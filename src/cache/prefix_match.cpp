@@ -102,8 +102,8 @@ std::uint32_t PrefixCache::usable_tokens(const std::string& salt, std::span<cons
   return choose_start(root_of(salt), prompt).tokens;
 }
 
-std::vector<TierSpan> PrefixCache::tiers(const std::string& salt, std::span<const Token> prompt) const {
-  const Start start = choose_start(root_of(salt), prompt);
+std::vector<TierSpan> PrefixCache::tiers(const Root& root, std::span<const Token> prompt) const {
+  const Start start = choose_start(root, prompt);
   std::vector<TierSpan> spans;
   const auto add = [&](std::uint32_t end, Tier tier) {
     const std::uint32_t begin = spans.empty() ? 0 : spans.back().range.end;

@@ -105,60 +105,61 @@ std::optional<Sequence> PrefixCache::next_to_demote(bool jobs_run) const {
 }
 
 // The next block of [0, end) that RAM does not have. All: it has them.
-PrefixCache::Export PrefixCache::export_block(Sequence sequence, std::uint32_t end) {
+ExportStep PrefixCache::export_block(Sequence sequence, std::uint32_t end) {
   Line& source = line(sequence);
   const std::span<const Token> tokens = std::span(source.tokens).first(end);
   const auto missing = ram_.next_missing(*source.root, tokens, source.in_ram);
   if (!missing) {
     source.in_ram = end / kBlockTokens * kBlockTokens;
-    return Export::All;
+    return ExportStep::All;
   }
   const std::int64_t began_us = clock_.now_us();
   std::vector<std::uint8_t> cells = engine_.export_cells(sequence, missing->begin, missing->end);
   const bool kept =
       !cells.empty() && ram_.put_block(*source.root, tokens, *missing, std::move(cells), source.kind, now_ms());
   totals_.export_us += static_cast<std::uint64_t>(clock_.now_us() - began_us);
-  if (!kept) return Export::Refused;
+  if (!kept) return ExportStep::Refused;
   totals_.tokens_exported += missing->end - missing->begin;
   source.in_ram = missing->end / kBlockTokens * kBlockTokens;
-  return Export::Some;
+  return ExportStep::Some;
 }
 
 void PrefixCache::keep_blocks(Sequence sequence) {
   const Line& source = line(sequence);
   if (!keeps_anchors_ || !moves() || source.ram_refused) return;
   const std::uint32_t full = storable_tokens(source) / kBlockTokens * kBlockTokens;
-  Export slice = source.in_ram < full ? Export::Some : Export::All;
-  while (slice == Export::Some) slice = export_block(sequence, full);
+  ExportStep slice = source.in_ram < full ? ExportStep::Some : ExportStep::All;
+  while (slice == ExportStep::Some) slice = export_block(sequence, full);
 }
 
-PrefixCache::Export PrefixCache::export_slice(Sequence sequence) {
+ExportStep PrefixCache::export_slice(Sequence sequence) {
   const Line& source = line(sequence);
-  const Export blocks = export_block(sequence, storable_tokens(source));
-  if (blocks != Export::All) return blocks;
+  const ExportStep blocks = export_block(sequence, storable_tokens(source));
+  if (blocks != ExportStep::All) return blocks;
   // The end of a line that cannot be cut is a place to go on from.
   const auto length = static_cast<std::uint32_t>(source.tokens.size());
   // The tree says the same of blocks that are kept and of those it lost in between, when a budget shrank.
   const std::span<const Token> stored = std::span(source.tokens).first(storable_tokens(source));
-  if (ram_.find(*source.root, stored, storable_tokens(source)).attention_tokens < stored.size()) return Export::Refused;
+  if (ram_.find(*source.root, stored, storable_tokens(source)).attention_tokens < stored.size())
+    return ExportStep::Refused;
   if (!keeps_anchors_ || length != storable_tokens(source) || ram_.has_anchor(*source.root, source.tokens, length))
-    return Export::All;
+    return ExportStep::All;
   std::vector<std::uint8_t> state = engine_.snapshot(sequence);
   if (state.empty() ||
       !ram_.put_anchor(*source.root, source.tokens, length, std::move(state), AnchorKind::ReplyEnd, now_ms()))
-    return Export::Refused;
+    return ExportStep::Refused;
   ++totals_.anchors;
-  return Export::All;
+  return ExportStep::All;
 }
 
 // False: RAM did not take all of it.
 bool PrefixCache::export_whole(Sequence sequence) {
   if (!moves()) return false;
   line(sequence).in_ram = 0;  // some of it may have been evicted since
-  Export slice = Export::Some;
-  while (slice == Export::Some) slice = export_slice(sequence);
-  if (slice == Export::All) ++totals_.demoted;
-  return slice == Export::All;
+  ExportStep slice = ExportStep::Some;
+  while (slice == ExportStep::Some) slice = export_slice(sequence);
+  if (slice == ExportStep::All) ++totals_.demoted;
+  return slice == ExportStep::All;
 }
 
 bool PrefixCache::demote_step(std::int64_t budget_us, bool jobs_run) {
@@ -170,15 +171,15 @@ bool PrefixCache::demote_step(std::int64_t budget_us, bool jobs_run) {
   }
   const Sequence sequence = *demoted_;
   const std::int64_t began_us = clock_.now_us();
-  Export slice = Export::Some;
-  while (slice == Export::Some) {
+  ExportStep slice = ExportStep::Some;
+  while (slice == ExportStep::Some) {
     slice = export_slice(sequence);
     if (clock_.now_us() - began_us >= budget_us) break;
   }
-  if (slice == Export::Refused) {
+  if (slice == ExportStep::Refused) {
     demoted_.reset();
     line(sequence).ram_refused = true;  // it stays where it is until its cells are needed
-  } else if (slice == Export::All) {
+  } else if (slice == ExportStep::All) {
     ++totals_.demoted;
     drop(sequence);
   }

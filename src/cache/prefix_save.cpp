@@ -28,8 +28,8 @@ bool PrefixCache::copy_block() {
   }
   if (!newest) return false;
   Line& source = line(*newest);
-  const Export copied = export_block(*newest, whole(source));
-  source.copied = copied == Export::Some ? source.in_ram : whole(source);
+  const ExportStep copied = export_block(*newest, whole(source));
+  source.copied = copied == ExportStep::Some ? source.in_ram : whole(source);
   return true;
 }
 

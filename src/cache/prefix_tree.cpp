@@ -189,6 +189,11 @@ void PrefixTree::move_bytes(Anchor& anchor, Payload&& snapshot) {
 void PrefixTree::remove(Block& block, Gone reason) {
   CHECK(block.parent != nullptr && block.children.empty() && block.anchors.empty());
   Block& parent = *block.parent;
+  if (reason != Gone::Replaced) {
+    const GoneEvent what{
+        .root = block.root, .parent = parent.hash, .begin = block.begin, .end = block.end(), .reason = reason};
+    gone_.add(what, block.tokens);
+  }
   const std::uint32_t shared = shared_with_siblings(block);
   erase_from(parent.children, block);
   block.parent = nullptr;
@@ -208,6 +213,14 @@ void PrefixTree::remove(Block& block, Gone reason) {
 
 void PrefixTree::remove(Anchor& anchor, Gone reason) {
   CHECK(anchor.parent != nullptr);
+  const Block& at = *anchor.parent;
+  gone_.add({.root = at.root,
+             .parent = at.hash,
+             .is_anchor = true,
+             .begin = at.end(),
+             .end = anchor.position,
+             .reason = reason},
+            anchor.tokens);
   erase_from(anchor.parent->anchors, anchor);
   for (Block* node = anchor.parent; node != nullptr; node = node->parent) --node->anchors_below;
   anchor.parent = nullptr;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "cache/chain_hash.h"
+#include "cache/gone_log.h"
 #include "cache/payload.h"
 #include "cache/ram_tier.h"
 
@@ -103,6 +104,8 @@ class PrefixTree {
   void unpin(Anchor& anchor);
 
   [[nodiscard]] const Counts& counts() const { return counts_; }
+  [[nodiscard]] GoneLog& gone() { return gone_; }  // of remove()
+  [[nodiscard]] const GoneLog& gone() const { return gone_; }
   [[nodiscard]] const std::unordered_map<Root, std::unique_ptr<Block>, RootHasher>& roots() const { return roots_; }
   [[nodiscard]] std::span<const std::unique_ptr<Block>> blocks() const { return blocks_; }     // with empty places
   [[nodiscard]] std::span<const std::unique_ptr<Anchor>> anchors() const { return anchors_; }  // with empty places
@@ -119,6 +122,7 @@ class PrefixTree {
   std::vector<store::Place> freed_;
   std::uint32_t generation_ = 0;
   Counts counts_;
+  GoneLog gone_;
 };
 
 // ---- searching among the children and anchors of one node

@@ -80,6 +80,7 @@ bool RamTier::put_block(const Root& root, std::span<const Token> line, Range ran
   if (walk.covered < range.begin || bytes.size() > options_.bytes_max) return false;
   Block& parent = walk.node != nullptr ? *walk.node : tree_->make_root(root);
   CHECK(parent.end() == range.begin);
+  tree_->gone().begin(now_ms, GoneFor::Line, root, static_cast<std::uint32_t>(line.size()));
   return put_under(parent, line.subspan(range.begin, range.end - range.begin), std::move(bytes), kind, now_ms)
       .has_value();
 }
@@ -105,6 +106,7 @@ bool RamTier::put_anchor(const Root& root, std::span<const Token> line, std::uin
                          AnchorKind kind, std::uint64_t now_ms, std::vector<float>&& logits) {
   CHECK(position > 0 && position <= line.size());
   CHECK(options_.needs_snapshots ? !snapshot.empty() : !logits.empty());
+  tree_->gone().begin(now_ms, GoneFor::Line, root, position);
   line = line.first(position);
   Anchor* anchor = tree_->anchor_at(root, line);
   if (anchor == nullptr) {
@@ -183,6 +185,7 @@ void RamTier::touch(const Match& match, std::uint64_t now_ms) {
 
 void RamTier::set_budget(std::uint64_t bytes_max, std::uint64_t now_ms) {
   options_.bytes_max = bytes_max;
+  tree_->gone().begin(now_ms, GoneFor::Budget);
   evict(now_ms);
 }
 

@@ -18,9 +18,6 @@
 namespace hearth::cli {
 namespace {
 
-constexpr std::size_t kAnswerBytesMax = 4U << 20;        // a status is some kilobytes
-constexpr timeval kPatience{.tv_sec = 5, .tv_usec = 0};  // per step; the server answers these at once
-
 #ifdef MSG_NOSIGNAL
 constexpr int kSendFlags = MSG_NOSIGNAL;
 #else
@@ -37,7 +34,8 @@ struct Socket {
   Socket& operator=(const Socket&) = delete;
 };
 
-Result<std::unique_ptr<Socket>> connect_to(const Url& url) {
+Result<std::unique_ptr<Socket>> connect_to(const Url& url, int patience_s) {
+  const timeval patience{.tv_sec = patience_s, .tv_usec = 0};
   const addrinfo hints{.ai_flags = 0,
                        .ai_family = AF_UNSPEC,
                        .ai_socktype = SOCK_STREAM,
@@ -55,8 +53,8 @@ Result<std::unique_ptr<Socket>> connect_to(const Url& url) {
   for (const addrinfo* address = found; address; address = address->ai_next) {
     auto socket = std::make_unique<Socket>(::socket(address->ai_family, address->ai_socktype, address->ai_protocol));
     if (socket->descriptor < 0) continue;
-    ::setsockopt(socket->descriptor, SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof kPatience);
-    ::setsockopt(socket->descriptor, SOL_SOCKET, SO_SNDTIMEO, &kPatience, sizeof kPatience);
+    ::setsockopt(socket->descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    ::setsockopt(socket->descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
 #ifdef SO_NOSIGPIPE
     const int on = 1;
     ::setsockopt(socket->descriptor, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
@@ -94,7 +92,7 @@ std::size_t answer_bytes(std::string_view bytes) {
   return head_end + 4 + length;
 }
 
-Result<std::string> receive_answer(const Socket& socket) {
+Result<std::string> receive_answer(const Socket& socket, std::size_t bytes_max) {
   std::string bytes;
   std::array<char, 16 * 1024> part{};
   for (;;) {
@@ -102,7 +100,7 @@ Result<std::string> receive_answer(const Socket& socket) {
     if (received == 0) return bytes;
     if (received < 0) return fail(ErrorKind::Unavailable, std::format("no answer came: {}", std::strerror(errno)));
     bytes.append(part.data(), static_cast<std::size_t>(received));
-    if (bytes.size() > kAnswerBytesMax) return fail(ErrorKind::TooLarge, "the answer is too large; is this Hearth?");
+    if (bytes.size() > bytes_max) return fail(ErrorKind::TooLarge, "the answer is too large; is this Hearth?");
     if (bytes.size() >= answer_bytes(bytes)) return bytes;
   }
 }
@@ -137,24 +135,32 @@ Result<Url> parse_url(std::string_view text) {
   return url;
 }
 
-Result<GetAnswer> http_get(const Url& url, std::string_view path, std::string_view api_key) {
-  TRY_ASSIGN(const auto socket, connect_to(url));
+Result<HttpAnswer> http_ask(const Url& url, const HttpQuestion& question, std::string_view api_key) {
+  TRY_ASSIGN(const auto socket, connect_to(url, question.patience_s));
   const std::string host = url.host.contains(':') ? std::format("[{}]", url.host) : url.host;
-  std::string request = std::format("GET {} HTTP/1.0\r\nHost: {}:{}\r\nConnection: close\r\n", path, host, url.port);
+  std::string request = std::format("{} {} HTTP/1.0\r\nHost: {}:{}\r\nConnection: close\r\n", question.method,
+                                    question.path, host, url.port);
   if (!api_key.empty()) request += std::format("x-api-key: {}\r\n", api_key);
+  if (question.method != "GET")
+    request += std::format("content-type: {}\r\ncontent-length: {}\r\n", question.content_type, question.body.size());
   request += "\r\n";
   TRY(send_all(*socket, request));
-  TRY_ASSIGN(const std::string answer, receive_answer(*socket));
+  TRY(send_all(*socket, question.body));
+  TRY_ASSIGN(const std::string answer, receive_answer(*socket, question.answer_bytes_max));
   const auto head_end = answer.find("\r\n\r\n");
   // "HTTP/1.1 200 ..."
   constexpr std::size_t kStatusAt = 9;
   if (!answer.starts_with("HTTP/1.") || head_end == std::string::npos || answer.size() < kStatusAt + 3) {
     return fail(ErrorKind::Unavailable, std::format("what answers at {}:{} speaks no HTTP", url.host, url.port));
   }
-  GetAnswer result;
+  HttpAnswer result;
   std::from_chars(answer.data() + kStatusAt, answer.data() + kStatusAt + 3, result.status);
   result.body = answer.substr(head_end + 4);
   return result;
+}
+
+Result<HttpAnswer> http_get(const Url& url, std::string_view path, std::string_view api_key) {
+  return http_ask(url, {.path = std::string(path)}, api_key);
 }
 
 }  // namespace hearth::cli

@@ -93,9 +93,11 @@ void add_engine_flags(CLI::App& command, ServeOptions& options) {
             options.engine_arguments.push_back("--ctx");
             options.engine_arguments.push_back(value);
           },
-          "Context of one conversation in tokens; auto takes the largest that fits (default)")
+          "Context of one conversation in tokens; auto begins small and grows to the largest that fits (default)")
       ->check(context_size())
       ->group("Engine");
+  add_engine_value(command, options, "--ctx-max", "--ctx-max", CLI::Range(128, 16 << 20),
+                   "Tokens that the context may grow to; a given --ctx does not grow without it");
   add_engine_value(command, options, "--parallel", "--parallel", CLI::Range(1, 128), "Answers made at once (-np)");
   add_engine_value(command, options, "-b,--batch-size", "--batch-size", tokens, "Tokens of one decode call");
   add_engine_value(command, options, "--ubatch-size", "--ubatch-size", tokens, "Tokens computed at once (-ub)");

@@ -22,4 +22,8 @@ std::string_view state_form_name(StateForm form) {
   return "unknown";
 }
 
+std::optional<std::uint64_t> Engine::room_beside(std::uint32_t, std::uint64_t) const { return std::nullopt; }
+
+Result<void> Engine::rebuild(std::uint32_t) { return fail(ErrorKind::NoMemory, "this engine's context cannot grow"); }
+
 }  // namespace hearth::engine

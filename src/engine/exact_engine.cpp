@@ -151,4 +151,20 @@ bool ExactEngine::finish_import(Sequence to, std::uint32_t length, std::span<con
   return lane(to).finish_import(kOnly, length, snapshot);
 }
 
+std::optional<std::uint64_t> ExactEngine::room_beside(std::uint32_t context_tokens, std::uint64_t outside_bytes) const {
+  return lanes_.front()->room_beside(context_tokens, outside_bytes);  // its sizes are those of all lanes
+}
+
+Result<void> ExactEngine::rebuild(std::uint32_t context_tokens) {
+  const std::uint32_t before = info_.context_tokens;
+  for (std::size_t i = 0; i < lanes_.size(); ++i) {
+    auto made = lanes_[i]->rebuild(context_tokens);
+    if (made) continue;
+    while (i-- > 0) CHECK(lanes_[i]->rebuild(before));  // smaller than what is there
+    return made;
+  }
+  info_.context_tokens = lanes_.front()->info().context_tokens;
+  return {};
+}
+
 }  // namespace hearth::engine

@@ -43,6 +43,9 @@ class ExactEngine final : public Engine {
   // A sliding window has its snapshots at multiples of prefill_unit only.
   [[nodiscard]] std::vector<std::uint8_t> snapshot(Sequence from) override;
   [[nodiscard]] bool finish_import(Sequence to, std::uint32_t length, std::span<const std::uint8_t> snapshot) override;
+  [[nodiscard]] std::optional<std::uint64_t> room_beside(std::uint32_t context_tokens,
+                                                         std::uint64_t outside_bytes) const override;
+  [[nodiscard]] Result<void> rebuild(std::uint32_t context_tokens) override;
 
  private:
   struct RowPlace {

@@ -81,11 +81,8 @@ FakeEngine::FakeEngine(FakeOptions options)
                              .repeat_penalty = nothing,
                              .top_k = kNothing,
                              .penalty_last_count = kNothing};
-  const std::uint32_t count = options_.cells == 0 ? script.context_tokens : options_.cells;
-  cells_.resize(count);
-  free_cells_.reserve(count);
-  for (std::uint32_t i = count; i > 0; --i) free_cells_.push_back(i - 1);
-  lines_.resize(script.sequences);
+  info_.context_limit_tokens = std::max(script.context_tokens, script.context_limit_tokens);
+  make_cells(options_.cells == 0 ? script.context_tokens : options_.cells);
 }
 
 FakeEngine::~FakeEngine() = default;
@@ -352,6 +349,7 @@ Result<std::unique_ptr<Engine>> load_fake_engine(const EngineOptions& options) {
   }
   if (options.context_tokens != 0)
     fake.script.context_tokens = std::min(fake.script.context_tokens, options.context_tokens);
+  if (options.context_max_tokens != 0) fake.script.context_limit_tokens = options.context_max_tokens;
   fake.batch_tokens_max = std::max<std::uint32_t>(options.batch_tokens, 1);
   fake.exact = options.exact;
   fake.script.sequences =

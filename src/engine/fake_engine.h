@@ -57,12 +57,18 @@ class FakeEngine final : public Engine {
                                   std::uint32_t count) override;
   [[nodiscard]] std::vector<std::uint8_t> snapshot(Sequence from) override;
   [[nodiscard]] bool finish_import(Sequence to, std::uint32_t length, std::span<const std::uint8_t> snapshot) override;
+  [[nodiscard]] std::optional<std::uint64_t> room_beside(std::uint32_t context_tokens,
+                                                         std::uint64_t outside_bytes) const override;
+  [[nodiscard]] Result<void> rebuild(std::uint32_t context_tokens) override;
 
   // For tests: what a sequence holds, and faults to come.
   [[nodiscard]] std::vector<Token> tokens_of(Sequence sequence) const;
   [[nodiscard]] std::uint32_t cells_used() const { return cells_used_; }
   void fail_next_decode() { decode_fails_ = true; }
   void refuse_state_changes(bool refuse) { refuses_ = refuse; }  // fork, truncate and what comes back answer false
+  // What room_beside() says from now on (nothing: memory is short), and whether rebuild() finds that it was wrong.
+  void set_room(std::optional<std::uint64_t> bytes) { room_bytes_ = bytes; }
+  void fail_next_rebuild() { rebuild_fails_ = true; }
   // The token that follows `tokens`, nullopt for an end of generation, as the logits would have it.
   [[nodiscard]] std::optional<Token> expected_next(std::span<const Token> tokens) const;
 
@@ -74,6 +80,7 @@ class FakeEngine final : public Engine {
   [[nodiscard]] const Line& line_of(Sequence sequence) const;
   [[nodiscard]] std::uint64_t hash_of(const Line& line) const;
   [[nodiscard]] std::vector<std::uint64_t> shapes_of(std::span<const Row> rows) const;
+  void make_cells(std::uint32_t count);
   void append(Line& line, Token token, std::uint64_t hash);
   void pop(Line& line, std::size_t keep);
   void write_cells(std::vector<std::uint8_t>& bytes, const Line& line, std::uint32_t begin, std::uint32_t end) const;
@@ -95,6 +102,8 @@ class FakeEngine final : public Engine {
   std::vector<std::int64_t> logits_offset_of_row_;  // -1: the row wanted none
   bool decode_fails_ = false;
   bool refuses_ = false;
+  std::optional<std::uint64_t> room_bytes_ = std::uint64_t{1} << 40;
+  bool rebuild_fails_ = false;
 };
 
 // "fake:SCRIPT.json" as an engine; "fake:" alone has no rules.

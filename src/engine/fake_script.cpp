@@ -152,6 +152,8 @@ Result<FakeScript> parse_fake_script(std::string_view json_text) {
   script.grammar = grammar != nullptr && *grammar == Json(true);
   TRY_ASSIGN(const std::int64_t context, integer_at(json, "context_tokens", script.context_tokens, kTokensMax));
   script.context_tokens = std::max<std::uint32_t>(static_cast<std::uint32_t>(context), 2);
+  TRY_ASSIGN(const std::int64_t limit, integer_at(json, "context_limit_tokens", 0, kTokensMax));
+  script.context_limit_tokens = static_cast<std::uint32_t>(std::max<std::int64_t>(limit, 0));
   TRY_ASSIGN(const std::int64_t sequences, integer_at(json, "sequences", script.sequences, 256));
   script.sequences = std::max<std::uint32_t>(static_cast<std::uint32_t>(sequences), 1);
   TRY_ASSIGN(const std::int64_t window, integer_at(json, "window_tokens", script.window_tokens, kTokensMax));

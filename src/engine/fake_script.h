@@ -41,7 +41,8 @@ struct FakeScript {
   std::string name = "fake";
   std::string architecture = "fake";
   std::string chat_template;
-  std::uint32_t context_tokens = 262144;  // a token is one byte: an agent's first prompt alone has 100,000
+  std::uint32_t context_tokens = 262144;   // a token is one byte: an agent's first prompt alone has 100,000
+  std::uint32_t context_limit_tokens = 0;  // what the context may grow to; less than context_tokens: not at all
   std::uint32_t sequences = 16;
   std::uint32_t window_tokens = 64;  // of MemoryKind::Window
   MemoryKind memory_kind = MemoryKind::Attention;

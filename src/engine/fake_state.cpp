@@ -143,4 +143,26 @@ bool FakeEngine::restore(Sequence to, std::span<const std::uint8_t> state, std::
   return true;
 }
 
+void FakeEngine::make_cells(std::uint32_t count) {
+  lines_.assign(options_.script.sequences, {});
+  cells_.assign(count, {});
+  free_cells_.clear();
+  for (std::uint32_t i = count; i > 0; --i) free_cells_.push_back(i - 1);
+  cells_used_ = 0;
+}
+
+std::optional<std::uint64_t> FakeEngine::room_beside(std::uint32_t context_tokens, std::uint64_t) const {
+  return context_tokens <= info_.context_limit_tokens ? room_bytes_ : std::nullopt;
+}
+
+Result<void> FakeEngine::rebuild(std::uint32_t context_tokens) {
+  CHECK(context_tokens > info_.context_tokens && context_tokens <= info_.context_limit_tokens);
+  const bool fails = std::exchange(rebuild_fails_, false);
+  const auto cells = static_cast<std::uint32_t>(cells_.size());
+  make_cells(fails ? cells : cells + context_tokens - info_.context_tokens);
+  if (!fails) info_.context_tokens = context_tokens;
+  if (fails) return fail(ErrorKind::NoMemory, "the fake engine was told to have no memory");
+  return {};
+}
+
 }  // namespace hearth::engine

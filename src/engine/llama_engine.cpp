@@ -51,8 +51,6 @@ MemoryTraits memory_traits(const llama_model* model, llama_context* context) {
 LlamaEngine::LlamaEngine(std::shared_ptr<llama_model> model, ContextPointer context, EngineInfo info,
                          MemoryTraits traits, std::uint32_t outputs_max)
     : model_(std::move(model)),
-      context_(std::move(context)),
-      memory_(llama_get_memory(context_.get())),
       info_(std::move(info)),
       traits_(traits),
       outputs_max_(outputs_max),
@@ -64,7 +62,17 @@ LlamaEngine::LlamaEngine(std::shared_ptr<llama_model> model, ContextPointer cont
   sequences_.resize(rows_max);
   wants_logits_.resize(rows_max);
   for (llama_seq_id& sequence : sequences_) sequence_pointers_.push_back(&sequence);
-  imported_.resize(info_.sequences_max);
+  info_.context_limit_tokens = info_.context_tokens;
+  adopt(std::move(context));
+}
+
+// All that hangs on the context. Nothing is in it.
+void LlamaEngine::adopt(ContextPointer context) {
+  context_ = std::move(context);
+  memory_ = llama_get_memory(context_.get());
+  info_.context_tokens = llama_n_ctx(context_.get());
+  imported_.assign(info_.sequences_max, 0);
+  no_partial_.clear();
   if (traits_.knows_cells && has_partial_state())
     CHECK(append_state(no_partial_, scratch(), LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY));
 }

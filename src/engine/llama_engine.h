@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -13,6 +14,7 @@
 
 #include "base/result.h"
 #include "engine/engine.h"
+#include "engine/memory_plan.h"
 #include "engine/options.h"
 
 namespace hearth::engine {
@@ -37,6 +39,15 @@ struct MemoryTraits {
   std::uint32_t window_tokens = 0;  // Window only
 };
 [[nodiscard]] MemoryTraits memory_traits(const llama_model* model, llama_context* context);
+
+// What an engine needs to make its context anew in another size.
+struct GrowthMeans {
+  llama_context_params settings{};         // as the present context was made
+  SizeLine sizes;                          // of all contexts of the process
+  std::uint64_t hidden_weights_bytes = 0;  // weights in RAM that do not show in what is free: mapped files
+  bool check_memory = true;
+  std::uint32_t limit_tokens = 0;
+};
 
 class LlamaEngine final : public Engine {
  public:
@@ -63,6 +74,12 @@ class LlamaEngine final : public Engine {
   [[nodiscard]] std::vector<std::uint8_t> snapshot(Sequence from) override;
   [[nodiscard]] bool finish_import(Sequence to, std::uint32_t length, std::span<const std::uint8_t> snapshot) override;
 
+  [[nodiscard]] std::optional<std::uint64_t> room_beside(std::uint32_t context_tokens,
+                                                         std::uint64_t outside_bytes) const override;
+  [[nodiscard]] Result<void> rebuild(std::uint32_t context_tokens) override;
+
+  // From now on rebuild() works.
+  void allow_growth(GrowthMeans means);
   // What the self-test found (round_trip.h).
   void set_state_form(StateForm form) { info_.state_form = form; }
   [[nodiscard]] const MemoryTraits& traits() const { return traits_; }
@@ -74,6 +91,8 @@ class LlamaEngine final : public Engine {
  private:
   class Scratch;  // llama_state.cpp
 
+  void adopt(ContextPointer context);
+  [[nodiscard]] bool make_anew(std::uint32_t context_tokens);
   [[nodiscard]] Result<void> check_rows(std::span<const Row> rows) const;
   void fill_batch(std::span<const Row> rows);
   [[nodiscard]] bool in_range(Sequence sequence) const;
@@ -86,8 +105,9 @@ class LlamaEngine final : public Engine {
   [[nodiscard]] bool holds_exactly(Sequence sequence, std::uint32_t begin, std::uint32_t end) const;
 
   const std::shared_ptr<llama_model> model_;
-  const ContextPointer context_;
-  const llama_memory_t memory_;
+  ContextPointer context_;
+  llama_memory_t memory_ = nullptr;  // the context's
+  std::optional<GrowthMeans> growth_;
   EngineInfo info_;
   const MemoryTraits traits_;
   const std::uint32_t outputs_max_;

@@ -103,15 +103,14 @@ Result<void> check_generates(const llama_model* model, const std::string& path) 
   return {};
 }
 
-Result<ContextPointer> make_context(llama_model* model, const EngineOptions& options, const ContextPlan& plan) {
-  const llama_context_params settings = context_settings(options, plan);
+// `settings` become those that the context was made with.
+Result<ContextPointer> make_context(llama_model* model, const ContextPlan& plan, llama_context_params& settings) {
   forget_llama_errors();
   ContextPointer context(llama_init_from_model(model, settings));
   if (!context && settings.flash_attn_type == LLAMA_FLASH_ATTN_TYPE_ENABLED) {
     log_warning("engine", "flash attention was refused ({}); trying without", last_llama_errors());
-    llama_context_params without = settings;
-    without.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_AUTO;
-    context.reset(llama_init_from_model(model, without));
+    settings.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_AUTO;
+    context.reset(llama_init_from_model(model, settings));
   }
   if (!context)
     return fail(ErrorKind::NoMemory,
@@ -181,6 +180,21 @@ Result<std::unique_ptr<Engine>> load_vocabulary(const EngineOptions& options, st
   return std::make_unique<VocabularyEngine>(std::move(model), std::move(info));
 }
 
+// Weights of a mapped file take memory that still counts as free; repacked or read ones do not count so. What became less
+// since the plan, but for the context, is of the second kind.
+std::uint64_t hidden_weights(const ContextPlan& plan) {
+  const SizeLine& line = plan.sizes;
+  const Measure made = extrapolate(line.small, line.small_tokens, line.large, line.large_tokens, plan.context_tokens);
+  const Measure now = free_now(line);
+  for (std::size_t i = 0; i < now.size(); ++i) {
+    if (now[i].name != kRamPool) continue;
+    const std::uint64_t seen = now[i].free_bytes + made[i].context_bytes + made[i].compute_bytes;
+    const std::uint64_t gone = line.small[i].free_bytes - std::min(line.small[i].free_bytes, seen);
+    return line.small[i].weights_bytes - std::min(line.small[i].weights_bytes, gone);
+  }
+  return 0;
+}
+
 struct Loaded {
   const EngineOptions& options;
   const GgufHeader& header;
@@ -190,13 +204,21 @@ struct Loaded {
 };
 
 Result<std::unique_ptr<LlamaEngine>> make_engine(const Loaded& loaded) {
-  TRY_ASSIGN(ContextPointer context, make_context(loaded.model.get(), loaded.options, loaded.plan));
+  llama_context_params settings = context_settings(loaded.options, loaded.plan);
+  TRY_ASSIGN(ContextPointer context, make_context(loaded.model.get(), loaded.plan, settings));
   const MemoryTraits traits = memory_traits(loaded.model.get(), context.get());
   EngineInfo info = describe(loaded.model.get(), context.get(), loaded.options, traits.kind);
   info.content_digest = loaded.content_digest;
   info.state_version = state_version(loaded.options, loaded.header, info.context_tokens);
-  return std::make_unique<LlamaEngine>(loaded.model, std::move(context), std::move(info), traits,
-                                       loaded.plan.outputs_max);
+  auto engine =
+      std::make_unique<LlamaEngine>(loaded.model, std::move(context), std::move(info), traits, loaded.plan.outputs_max);
+  if (loaded.plan.context_limit_tokens > loaded.plan.context_tokens)
+    engine->allow_growth({.settings = settings,
+                          .sizes = loaded.plan.sizes,
+                          .hidden_weights_bytes = hidden_weights(loaded.plan),
+                          .check_memory = loaded.options.check_memory,
+                          .limit_tokens = loaded.plan.context_limit_tokens});
+  return engine;
 }
 
 Result<std::unique_ptr<Engine>> make_exact_engine(const Loaded& loaded) {
@@ -238,9 +260,9 @@ Result<std::unique_ptr<Engine>> load_steps(const EngineOptions& given, std::func
   TRY_ASSIGN(std::shared_ptr<llama_model> model, load_weights(options, progress));
   TRY(check_generates(model.get(), options.model_path));
   const auto trained = static_cast<std::uint32_t>(std::max(0, llama_model_n_ctx_train(model.get())));
-  if (trained > 0 && plan.context_tokens > trained)
+  if (trained > 0 && plan.context_limit_tokens > trained)
     log_warning("engine", "a context of {} tokens is more than the {} the model was trained for: answers may get worse",
-                plan.context_tokens, trained);
+                plan.context_limit_tokens, trained);
   TRY_ASSIGN(const Digest digest, model_digest(options.model_path, header));
   const std::string content_digest = hex_of(digest);
   const Loaded loaded{

@@ -81,6 +81,50 @@ std::uint32_t largest_context(const Measure& small, std::uint32_t small_tokens, 
   return tokens < std::min(kContextTokensMin, tokens_max) ? 0 : static_cast<std::uint32_t>(tokens);
 }
 
+std::uint32_t start_context(const SizeLine& line, std::uint32_t tokens_max) {
+  constexpr std::uint64_t kRamShare = 4;
+  if (line.small_tokens == line.large_tokens || tokens_max <= kStartTokens) return tokens_max;
+  std::uint64_t tokens = tokens_max;
+  for (std::size_t i = 0; i < line.small.size(); ++i) {
+    const PoolUse& pool = line.small[i];
+    if (pool.name != kRamPool) continue;
+    const double per_token =
+        slope(pool.context_bytes, line.large[i].context_bytes, line.small_tokens, line.large_tokens) +
+        slope(pool.compute_bytes, line.large[i].compute_bytes, line.small_tokens, line.large_tokens);
+    if (per_token == 0) continue;
+    const std::uint64_t beside = pool.free_bytes - std::min(pool.free_bytes, pool.weights_bytes);
+    const double share = static_cast<double>(beside / kRamShare) / per_token;
+    if (share < static_cast<double>(tokens)) tokens = static_cast<std::uint64_t>(share);
+  }
+  tokens = tokens / kContextStep * kContextStep;
+  return std::clamp(static_cast<std::uint32_t>(tokens), std::min(kStartTokens, tokens_max), tokens_max);
+}
+
+std::optional<std::uint64_t> room_to_grow(const SizeLine& line, const Measure& now, std::uint32_t held_tokens,
+                                          std::uint32_t tokens, std::uint64_t outside_bytes) {
+  CHECK(now.size() == line.small.size() && held_tokens < tokens);
+  if (line.small_tokens == line.large_tokens) return std::nullopt;
+  const auto sized = [&](std::uint32_t count) {
+    return extrapolate(line.small, line.small_tokens, line.large, line.large_tokens, count);
+  };
+  const Measure held = sized(held_tokens);
+  const Measure wanted = sized(tokens);
+  std::uint64_t beside = std::numeric_limits<std::uint64_t>::max();
+  for (std::size_t i = 0; i < now.size(); ++i) {
+    const bool is_ram = now[i].name == kRamPool;
+    const std::uint64_t freed = held[i].context_bytes + held[i].compute_bytes;
+    // The sizes lie a little above the line; what is promised must hold.
+    const std::uint64_t needed = wanted[i].context_bytes + wanted[i].compute_bytes;
+    const std::uint64_t taken = now[i].weights_bytes + reserve_bytes(now[i]);
+    const std::uint64_t there = now[i].free_bytes + (is_ram ? outside_bytes : 0);
+    if (needed == 0) continue;
+    if (there + freed < needed + needed / 64 + taken) return std::nullopt;
+    if (!is_ram) continue;
+    beside = std::min(there - std::min(there, taken), there + freed - needed - needed / 64 - taken);
+  }
+  return beside;
+}
+
 std::uint32_t choose_sequences(std::uint32_t parallel_jobs, std::uint64_t bytes_per_sequence,
                                std::uint64_t free_bytes) {
   const std::uint32_t least = parallel_jobs + 1;

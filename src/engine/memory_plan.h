@@ -3,13 +3,16 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
 
 namespace hearth::engine {
 
+inline constexpr std::string_view kRamPool = "RAM";
 inline constexpr std::uint32_t kContextStep = 256;        // the library rounds a context up to this
 inline constexpr std::uint32_t kContextTokensMin = 4096;  // less than this no coding agent can work with
 
@@ -37,6 +40,25 @@ using Measure = std::vector<PoolUse>;  // the same pools in the same order in ev
 // stays within every pool; 0 when even the smallest does not. REQUIRES: small_tokens < large_tokens.
 [[nodiscard]] std::uint32_t largest_context(const Measure& small, std::uint32_t small_tokens, const Measure& large,
                                             std::uint32_t large_tokens, std::uint32_t tokens_max);
+
+// Two measures, and with them those of all other lengths.
+struct SizeLine {
+  Measure small, large;
+  std::uint32_t small_tokens = 0, large_tokens = 0;  // both 0: nothing was measured
+};
+
+// A context that grows begins with as many tokens as a quarter of the RAM beside the weights holds, at least with
+// kStartTokens: what is not a pool of cells can hold prefixes of conversations that rest. Other pools are filled at once,
+// for nothing else would use them. At most `tokens_max`.
+inline constexpr std::uint32_t kStartTokens = 32768;
+[[nodiscard]] std::uint32_t start_context(const SizeLine& line, std::uint32_t tokens_max);
+
+// Growing from `held_tokens` to `tokens` while the model is loaded. `now`: what is free in each pool of the line, and the
+// weights that are in memory but do not show there (mapped files). `outside_bytes` of RAM hold states that left the pool.
+// Nothing when it does not fit even without those; else how many bytes of them may stay, and come, before it is done.
+[[nodiscard]] std::optional<std::uint64_t> room_to_grow(const SizeLine& line, const Measure& now,
+                                                        std::uint32_t held_tokens, std::uint32_t tokens,
+                                                        std::uint64_t outside_bytes);
 
 // How many sequences the engine gets: one per running job, one spare, and the rest for idle prefixes that the next request
 // may continue. They cost nothing on plain attention (they share the cells) and a whole state each on other memories,

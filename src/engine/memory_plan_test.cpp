@@ -74,6 +74,69 @@ TEST_CASE("a model trained for less than the usual smallest context still loads"
   CHECK(largest_context(small, 1024, large, 8192, 1024) == 1024);
 }
 
+TEST_CASE("a context that grows begins with a quarter of what RAM holds beside the weights, and with all of a GPU's") {
+  const auto line = [](std::uint64_t free, const char* where) {
+    SizeLine made{.small_tokens = 4096, .large_tokens = 32768};
+    made.small = {pool(8 * kGiB, 4096ULL * 102400, 0, free, where)};
+    made.large = {pool(8 * kGiB, 32768ULL * 102400, 0, free, where)};
+    return made;
+  };
+  CHECK(start_context(line(48 * kGiB, "RAM"), 131072) == 104704);
+  CHECK(start_context(line(200 * kGiB, "RAM"), 131072) == 131072);
+  CHECK(start_context(line(9 * kGiB, "RAM"), 131072) == kStartTokens);
+  CHECK(start_context(line(9 * kGiB, "RAM"), 20480) == 20480);
+  CHECK(start_context(line(9 * kGiB, "GPU"), 131072) == 131072);
+}
+
+TEST_CASE("growing counts what is freed, what hides in mapped files and what waits outside the pool") {
+  SizeLine line{.small_tokens = 4096, .large_tokens = 32768};
+  line.small = {pool(8 * kGiB, 4096ULL * 131072, 0, 16 * kGiB)};
+  line.large = {pool(8 * kGiB, 32768ULL * 131072, 0, 16 * kGiB)};
+  const auto room = [&](std::uint64_t free, std::uint64_t hidden, std::uint64_t outside) {
+    return room_to_grow(line, {pool(hidden, 0, 0, free)}, 32768, 65536, outside);
+  };
+  // 4 GiB held, 8 GiB (and 1/64) wanted, a reserve of 256 MiB.
+  CHECK(room(5 * kGiB, 0, 0) == 5 * kGiB + 4 * kGiB - 8 * kGiB - 128 * kMiB - 256 * kMiB);
+  CHECK_FALSE(room(4 * kGiB, 0, 0));
+  CHECK(room(4 * kGiB, 0, kGiB));  // what rests outside may go
+  CHECK_FALSE(room(6 * kGiB, 5 * kGiB, 0));
+  CHECK(room(20 * kGiB, 0, 0) < 20 * kGiB);  // until the old one is freed there is no more than now
+  CHECK_FALSE(room_to_grow(SizeLine{}, {}, 4096, 8192, 0));
+}
+
+TEST_CASE("measured plans: a given context stays as it is, or grows to --ctx-max") {
+  EngineOptions options = tiny_options(tiny_models::Kind::Hybrid);
+  CHECK(plan_of(options).context_limit_tokens == 131072);
+  options.context_tokens = 4096;
+  CHECK(plan_of(options).context_limit_tokens == 4096);
+  options.context_max_tokens = 10000;
+  CHECK(plan_of(options).context_tokens == 4096);
+  CHECK(plan_of(options).context_limit_tokens == 10240);
+  options.context_tokens = 0;
+  CHECK(plan_of(options).context_limit_tokens == 10240);
+}
+
+TEST_CASE("measured plans: a context never grows across the length where a model's angles change") {
+  EngineOptions options = tiny_options(tiny_models::Kind::Attention);
+  auto header = probe_gguf(options.model_path);
+  REQUIRE(header);
+  const auto plan = [&] {
+    const auto made = plan_context(options, *header);
+    if (!made) FAIL(made.error().message);
+    return *made;
+  };
+  header->numbers[header->architecture + ".rope.scaling.original_context_length"] = 6000;
+  options.context_tokens = 4096;
+  options.context_max_tokens = 16384;
+  CHECK(plan().context_limit_tokens == 5888);
+  options.context_tokens = 8192;
+  CHECK(plan().context_limit_tokens == 16384);
+  options.context_tokens = 0;
+  CHECK(plan().context_tokens > 6000);
+  options.context_max_tokens = 5120;
+  CHECK(plan().context_limit_tokens == 5120);
+}
+
 TEST_CASE("sequences are many where they are free, few where each keeps a state") {
   CHECK(choose_sequences(4, 0, 0) == 32);
   CHECK(choose_sequences(128, 0, 0) == 156);

@@ -33,7 +33,6 @@ std::map<ggml_backend_buffer_type_t, llama_memory_breakdown_data> llama_get_memo
 namespace hearth::engine {
 namespace {
 
-constexpr std::string_view kRam = "RAM";
 constexpr std::uint32_t kSmallContext = 4096;  // two sizes far enough apart that padding does not bend the line
 constexpr std::uint32_t kLargeContext = 32768;
 constexpr std::uint32_t kStepsDownMax = 16;  // when the exact sizes lie a little above the line
@@ -67,13 +66,13 @@ class Simulation {
     const ContextPointer context(llama_init_from_model(model_.get(), context_settings(*options_, plan)));
     if (!context) return std::nullopt;
     Measure pools;
-    pool_named(pools, std::string(kRam)).free_bytes = ram_free_bytes();
+    pool_named(pools, std::string(kRamPool)).free_bytes = ram_free_bytes();
     for (const auto& [type, sizes] : llama_get_memory_breakdown(context.get())) {
       const ggml_backend_dev_t device = ggml_backend_buft_get_device(type);
       const bool on_device = device != nullptr && !ggml_backend_buft_is_host(type) &&
                              ggml_backend_dev_type(device) != GGML_BACKEND_DEVICE_TYPE_CPU &&
                              ggml_backend_dev_type(device) != GGML_BACKEND_DEVICE_TYPE_ACCEL;
-      PoolUse& pool = pool_named(pools, on_device ? ggml_backend_dev_name(device) : std::string(kRam));
+      PoolUse& pool = pool_named(pools, on_device ? ggml_backend_dev_name(device) : std::string(kRamPool));
       if (on_device) pool.free_bytes = device_free_bytes(device);
       pool.weights_bytes += sizes.model;
       pool.context_bytes += sizes.context * plan.contexts;
@@ -159,7 +158,69 @@ Error refused_context(const EngineOptions& options) {
                       last_llama_errors().empty() ? "it gave no reason" : last_llama_errors())};
 }
 
-Result<ContextPlan> plan_by_measuring(const Simulation& simulation, const EngineOptions& options) {
+std::uint32_t tokens_allowed(const EngineOptions& options, std::uint32_t trained) {
+  return options.context_max_tokens != 0 ? round_up(options.context_max_tokens) : trained;
+}
+
+struct Bounds {
+  std::uint32_t most = 0;  // of the line; 0 when not even the smallest fits
+  std::uint32_t trained = 0;
+  std::uint64_t state_bytes = 0;  // the part of the context's bytes that is there at any size, for people
+};
+
+// The context asked for, or the largest, if memory holds it.
+Result<ContextPlan> fitting_plan(const Simulation& simulation, const EngineOptions& options, ContextPlan plan,
+                                 const Bounds& bounds) {
+  const SizeLine& line = plan.sizes;
+  plan.context_tokens = options.context_tokens != 0 ? round_up(options.context_tokens) : bounds.most;
+  if (plan.context_tokens == 0) {
+    plan.context_tokens = std::min(kContextTokensMin, bounds.trained);
+    if (options.check_memory) return std::unexpected(shortage_of(options, line.small, plan, 0, bounds.state_bytes));
+  }
+  if (!options.check_memory) return plan;
+  // Even without its buffers a context keeps some tens of bytes per token: what is hopeless is not even simulated.
+  const Measure hoped = extrapolate(line.small, line.small_tokens, line.large, line.large_tokens, plan.context_tokens);
+  if (plan.context_tokens / 2 > bounds.most && !fits(hoped))
+    return std::unexpected(shortage_of(options, hoped, plan, bounds.most, bounds.state_bytes));
+  for (std::uint32_t step = 0;; ++step) {
+    const auto exact = simulation.measure(plan);
+    if (!exact) return std::unexpected(refused_context(options));
+    plan.context_bytes = context_bytes(*exact) + compute_bytes(*exact);
+    if (fits(*exact)) return plan;
+    const bool may_shrink =
+        options.context_tokens == 0 && step < kStepsDownMax && plan.context_tokens > 2 * kContextTokensMin;
+    if (!may_shrink) return std::unexpected(shortage_of(options, *exact, plan, bounds.most, bounds.state_bytes));
+    plan.context_tokens -= round_up(plan.context_tokens / 64);
+  }
+}
+
+// How far the context may grow, and, where the size is ours to choose, with how much of that it begins.
+// Models with a long rope turn their heads by other angles in contexts of more than `angles_change` tokens (0: never): a state
+// from below that place is none above it, so a context never grows across it.
+Result<ContextPlan> growing_plan(const Simulation& simulation, const EngineOptions& options, ContextPlan plan,
+                                 std::uint32_t most, std::uint32_t angles_change) {
+  plan.context_limit_tokens = plan.context_tokens;
+  const std::uint32_t below = angles_change / kContextStep * kContextStep;
+  if (options.context_tokens != 0) {
+    if (options.context_max_tokens == 0) return plan;
+    const std::uint32_t asked = round_up(options.context_max_tokens);
+    plan.context_limit_tokens = std::max(plan.context_tokens, options.check_memory ? std::min(asked, most) : asked);
+    if (below > 0 && plan.context_tokens <= angles_change)
+      plan.context_limit_tokens = std::clamp(below, plan.context_tokens, plan.context_limit_tokens);
+    return plan;
+  }
+  plan.context_tokens = start_context(plan.sizes, plan.context_limit_tokens);
+  if (below > 0 && plan.context_tokens <= angles_change)
+    plan.context_tokens = std::min(plan.context_limit_tokens, below + kContextStep);
+  if (plan.context_tokens == plan.context_limit_tokens) return plan;
+  const auto exact = simulation.measure(plan);
+  if (!exact) return std::unexpected(refused_context(options));
+  plan.context_bytes = context_bytes(*exact) + compute_bytes(*exact);
+  return plan;
+}
+
+Result<ContextPlan> plan_by_measuring(const Simulation& simulation, const EngineOptions& options,
+                                      const GgufHeader& header) {
   const std::uint32_t trained = std::max(round_up(simulation.trained_tokens()), kContextStep);
   ContextPlan plan{.context_tokens = std::min(kSmallContext, trained),
                    .sequences_max = 1,
@@ -175,30 +236,15 @@ Result<ContextPlan> plan_by_measuring(const Simulation& simulation, const Engine
   const std::uint64_t growth = context_bytes(*large) - std::min(context_bytes(*large), context_bytes(*small));
   const std::uint64_t per_small = growth / (kLargeContext / kSmallContext - 1);
   const std::uint64_t state = context_bytes(*small) - std::min(context_bytes(*small), per_small);
-  const std::uint32_t most = largest_context(*small, plan.context_tokens, *large, larger.context_tokens, trained);
-
-  plan.context_tokens = options.context_tokens != 0 ? round_up(options.context_tokens) : most;
-  if (plan.context_tokens == 0) {
-    plan.context_tokens = std::min(kContextTokensMin, trained);
-    if (options.check_memory) return std::unexpected(shortage_of(options, *small, plan, 0, state));
-  }
-  if (!options.check_memory) return plan;
-  // Even without its buffers a context keeps some tens of bytes per token: what is hopeless is not even simulated.
-  const Measure line =
-      extrapolate(*small, std::min(kSmallContext, trained), *large, larger.context_tokens, plan.context_tokens);
-  if (plan.context_tokens / 2 > most && !fits(line))
-    return std::unexpected(shortage_of(options, line, plan, most, state));
-  for (std::uint32_t step = 0;; ++step) {
-    const auto exact = simulation.measure(plan);
-    if (!exact) return std::unexpected(refused_context(options));
-    plan.context_bytes = context_bytes(*exact) + compute_bytes(*exact);
-    if (fits(*exact)) break;
-    const bool may_shrink =
-        options.context_tokens == 0 && step < kStepsDownMax && plan.context_tokens > 2 * kContextTokensMin;
-    if (!may_shrink) return std::unexpected(shortage_of(options, *exact, plan, most, state));
-    plan.context_tokens -= round_up(plan.context_tokens / 64);
-  }
-  return plan;
+  plan.sizes = {
+      .small = *small, .large = *large, .small_tokens = plan.context_tokens, .large_tokens = larger.context_tokens};
+  const std::uint32_t most =
+      largest_context(*small, plan.context_tokens, *large, larger.context_tokens, tokens_allowed(options, trained));
+  TRY_ASSIGN(plan, fitting_plan(simulation, options, std::move(plan),
+                                {.most = most, .trained = trained, .state_bytes = state}));
+  const double angles_change = header.number("rope.scaling.original_context_length", 0);
+  return growing_plan(simulation, options, std::move(plan), most,
+                      static_cast<std::uint32_t>(std::clamp(angles_change, 0.0, 1e9)));
 }
 
 // From the header's numbers: every layer counted as full attention, so never too small for the KV cache.
@@ -219,7 +265,7 @@ Measure estimate(const EngineOptions& options, const GgufHeader& header, const C
                                      row(types.v, header.number("attention.value_length", width / heads)));
   const double compute =
       options.ubatch_tokens * (8 * width + 2.0 * plan.context_tokens) * 4 + plan.outputs_max * vocabulary * 8;
-  return {{.name = std::string(kRam),
+  return {{.name = std::string(kRamPool),
            .weights_bytes = header.tensor_bytes * header.split_count,
            .context_bytes = static_cast<std::uint64_t>(per_token * plan.context_tokens * plan.contexts),
            .compute_bytes = static_cast<std::uint64_t>(compute * plan.contexts),
@@ -235,23 +281,37 @@ Result<ContextPlan> plan_by_estimate(const EngineOptions& options, const GgufHea
                    .outputs_max = outputs_max_of(options)};
   ContextPlan larger = plan;
   larger.context_tokens = kLargeContext;
-  const std::uint32_t most = largest_context(estimate(options, header, plan), kSmallContext,
-                                             estimate(options, header, larger), kLargeContext, trained);
+  plan.sizes = {.small = estimate(options, header, plan),
+                .large = estimate(options, header, larger),
+                .small_tokens = kSmallContext,
+                .large_tokens = kLargeContext};
+  const std::uint32_t most = largest_context(plan.sizes.small, kSmallContext, plan.sizes.large, kLargeContext,
+                                             tokens_allowed(options, trained));
   plan.context_tokens = options.context_tokens != 0 ? round_up(options.context_tokens)
                         : most != 0                 ? most
                                                     : std::min(kContextTokensMin, trained);
   const Measure measure = estimate(options, header, plan);
   if (options.check_memory && !has_gpu() && !fits(measure))
     return std::unexpected(shortage_of(options, measure, plan, most, 0));
+  plan.context_limit_tokens = plan.context_tokens;  // estimates are not good enough to grow by
   return plan;
 }
 
 }  // namespace
 
+Measure free_now(const SizeLine& line) {
+  Measure now;
+  for (const PoolUse& pool : line.small) {
+    const ggml_backend_dev_t device = pool.name == kRamPool ? nullptr : ggml_backend_dev_by_name(pool.name.c_str());
+    now.push_back({.name = pool.name, .free_bytes = device != nullptr ? device_free_bytes(device) : ram_free_bytes()});
+  }
+  return now;
+}
+
 Result<ContextPlan> plan_context(const EngineOptions& options, const GgufHeader& header) {
   forget_llama_errors();
   const auto simulation = Simulation::open(options);
-  if (simulation) return plan_by_measuring(*simulation, options);
+  if (simulation) return plan_by_measuring(*simulation, options, header);
   // A model that is refused without memory is refused with it too, and with the better words.
   if (llama_get_memory_breakdown != nullptr)
     return std::unexpected(explain_refused_model(options.model_path, last_llama_errors()));

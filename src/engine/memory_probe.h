@@ -11,4 +11,7 @@ namespace hearth::engine {
 // NoMemory, with every number, when it does not fit.
 [[nodiscard]] Result<ContextPlan> plan_context(const EngineOptions& options, const GgufHeader& header);
 
+// What is free now in each pool of the line. Weights and contexts are left 0.
+[[nodiscard]] Measure free_now(const SizeLine& line);
+
 }  // namespace hearth::engine

@@ -140,6 +140,8 @@ Result<bool> set_value(EngineOptions& options, std::string_view flag, std::strin
     options.context_tokens = 0;
   else if (flag == "--ctx")
     TRY(set_number(options.context_tokens, flag, value, 0, kContextTokensMax));
+  else if (flag == "--ctx-max")
+    TRY(set_number(options.context_max_tokens, flag, value, 1, kContextTokensMax));
   else if (flag == "--parallel")
     TRY(set_number(options.parallel_jobs, flag, value, 1, kParallelJobsMax));
   else if (flag == "--batch-size")
@@ -204,6 +206,10 @@ Result<EngineOptions> parse_options(std::span<const std::string> arguments) {
     if (!value) ++i;
   }
   if (options.model_path.empty()) return fail(ErrorKind::InvalidInput, "name the model: --model FILE.gguf");
+  if (options.context_max_tokens != 0 && options.context_max_tokens < options.context_tokens)
+    return fail(ErrorKind::InvalidInput,
+                std::format("--ctx-max {} is less than --ctx {}: it is what the context may grow to",
+                            options.context_max_tokens, options.context_tokens));
   if (options.flash_attention == FlashAttention::Off && is_quantized(options.kv_type_v))
     return fail(ErrorKind::InvalidInput,
                 std::format("--cache-type-v {} needs flash attention; leave out --flash-attn off",

@@ -16,8 +16,9 @@ enum class KvType { Auto, F32, F16, BF16, Q8_0, Q5_1, Q5_0, Q4_1, Q4_0 };
 enum class FlashAttention { On, Off, Auto };
 
 struct EngineOptions {
-  std::string model_path;            // a GGUF file, or "fake:SCRIPT.json" for the scripted engine of the tests
-  std::uint32_t context_tokens = 0;  // 0 = auto: the largest that fits, at most what the model was trained for
+  std::string model_path;                // a GGUF file, or "fake:SCRIPT.json" for the scripted engine of the tests
+  std::uint32_t context_tokens = 0;      // 0 = auto: grows to the largest that fits, at most what was trained
+  std::uint32_t context_max_tokens = 0;  // how far it may grow; 0 = auto as above, and a given one not at all
   std::uint32_t parallel_jobs = 4;
   std::uint32_t batch_tokens = 2048;  // llama n_batch
   std::uint32_t ubatch_tokens = 512;  // llama n_ubatch
@@ -40,7 +41,7 @@ struct EngineOptions {
   bool vocabulary_only = false;  // no weights, no context: for `hearth debug`
 };
 
-// The engine program's flags, named as llama-server's users know them (--model, --ctx N|auto, --parallel, --batch-size,
+// The engine program's flags, named as llama-server's users know them (--model, --ctx N|auto, --ctx-max N, --parallel, --batch-size,
 // --ubatch-size, --threads, --threads-batch, --n-gpu-layers N|all, --cache-type-k, --cache-type-v, --cache-ram SIZE|auto,
 // --cache-folder PATH, --cache-disk SIZE|auto, --flash-attn on|off|auto, --exact, --no-mmap, --mlock, --no-memory-check; also -m -c -np -b -ub -t -tb -ngl -ctk -ctv -fa).
 // `--flag value` and `--flag=value`.

@@ -29,6 +29,14 @@ TEST_CASE("the cache's RAM is a size, or left to us") {
   for (const char* wrong : {"", "G", "8X", "-1", "8 G", "99999999T", "1.5G"}) CHECK_FALSE(parsed(wrong));
 }
 
+TEST_CASE("a context may grow to --ctx-max, which is not below --ctx") {
+  CHECK(parse({"-m", "m"})->context_max_tokens == 0);
+  CHECK(parse({"-m", "m", "--ctx", "4096", "--ctx-max", "8192"})->context_max_tokens == 8192);
+  CHECK(parse({"-m", "m", "--ctx", "auto", "--ctx-max", "8192"})->context_max_tokens == 8192);
+  CHECK_FALSE(parse({"-m", "m", "--ctx", "8192", "--ctx-max", "4096"}));
+  CHECK_FALSE(parse({"-m", "m", "--ctx-max", "0"}));
+}
+
 TEST_CASE("every flag sets its knob, long, short and with an equals sign") {
   const auto options = parse({"-m",
                               "a b.gguf",

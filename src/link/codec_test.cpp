@@ -97,12 +97,12 @@ TEST_CASE("a job keeps every field") {
 
 TEST_CASE("the bytes of a cancel are those of the document") {
   CHECK(encode(FrontMessage(Cancel{.job = 0x0102030405060708})) ==
-        bytes({'H', 'R', 'T', '1', 6, 0, 2, 0, 8, 0, 0, 0, 8, 7, 6, 5, 4, 3, 2, 1}));
+        bytes({'H', 'R', 'T', '1', 7, 0, 2, 0, 8, 0, 0, 0, 8, 7, 6, 5, 4, 3, 2, 1}));
 }
 
 TEST_CASE("the bytes of a token event are those of the document") {
   CHECK(encode(EngineMessage(TokenEvent{.job = 2, .tokens = {{-2, "hi"}}})) ==
-        bytes({'H', 'R', 'T', '1', 6, 0, 6, 0, 22, 0, 0, 0,  //
+        bytes({'H', 'R', 'T', '1', 7, 0, 6, 0, 22, 0, 0, 0,  //
                2,   0,   0,   0,   0, 0, 0, 0, 1,  0, 0, 0, 0xfe, 0xff, 0xff, 0xff, 2, 0, 0, 0, 'h', 'i'}));
 }
 
@@ -132,7 +132,7 @@ TEST_CASE("an unknown tag is an error in both directions") {
 
 TEST_CASE("a count that the frame cannot hold is refused before it allocates") {
   // 4 G tokens are promised; taking the promise for granted would ask for 16 GiB (and std::string would throw).
-  CHECK(decode_front_message(3, bytes({1, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 1, 2, 3, 4}))
+  CHECK(decode_front_message(3, bytes({1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 1, 2, 3, 4}))
             .error()
             .message.contains("count"));
   CHECK_FALSE(decode_engine_message(1, bytes({0, 0xff, 0xff, 0xff, 0xff, 'x'})));

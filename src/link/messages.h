@@ -10,12 +10,13 @@
 #include <variant>
 #include <vector>
 
+#include "link/cache_messages.h"
 #include "link/job.h"
 
 namespace hearth::link {
 
 // Raised by one with every change of a message; Hello with another version is refused.
-inline constexpr std::uint16_t kProtocolVersion = 6;
+inline constexpr std::uint16_t kProtocolVersion = 7;
 // A 1M-token prompt is 4 MiB; text to tokenise is at most the front's body limit (64 MiB).
 inline constexpr std::uint32_t kFrameBytesMax = 96U << 20;
 
@@ -33,11 +34,6 @@ struct TokenizeRequest {
   std::vector<Segment> segments;  // tokenised one by one and joined; BOS is added by the template's text only
   bool count_only = false;        // the answer then carries the count and no tokens
   bool with_pieces = false;       // the answer also says how each token is written, for people
-};
-// How much of these tokens is in the live tier right now.
-struct Probe {
-  std::uint64_t id = 0;
-  std::vector<Token> tokens;
 };
 struct StatsRequest {
   std::uint64_t id = 0;
@@ -61,11 +57,12 @@ struct LoadFailed {
 // What the model is; the first message of an engine that can work.
 struct Hello {
   std::uint16_t protocol_version = kProtocolVersion;
-  std::string name;                  // general.name, or the file's name
-  std::string architecture;          // general.architecture
-  std::string description;           // for people: size and quantisation
-  std::string chat_template;         // tokenizer.chat_template, empty when the file has none
-  std::uint32_t context_tokens = 0;  // one job's prompt + answer at most
+  std::string name;                       // general.name, or the file's name
+  std::string architecture;               // general.architecture
+  std::string description;                // for people: size and quantisation
+  std::string chat_template;              // tokenizer.chat_template, empty when the file has none
+  std::uint32_t context_tokens = 0;       // one job's prompt + answer at most
+  std::uint32_t live_context_tokens = 0;  // of them without growing
   std::uint32_t trained_context_tokens = 0;
   std::uint32_t parallel_jobs = 0;  // jobs that decode at once
   std::uint64_t parameter_count = 0, weights_bytes = 0;
@@ -94,7 +91,8 @@ struct JobQueued {
 };
 struct JobStarted {  // left the queue; prefill begins
   JobId job = 0;
-  std::uint32_t cached_tokens = 0;  // of the prompt, not computed again
+  std::uint32_t cached_tokens = 0;         // of the prompt, not computed again
+  std::optional<Explanation> explanation;  // when much is computed
 };
 struct JobProgress {
   JobId job = 0;
@@ -126,18 +124,14 @@ struct JobEnd {
   std::string message;               // when Failed
   std::uint32_t retry_after_ms = 0;  // when it was refused as Overloaded: a place is likely free then
 };
-struct ProbeReply {
-  std::uint64_t id = 0;
-  std::uint32_t cached_tokens = 0;
-};
 struct StatsReply {
   std::uint64_t id = 0;
   std::map<std::string, std::uint64_t> counters;  // name -> value; units are in the names
 };
 
 using FrontMessage =
-    std::variant<TokenizeRequest, Job, Cancel, Probe, StatsRequest, Shutdown, CacheBudget, Pause, Resume>;
+    std::variant<TokenizeRequest, Job, Cancel, Probe, StatsRequest, Shutdown, CacheBudget, Pause, Resume, CacheRequest>;
 using EngineMessage = std::variant<LoadProgress, LoadFailed, Hello, TokenizeReply, JobStarted, JobProgress, TokenEvent,
-                                   JobEnd, ProbeReply, StatsReply, JobQueued>;
+                                   JobEnd, ProbeReply, StatsReply, JobQueued, ContextChanged, CacheReply>;
 
 }  // namespace hearth::link

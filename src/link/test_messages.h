@@ -52,10 +52,36 @@ inline std::vector<FrontMessage> every_front_message() {
       Cancel{.job = 9},
       Pause{.job = 9},
       Resume{.job = std::numeric_limits<JobId>::max()},
-      Probe{.id = 3, .tokens = {1, 2, 3}},
+      Probe{.id = 3, .cache_salt = odd_text, .tokens = {1, 2, 3}},
+      CacheRequest{},
+      CacheRequest{.id = 5,
+                   .action = CacheAction::Import,
+                   .cache_salt = "key",
+                   .every_key = true,
+                   .line = "0123",
+                   .tokens = {last},
+                   .offset = 1ULL << 40,
+                   .bytes = odd_text},
       StatsRequest{.id = 4},
       CacheBudget{.automatic = false, .ram_bytes = std::uint64_t{1} << 40},
       Shutdown{}};
+}
+
+inline Explanation full_explanation() {
+  const std::uint32_t most = std::numeric_limits<std::uint32_t>::max();
+  return {.known_tokens = most,
+          .line_tokens = 2,
+          .beyond = Beyond::Differs,
+          .lost = Lost::NotKept,
+          .gone = Gone{.position = 3,
+                       .ms_ago = 1ULL << 50,
+                       .what_for = GoneFor::Budget,
+                       .thinned = true,
+                       .for_same_key = true,
+                       .for_tokens = most},
+          .before = "a",
+          .was = "\xff",
+          .is = ""};
 }
 
 inline std::vector<EngineMessage> every_engine_message() {
@@ -66,6 +92,7 @@ inline std::vector<EngineMessage> every_engine_message() {
   hello.description = "0.6B Q8_0";
   hello.chat_template = "{{ messages }}\n";
   hello.context_tokens = most;
+  hello.live_context_tokens = 32768;
   hello.trained_context_tokens = 40960;
   hello.parallel_jobs = 4;
   hello.parameter_count = 1ULL << 40;
@@ -85,7 +112,8 @@ inline std::vector<EngineMessage> every_engine_message() {
       hello,
       TokenizeReply{.id = 1, .count = 3, .tokens = {1, 2, 3}, .segment_ends = {1, 3}, .pieces = {"<s>", "\xff", ""}},
       JobQueued{.job = 9, .jobs_before = 3, .wait_ms = most},
-      JobStarted{.job = 9, .cached_tokens = most},
+      JobStarted{.job = 9, .cached_tokens = most, .explanation = {}},
+      JobStarted{.job = 9, .cached_tokens = 1, .explanation = full_explanation()},
       JobProgress{.job = 9, .prefilled_tokens = 100},
       TokenEvent{.job = 9, .tokens = {{1, "\xf0\x9f"}, {2, ""}, {-1, std::string(1, '\0')}}},
       JobEnd{.job = 9,
@@ -96,8 +124,23 @@ inline std::vector<EngineMessage> every_engine_message() {
              .error_kind = 11,
              .message = "why",
              .retry_after_ms = most},
-      ProbeReply{.id = 3, .cached_tokens = 2},
-      StatsReply{.id = 4, .counters = {{"", 0}, {"tokens_total", std::numeric_limits<std::uint64_t>::max()}}}};
+      ProbeReply{.id = 3, .cached_tokens = 2, .spans = {{1, Tier::Live}, {most, Tier::None}}},
+      CacheReply{},
+      CacheReply{.id = 5,
+                 .failed = true,
+                 .error_kind = 1,
+                 .message = "no",
+                 .lines = {{.id = "0123",
+                            .own = true,
+                            .pinned = true,
+                            .tokens = most,
+                            .uses = 1,
+                            .used_ms_ago = 2,
+                            .spans = {{most, Tier::Disk}}}},
+                 .numbers = {{"bytes", 1}},
+                 .bytes = std::string(3, '\0')},
+      StatsReply{.id = 4, .counters = {{"", 0}, {"tokens_total", std::numeric_limits<std::uint64_t>::max()}}},
+      ContextChanged{.context_tokens = most, .live_context_tokens = 65536}};
 }
 
 }  // namespace hearth::link

@@ -5,6 +5,18 @@
 #include <utility>
 
 namespace hearth::models {
+namespace {
+
+bool answers(const link::FrontMessage& question, const link::EngineMessage& reply) {
+  if (std::holds_alternative<link::TokenizeRequest>(question))
+    return std::holds_alternative<link::TokenizeReply>(reply);
+  if (std::holds_alternative<link::StatsRequest>(question)) return std::holds_alternative<link::StatsReply>(reply);
+  if (std::holds_alternative<link::Probe>(question)) return std::holds_alternative<link::ProbeReply>(reply);
+  if (std::holds_alternative<link::CacheRequest>(question)) return std::holds_alternative<link::CacheReply>(reply);
+  return false;
+}
+
+}  // namespace
 
 bool AskTable::add(std::uint64_t id, std::shared_ptr<const link::FrontMessage> question, std::size_t bytes,
                    AskDone done) {
@@ -17,8 +29,7 @@ bool AskTable::add(std::uint64_t id, std::shared_ptr<const link::FrontMessage> q
 std::optional<AnsweredAsk> AskTable::answered(std::uint64_t id, link::EngineMessage reply) {
   const auto at = asks_.find(id);
   if (at == asks_.end()) return std::nullopt;
-  const bool wants_tokens = std::holds_alternative<link::TokenizeRequest>(*at->second.question);
-  if (wants_tokens != std::holds_alternative<link::TokenizeReply>(reply)) return std::nullopt;
+  if (!answers(*at->second.question, reply)) return std::nullopt;
   return remove(at, std::move(reply));
 }
 

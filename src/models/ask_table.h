@@ -1,4 +1,4 @@
-// AskTable: questions to the engine that have one reply each (tokenise, stats). What is unanswered when an engine dies
+// AskTable: questions to the engine that have one reply each (tokenise, stats, the cache). What is unanswered when an engine dies
 // is asked again of the next one. A value without threads; its owner has the mutex and calls `done` outside of it.
 #pragma once
 

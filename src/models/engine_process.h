@@ -72,6 +72,9 @@ class EngineProcess {
   // on_end(Cancelled) follows, from the engine or, while it restarts, at once. A job that has ended is ignored.
   virtual void cancel(link::JobId job) = 0;
   virtual void stats(std::function<void(Result<link::StatsReply>)> done) = 0;
+  // Where a prompt would come from now, and what people want of the cache. The id is chosen here.
+  virtual void probe(link::Probe probe, std::function<void(Result<link::ProbeReply>)> done) = 0;
+  virtual void cache(link::CacheRequest request, std::function<void(Result<link::CacheReply>)> done) = 0;
   // Holds for the engines that are started later, too.
   virtual void set_cache_budget(link::CacheBudget budget) = 0;
   // Ends the engine and every job (Failed, Unavailable), and waits for both. Never from a listener or callback.

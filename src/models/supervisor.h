@@ -49,6 +49,8 @@ class Supervisor final : public EngineProcess {
   void cancel(link::JobId job) override;
   void set_cache_budget(link::CacheBudget budget) override;
   void stats(std::function<void(Result<link::StatsReply>)> done) override;
+  void probe(link::Probe probe, std::function<void(Result<link::ProbeReply>)> done) override;
+  void cache(link::CacheRequest request, std::function<void(Result<link::CacheReply>)> done) override;
   void stop() override;
 
  private:
@@ -77,6 +79,7 @@ class Supervisor final : public EngineProcess {
   void on(const link::JobProgress& event);
   void on(const link::TokenEvent& event);
   void on(link::JobEnd end);
+  void on(const link::ContextChanged& event);
   void answer(std::uint64_t id, link::EngineMessage reply);
 
   // Send thread.

@@ -111,6 +111,29 @@ void Supervisor::stats(std::function<void(Result<link::StatsReply>)> done) {
   });
 }
 
+void Supervisor::probe(link::Probe probe, std::function<void(Result<link::ProbeReply>)> done) {
+  const std::uint64_t id = take_id();
+  const std::size_t bytes = probe.tokens.size() * sizeof(link::Token);
+  probe.id = id;
+  ask(std::move(probe), id, bytes, [done = std::move(done)](Result<link::EngineMessage> reply) {
+    if (!reply) return done(std::unexpected(std::move(reply).error()));
+    done(std::get<link::ProbeReply>(std::move(*reply)));
+  });
+}
+
+void Supervisor::cache(link::CacheRequest request, std::function<void(Result<link::CacheReply>)> done) {
+  const std::uint64_t id = take_id();
+  const std::size_t bytes = request.tokens.size() * sizeof(link::Token) + request.bytes.size();
+  request.id = id;
+  ask(std::move(request), id, bytes, [done = std::move(done)](Result<link::EngineMessage> reply) {
+    if (!reply) return done(std::unexpected(std::move(reply).error()));
+    auto answer = std::get<link::CacheReply>(std::move(*reply));
+    if (!answer.failed) return done(std::move(answer));
+    const bool known = answer.error_kind <= static_cast<std::uint8_t>(ErrorKind::Internal);
+    done(fail(known ? static_cast<ErrorKind>(answer.error_kind) : ErrorKind::Internal, answer.message));
+  });
+}
+
 void Supervisor::set_cache_budget(link::CacheBudget budget) {
   const std::lock_guard lock(mutex_);
   cache_budget_ = budget;

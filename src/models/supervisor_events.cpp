@@ -12,9 +12,12 @@ void Supervisor::handle(link::EngineMessage message) {
   if (const auto* progress = std::get_if<link::JobProgress>(&message)) return on(*progress);
   if (const auto* started = std::get_if<link::JobStarted>(&message)) return on(*started);
   if (auto* end = std::get_if<link::JobEnd>(&message)) return on(std::move(*end));
+  if (const auto* changed = std::get_if<link::ContextChanged>(&message)) return on(*changed);
   if (const auto* reply = std::get_if<link::TokenizeReply>(&message)) return answer(reply->id, std::move(message));
   if (const auto* reply = std::get_if<link::StatsReply>(&message)) return answer(reply->id, std::move(message));
   if (std::holds_alternative<link::JobQueued>(message)) return;  // the waiting are told by pings
+  if (const auto* reply = std::get_if<link::ProbeReply>(&message)) return answer(reply->id, std::move(message));
+  if (const auto* reply = std::get_if<link::CacheReply>(&message)) return answer(reply->id, std::move(message));
   log_warning("models", "the engine sent message {} at a time it has no meaning", message.index());
 }
 
@@ -55,6 +58,14 @@ void Supervisor::on(link::JobEnd end) {
     board_waiting_locked();
   }
   if (ended) ended->listener->on_end(ended->end);
+}
+
+void Supervisor::on(const link::ContextChanged& event) {
+  const std::lock_guard lock(mutex_);
+  link::Hello changed = *hello_;
+  changed.context_tokens = event.context_tokens;
+  changed.live_context_tokens = event.live_context_tokens;
+  hello_ = std::make_shared<const link::Hello>(std::move(changed));
 }
 
 void Supervisor::answer(std::uint64_t id, link::EngineMessage reply) {

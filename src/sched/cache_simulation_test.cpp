@@ -212,7 +212,9 @@ class FakeWorld final : public LifeWorld {
         test_(options, {.parallel_jobs = static_cast<std::uint32_t>(1 + draws.below(5)),
                         .waiting_jobs_max = 12,
                         .ubatch_tokens = static_cast<std::uint32_t>(32 + draws.below(300))}),
-        cold_(options) {}
+        cold_(whole_context(options)) {
+    if (draws.chance(2)) test_.fake.set_room(std::nullopt);
+  }
 
   Loop& loop() override { return test_.loop; }
   void submit(link::Job job) override { test_.submit(std::move(job)); }
@@ -221,6 +223,9 @@ class FakeWorld final : public LifeWorld {
   void mischief(LifeDraws& draws) override {
     if (draws.chance(150)) test_.fake.fail_next_decode();
     if (draws.chance(100)) test_.fake.refuse_state_changes(draws.chance(3));
+    // Memory for a larger context: none, a little of RAM for what moves, or plenty; now and then it was a mistake.
+    if (draws.chance(100)) test_.fake.set_room(draws.chance(3) ? std::nullopt : std::optional(draws.below(3) << 18U));
+    if (draws.chance(400)) test_.fake.fail_next_rebuild();
   }
   void judge(const link::Job& job, const std::vector<Token>& said, bool whole) override {
     if (exact_) {  // what it says depends on how every token before was computed
@@ -233,6 +238,11 @@ class FakeWorld final : public LifeWorld {
   }
 
  private:
+  static engine::FakeOptions whole_context(engine::FakeOptions options) {
+    options.script.context_tokens = std::max(options.script.context_tokens, options.script.context_limit_tokens);
+    return options;
+  }
+
   const bool exact_;
   TestLoop test_;
   engine::FakeEngine cold_;
@@ -244,6 +254,11 @@ engine::FakeOptions life_options(MemoryKind kind, LifeDraws& draws) {
   options.batch_tokens_max = static_cast<std::uint32_t>(256 + draws.below(512));
   options.script.window_tokens = 100;
   options.exact = draws.chance(3);
+  if (draws.chance(2)) {  // a context that grows
+    options.script.context_limit_tokens = 2600;
+    options.script.context_tokens = static_cast<std::uint32_t>(256 + draws.below(2000));
+    options.cells = options.script.context_tokens + static_cast<std::uint32_t>(draws.below(500));
+  }
   return options;
 }
 
@@ -274,9 +289,10 @@ TEST_CASE("whatever agents, tenants, budgets and faults do, the cache never chan
   for (const auto& [name, count] : seen)
     std::printf("  %-24s %llu\n", name.c_str(), static_cast<unsigned long long>(count));
   // A life in which something never happens proves nothing about it.
-  for (const char* name : {"jobs_ended", "jobs_cancelled", "jobs_failed", "jobs_joined", "tokens_cached",
-                           "sequence_forks", "sequences_demoted", "sequences_evicted", "anchors_kept", "imports",
-                           "imports_failed", "tokens_imported", "ram_blocks_evicted", "ram_anchors_evicted"}) {
+  for (const char* name :
+       {"jobs_ended", "jobs_cancelled", "jobs_failed", "jobs_joined", "tokens_cached", "sequence_forks",
+        "sequences_demoted", "sequences_evicted", "anchors_kept", "imports", "imports_failed", "tokens_imported",
+        "ram_blocks_evicted", "ram_anchors_evicted", "contexts_grown", "growths_refused"}) {
     CAPTURE(name);
     CHECK(seen[name] > 0);
   }

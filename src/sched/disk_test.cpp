@@ -70,7 +70,7 @@ TEST_CASE("the next turn after an orderly restart begins where the last one ende
         TestLoop world(options, {}, tier_on(std::make_unique<FakeDisk>(folder, 1), kind, 1));
         const JobRecord& record = world.run_one(turn_of(1, conversation, 600));
         conversation = joined(conversation, record.tokens);
-        world.loop.save_all(std::chrono::seconds(5));
+        world.loop.cache().save_all(std::chrono::seconds(5));
       }
       conversation = joined(conversation, prompt_of(2, 300));
       folder = FakeDisk::restarted(*folder, Crash::Power, 1);
@@ -116,7 +116,7 @@ TEST_CASE("keys do not share what is on the disk, and each finds its own again")
   {
     TestLoop world(fake_options(), {}, tier_on(std::make_unique<FakeDisk>(folder, 1), MemoryKind::Attention, 1));
     world.run_one(job_of(1, "a"));
-    world.loop.save_all(std::chrono::seconds(5));
+    world.loop.cache().save_all(std::chrono::seconds(5));
   }
   TestLoop world(fake_options(), {}, tier_on(std::make_unique<FakeDisk>(folder, 1), MemoryKind::Attention, 2));
   CHECK(world.run_one(job_of(2, "b")).cached_tokens == 0);
@@ -131,7 +131,7 @@ TEST_CASE("another model finds nothing in the folder") {
   {
     TestLoop world(fake_options(), {}, tier_on(std::make_unique<FakeDisk>(folder, 1), MemoryKind::Attention, 1));
     world.run_one(greedy_job(1, prompt));
-    world.loop.save_all(std::chrono::seconds(5));
+    world.loop.cache().save_all(std::chrono::seconds(5));
   }
   engine::FakeOptions other = fake_options();
   other.script.name = "another";
@@ -146,12 +146,12 @@ TEST_CASE("what each part of a prompt would come from can be asked") {
   {
     TestLoop world(fake_options(), {}, tier_on(std::make_unique<FakeDisk>(folder, 1), MemoryKind::Attention, 1));
     world.run_one(greedy_job(1, prompt));
-    world.loop.save_all(std::chrono::seconds(5));
+    world.loop.cache().save_all(std::chrono::seconds(5));
   }
   const SteadyClock clock;
   engine::FakeEngine fake(fake_options());
   cache::PrefixCache cache(fake, clock, {}, tier_on(std::make_unique<FakeDisk>(folder, 1), MemoryKind::Attention, 2));
-  const auto spans = cache.tiers("", joined(prompt, prompt_of(2, 100)));
+  const auto spans = cache.tiers(cache.root_of(""), joined(prompt, prompt_of(2, 100)));
   REQUIRE(spans.size() == 2);
   CHECK(spans[0] == cache::TierSpan{.range = {0, 1000}, .tier = cache::Tier::Disk});
   CHECK(spans[1] == cache::TierSpan{.range = {1000, 1100}, .tier = cache::Tier::None});
@@ -203,7 +203,7 @@ TEST_CASE("a stream goes on while another job waits for a disk that does not ans
   {
     TestLoop world(fake_options(), {}, tier_on(std::make_unique<FakeDisk>(folder, 1), MemoryKind::Attention, 1));
     world.run_one(greedy_job(1, prompt));
-    world.loop.save_all(std::chrono::seconds(5));
+    world.loop.cache().save_all(std::chrono::seconds(5));
   }
   const auto gate = std::make_shared<GatedDisk::Gate>();
   TestLoop world(fake_options(), {},
@@ -245,7 +245,7 @@ class CrashLife {
       TestLoop world(options, {.cache = {.ram_bytes_max = below(4) == 0 ? 30'000U : 1U << 20}},
                      tier_on(std::move(disk), kind_, below(1U << 30)));
       for (std::uint64_t turns = below(5) + 1; turns > 0; --turns) turn(world, options);
-      if (below(2) == 0) world.loop.save_all(std::chrono::seconds(5));
+      if (below(2) == 0) world.loop.cache().save_all(std::chrono::seconds(5));
     }
     folder_ = FakeDisk::restarted(*folder_, below(2) == 0 ? Crash::Process : Crash::Power, below(1U << 30));
   }

@@ -41,6 +41,7 @@ Loop::Loop(engine::Engine& engine, const Clock& clock, LoopOptions options, Publ
       tokenizer_(engine.tokenizer()),
       constraints_(tokenizer_, info_.vocabulary_count),
       cache_(engine, clock, options.cache, std::move(disk)),
+      growth_{.ram_budget_bytes = options.cache.ram_bytes_max},
       rows_max_(info_.batch_tokens_max),
       queue_ms_(kQueueBounds_ms),
       stream_gap_us_(kGapBounds_us) {}
@@ -232,7 +233,7 @@ void Loop::sample(JobState& job, std::span<const float> logits) {
   if (job.token_us != 0) stream_gap_us_.add(static_cast<std::uint64_t>(now_us - job.token_us));
   job.token_us = now_us;
   if (job.tokens_max != 0 && job.sampled() >= job.tokens_max) return end(job, link::EndReason::TokensMax);
-  if (job.token_count() >= info_.context_tokens) return end(job, link::EndReason::ContextFull);
+  if (job.token_count() >= info_.context_limit_tokens) return end(job, link::EndReason::ContextFull);
 }
 
 void Loop::tell_progress(JobState& job) {
@@ -248,12 +249,12 @@ void Loop::fail_batch(const Error& error) {
   for (const PlannedRows& part : plan_) fail_job(*running_[part.job_index], error);
 }
 
-// Its sequence may hold anything: nothing of it is kept.
+// Its sequence, if it has one, may hold anything: nothing of it is kept.
 void Loop::fail_job(JobState& job, const Error& error) {
   CHECK(!job.ended);
   job.ended = true;
   learn_run(job);
-  cache_.drop(*job.sequence);
+  if (job.sequence) cache_.drop(*job.sequence);
   job.sequence.reset();
   ++totals_.jobs_failed;
   publish_end(job, {.reason = link::EndReason::Failed,

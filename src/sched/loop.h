@@ -12,7 +12,6 @@
 // token is drawn with the n-th random number, whichever process draws it.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -27,6 +26,7 @@
 #include "cache/prefix_cache.h"
 #include "engine/engine.h"
 #include "link/messages.h"
+#include "sched/growth.h"
 #include "sched/histogram.h"
 #include "sched/job_state.h"
 #include "sched/loop_options.h"
@@ -50,14 +50,12 @@ class Loop {
   void resume(link::JobId id);
   // One round. False: there was nothing to do, and there will not be before the next submit() or resume().
   bool step();
-  [[nodiscard]] bool waits() const { return waits_; }  // the last round did nothing but wait for the disk
-  void save_all(std::chrono::milliseconds limit) { cache_.save_all(limit); }  // at the end: to the disk
-
+  [[nodiscard]] bool waits() const { return waits_; }           // the last round did nothing but wait for the disk
+  [[nodiscard]] cache::PrefixCache& cache() { return cache_; }  // between two steps
   // How many leading tokens a job with this prompt would not have to compute.
   [[nodiscard]] std::uint32_t usable_tokens(std::span<const engine::Token> prompt, const std::string& salt = "") const;
   // How much RAM the cache may use from now on; what is over leaves it.
-  void set_cache_budget(std::uint64_t bytes) { cache_.set_ram_budget(bytes); }
-  [[nodiscard]] std::uint64_t cache_ram_bytes() const { return cache_.ram_bytes(); }
+  void set_cache_budget(std::uint64_t bytes);
   [[nodiscard]] std::map<std::string, std::uint64_t> counters() const;
   [[nodiscard]] bool has_jobs() const { return !waiting_.empty() || !running_.empty(); }
   void check_invariants() const;
@@ -65,7 +63,7 @@ class Loop {
  private:
   using JobPointer = std::unique_ptr<JobState>;
 
-  // whose turn it is (loop_turns.cpp)
+  // whose turn it is (loop_turns.cpp; what grows is loop_grow.cpp's)
   void admit();
   [[nodiscard]] std::vector<WaitingJob> candidates(std::int64_t now_ms) const;
   [[nodiscard]] JobState& choose(std::span<const link::JobId> equals, std::int64_t now_ms);
@@ -78,6 +76,9 @@ class Loop {
   void learn_run(const JobState& job);
   [[nodiscard]] JobState* find(link::JobId id);
   [[nodiscard]] bool has_work() const;
+  [[nodiscard]] bool ended_for_length(JobState& job);
+  Growth grow(std::uint32_t needed_tokens), grow_for_running();
+  Growth move_to_pool_of(std::uint32_t tokens, std::uint64_t room_bytes);
 
   // admission (loop_admit.cpp)
   [[nodiscard]] Result<JobPointer> accept(link::Job&& job);
@@ -87,6 +88,7 @@ class Loop {
   [[nodiscard]] bool waits_for_prefix(JobState& job);
   bool start(JobState& job);
   void begin_computing(JobState& job, std::uint32_t cached_tokens);
+  [[nodiscard]] std::optional<link::Explanation> explanation_of(const JobState& job) const;
   void choose_stops(JobState& job) const;
   void add_stop(JobState& job, std::uint32_t position) const;
   [[nodiscard]] engine::SamplingSettings settings_for(const link::Sampling& sampling) const;
@@ -115,11 +117,10 @@ class Loop {
 
   engine::Engine& engine_;
   const Clock& clock_;
-  const engine::EngineInfo info_;
+  engine::EngineInfo info_;  // changes only when the context grows
   const LoopOptions options_;
   const Publish publish_;
   const std::shared_ptr<const engine::Tokenizer> tokenizer_;
-
   engine::Constraints constraints_;
   cache::PrefixCache cache_;
   std::deque<JobPointer> waiting_;  // in no order: turns.h knows whose turn it is
@@ -131,17 +132,16 @@ class Loop {
   std::vector<engine::Row> rows_;
   std::vector<float> unbanned_;  // a row without the token that must not come
 
-  std::uint64_t arrivals_ = 0;
-  std::uint64_t prefill_turn_ = 0;  // counts batches with prefill
+  std::uint64_t arrivals_ = 0, prefill_turn_ = 0;  // numbers of jobs, and of batches with prefill
   StepCosts costs_;
   PaceState pace_;
-  bool prefill_held_ = false;  // in this step, for the streams' sake
   OwnerAccounts accounts_;
   double run_ms_average_ = 0;  // of a job, from its place to its end; 0 = none has ended yet
-  bool queue_grew_ = false, waits_ = false;
+  bool prefill_held_ = false, queue_grew_ = false, waits_ = false;
   std::int64_t queue_told_ms_ = 0;
   // What the cache may take of the streams' time, earned by decoding (loop_cache.cpp); negative: a slice took more.
   double import_credit_us_ = 0, demote_credit_us_ = 0;
+  GrowthState growth_;
   std::uint32_t rows_max_;  // of a batch; lowered while a job that is alone finds no room for more
   LoopTotals totals_;
   Histogram queue_ms_, stream_gap_us_;

@@ -57,9 +57,9 @@ Result<Loop::JobPointer> Loop::accept(link::Job&& job) {
   const auto prompt_tokens = static_cast<std::uint32_t>(job.prompt.size() - job.resumed_count);
   // One token is left for the answer. The words are the wire's: clients compact on them (wire/anthropic_events.h). The
   // front refuses first; what comes here was submitted while an engine with a smaller context took over.
-  if (prompt_tokens >= info_.context_tokens)
-    return fail(ErrorKind::PromptTooLong,
-                std::format("prompt is too long: {} tokens > {} maximum", prompt_tokens, info_.context_tokens - 1));
+  if (prompt_tokens >= info_.context_limit_tokens)
+    return fail(ErrorKind::PromptTooLong, std::format("prompt is too long: {} tokens > {} maximum", prompt_tokens,
+                                                      info_.context_limit_tokens - 1));
   // Those that run count too, or an engine that takes over for another would refuse some of what that one had accepted.
   if (waiting_.size() + running_.size() >= options_.waiting_jobs_max + options_.parallel_jobs)
     return fail(ErrorKind::Overloaded,
@@ -133,7 +133,7 @@ void Loop::submit(link::Job job) {
   // A resumed job may have been at its end already when the engine died.
   if (accepted.tokens_max != 0 && accepted.sampled() >= accepted.tokens_max)
     return end(accepted, link::EndReason::TokensMax);
-  if (accepted.token_count() >= info_.context_tokens) return end(accepted, link::EndReason::ContextFull);
+  if (accepted.token_count() >= info_.context_limit_tokens) return end(accepted, link::EndReason::ContextFull);
   // It will have to wait for a place: what it needs of the disk can come meanwhile.
   if (running_.size() >= options_.parallel_jobs) cache_.expect(accepted.cache_salt, accepted.tokens);
   waiting_.push_back(std::move(*state));
@@ -218,7 +218,7 @@ void Loop::begin_computing(JobState& job, std::uint32_t cached_tokens) {
     job.cached_tokens = std::min(cached_tokens, job.prompt_tokens);
     totals_.tokens_cached += job.cached_tokens;
     queue_ms_.add(static_cast<std::uint64_t>(clock_.now_ms() - job.arrived_ms));
-    publish_(link::JobStarted{.job = job.id, .cached_tokens = job.cached_tokens});
+    publish_(link::JobStarted{.job = job.id, .cached_tokens = job.cached_tokens, .explanation = explanation_of(job)});
   }
   // The very tokens that were computed before: what follows them was kept, and no pass is needed for the next one.
   const std::vector<float> logits = std::exchange(job.first_logits, {});

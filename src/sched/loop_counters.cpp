@@ -48,6 +48,10 @@ std::map<std::string, std::uint64_t> Loop::counters() const {
       {"streams_step_us", static_cast<std::uint64_t>(costs_.streams_us())},
       {"prefill_1000_tokens_us",
        static_cast<std::uint64_t>(1000 * costs_.prefill_us(options_.ubatch_tokens) / options_.ubatch_tokens)},
+      {"context_tokens", info_.context_tokens},
+      {"contexts_grown", totals_.contexts_grown},
+      {"growths_refused", totals_.growths_refused},
+      {"growth_us", totals_.growth_us},
       {"tokens_redrawn", totals_.tokens_redrawn},
       {"tokens_forced", totals_.tokens_forced},
       {"grammars_compiled", constraints_.counts().compiled},
@@ -70,7 +74,7 @@ void Loop::check_invariants() const {
     CHECK(job->sequence && !job->ended && (job->started || job->importing));
     CHECK(job->pending() >= 1);
     CHECK(job->computed == cache_.length(*job->sequence));
-    CHECK(job->token_count() < info_.context_tokens);
+    CHECK(job->token_count() < info_.context_limit_tokens);
   }
   for (const JobPointer& job : waiting_) CHECK(!job->sequence && !job->ended && job->computed == 0);
 }

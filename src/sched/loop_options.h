@@ -27,6 +27,7 @@ struct LoopTotals {
   std::uint64_t tokens_prefilled = 0, tokens_cached = 0, tokens_sampled = 0;
   std::uint64_t decode_calls = 0, decode_us = 0, sample_us = 0;
   std::uint64_t chunks_beside = 0, chunks_held = 0;
+  std::uint64_t contexts_grown = 0, growths_refused = 0, growth_us = 0;
   std::uint64_t tokens_redrawn = 0, tokens_forced = 0, constraints_lost = 0;
 };
 

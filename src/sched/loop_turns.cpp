@@ -115,9 +115,9 @@ void Loop::admit() {
       if (!gone) return;
     }
     ready.erase(next);
-    if (waits_for_prefix(job)) continue;
-    if (gone) {
-      set_aside(*find(*gone));
+    if (waits_for_prefix(job) || ended_for_length(job)) continue;
+    if (JobState* giving = gone ? find(*gone) : nullptr) {  // the context grew meanwhile: it may have ended
+      set_aside(*giving);
       ++totals_.jobs_displaced;
     }
     if (!start(job)) return;  // every sequence runs
@@ -146,11 +146,11 @@ void Loop::set_aside(JobState& job) {
   running_.erase(place);
 }
 
-// The batch found no cells. Idle prefixes go first, the oldest before the others; then a job waits again, with what it has
-// sampled: one whose reader is slow, batch work, or else the youngest. A job that is alone tries smaller batches; when there is
+// The batch found no cells. Idle prefixes go first, the oldest before the others; then the pool grows, if it may; then a job
+// waits again, with what it has sampled: one whose reader is slow, batch work, or else the youngest. A job that is alone tries smaller batches; when there is
 // no room for one row it has used up the context.
 void Loop::make_room() {
-  if (cache_.make_room()) return;
+  if (cache_.make_room() || grow_for_running() != Growth::Refused) return;
   if (running_.size() == 1) {
     const bool divisible = rows_.size() > 1 && info_.prefill_unit == 0;
     if (!divisible) return end(*running_.front(), link::EndReason::ContextFull);

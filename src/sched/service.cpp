@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "engine/free_memory.h"
 #include "sched/cache_budget.h"
+#include "sched/cache_orders.h"
 
 namespace hearth::sched {
 namespace {
@@ -49,7 +50,8 @@ link::Hello hello_of(const engine::Engine& engine, std::uint32_t parallel_jobs) 
   hello.architecture = info.architecture;
   hello.description = info.description;
   hello.chat_template = info.chat_template;
-  hello.context_tokens = info.context_tokens;
+  hello.context_tokens = info.context_limit_tokens;
+  hello.live_context_tokens = info.context_tokens;
   hello.trained_context_tokens = info.trained_context_tokens;
   hello.parallel_jobs = std::min(parallel_jobs, info.sequences_max);
   hello.parameter_count = info.parameter_count;
@@ -108,7 +110,7 @@ int Service::run(const LoadEngine& load) {
 }
 
 void Service::serve(engine::Engine& engine) {
-  const SteadyClock clock;
+  const Clock& clock = clock_;
   LoopOptions options = options_;
   if (!options.cache_bytes_given) options.cache.ram_bytes_max = cache_bytes_auto(engine::free_ram_bytes());
   cache_bytes_most_ = options.cache.ram_bytes_max;
@@ -123,22 +125,22 @@ void Service::serve(engine::Engine& engine) {
                    : loop.waits() ? queue_.pop_for(kDiskLook)
                                   : queue_.try_pop();
     for (; message; message = queue_.try_pop())
-      if (!handle(loop, std::move(*message))) return loop.save_all(kSaveLimit);
+      if (!handle(loop, std::move(*message))) return loop.cache().save_all(kSaveLimit);
     if (queue_.closed()) return;
     works = loop.step();
     if (clock.now_ms() - budget_checked_ms >= kBudgetEvery_ms) {
       budget_checked_ms = clock.now_ms();
       if (const auto free_bytes = engine::free_ram_bytes())
-        set_cache_budget(loop, cache_budget(cache_bytes_most_, loop.cache_ram_bytes(), *free_bytes));
+        set_cache_budget(loop, cache_budget(cache_bytes_most_, loop.cache().ram_bytes(), *free_bytes));
     }
   }
 }
 
 // What the cache gives up shall be the machine's again, not the allocator's.
 void Service::set_cache_budget(Loop& loop, std::uint64_t bytes) {
-  const std::uint64_t before = loop.cache_ram_bytes();
+  const std::uint64_t before = loop.cache().ram_bytes();
   loop.set_cache_budget(bytes);
-  if (loop.cache_ram_bytes() < before) engine::give_back_free_memory();
+  if (loop.cache().ram_bytes() < before) engine::give_back_free_memory();
 }
 
 // False: the end.
@@ -152,7 +154,9 @@ bool Service::handle(Loop& loop, link::FrontMessage&& message) {
   } else if (const auto* resume = std::get_if<link::Resume>(&message)) {
     loop.resume(resume->job);
   } else if (const auto* probe = std::get_if<link::Probe>(&message)) {
-    send(link::ProbeReply{.id = probe->id, .cached_tokens = loop.usable_tokens(probe->tokens)});
+    send(CacheOrders(loop.cache(), clock_).probe(*probe));
+  } else if (const auto* order = std::get_if<link::CacheRequest>(&message)) {
+    send(CacheOrders(loop.cache(), clock_).obey(*order));
   } else if (const auto* budget = std::get_if<link::CacheBudget>(&message)) {
     cache_bytes_most_ = budget->automatic ? cache_bytes_auto(engine::free_ram_bytes()) : budget->ram_bytes;
     set_cache_budget(loop, cache_bytes_most_);
@@ -202,6 +206,11 @@ void Service::hand_over(link::FrontMessage&& message) {
     send(link::ProbeReply{.id = probe->id});
   } else if (const auto* request = std::get_if<link::StatsRequest>(&message)) {
     send(link::StatsReply{.id = request->id});
+  } else if (const auto* order = std::get_if<link::CacheRequest>(&message)) {
+    send(link::CacheReply{.id = order->id,
+                          .failed = true,
+                          .error_kind = static_cast<std::uint8_t>(ErrorKind::Overloaded),
+                          .message = "the engine's queue is full; try again later"});
   } else {
     while (!queue_.closed() && !pushed()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }

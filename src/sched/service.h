@@ -47,6 +47,7 @@ class Service {
 
   link::Channel& channel_;
   const LoopOptions options_;
+  const SteadyClock clock_;
   const std::function<void()> on_link_end_;
 
   BoundedQueue<link::FrontMessage> queue_;

@@ -135,7 +135,7 @@ class Simulation {
     if (draws_.chance(100)) {
       const std::uint64_t budget = draws_.below(6) * 10'000;
       loop_->set_cache_budget(budget);
-      REQUIRE(loop_->cache_ram_bytes() <= budget);
+      REQUIRE(loop_->cache().ram_bytes() <= budget);
     }
     if (draws_.chance(400)) crash();
   }

@@ -96,7 +96,7 @@ class TestLoop {
   // What a greedy job with this prompt must say, computed without any loop or cache.
   std::vector<Token> expected(std::vector<Token> prompt, std::uint32_t tokens_max) const {
     std::vector<Token> answer;
-    while (answer.size() < tokens_max && prompt.size() < fake.info().context_tokens) {
+    while (answer.size() < tokens_max && prompt.size() < fake.info().context_limit_tokens) {
       const auto next = fake.expected_next(prompt);
       if (!next) break;
       answer.push_back(*next);

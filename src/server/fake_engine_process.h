@@ -58,6 +58,17 @@ class FakeEngineProcess final : public models::EngineProcess {
   void stats(std::function<void(Result<link::StatsReply>)> done) override {
     done(link::StatsReply{.id = 1, .counters = {{"tokens_sampled", 3}}});
   }
+  void probe(link::Probe asked, std::function<void(Result<link::ProbeReply>)> done) override {
+    probed = std::move(asked);
+    done(link::ProbeReply{.id = 1, .cached_tokens = 2, .spans = {{.end = 2, .tier = link::Tier::Ram}}});
+  }
+  void cache(link::CacheRequest request, std::function<void(Result<link::CacheReply>)> done) override {
+    cache_request = std::move(request);
+    done(cache_reply);
+  }
+  link::Probe probed;
+  link::CacheRequest cache_request;
+  Result<link::CacheReply> cache_reply;
   void stop() override {}
 
   // As after a restart that found less memory.
@@ -68,7 +79,9 @@ class FakeEngineProcess final : public models::EngineProcess {
   }
 
   // What the engine says of its job.
-  void start(std::uint32_t cached_tokens) { listener->on_started({.job = job_id, .cached_tokens = cached_tokens}); }
+  void start(std::uint32_t cached_tokens, std::optional<link::Explanation> explanation = {}) {
+    listener->on_started({.job = job_id, .cached_tokens = cached_tokens, .explanation = std::move(explanation)});
+  }
   void say(std::string_view bytes) {
     listener->on_tokens({link::SampledToken{.token = 1, .piece = std::string(bytes)}});
   }

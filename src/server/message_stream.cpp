@@ -60,6 +60,7 @@ void MessageStream::run(AdmittedJob admitted) {
   last_boundary_ = admitted.job.boundaries.empty() ? 0 : admitted.job.boundaries.back();
   max_tokens_cut_ = admitted.job.tokens_max < options_.max_tokens;
   call_->record.prompt_tokens = prompt_tokens_;
+  call_->record.places = places_of(admitted.job.boundaries, prompt_tokens_);
   parser_ = std::make_unique<chat::StreamParser>(std::move(admitted.parser));
   if (admitted.turn) recorder_.emplace(std::move(*admitted.turn));
 
@@ -68,7 +69,8 @@ void MessageStream::run(AdmittedJob admitted) {
   job_ = *job;
   ++*model_->live_jobs;
   call_->record.times.submit_us = call_->clock().now_us() - submit_from_us;
-  answer_->open();
+  // A prompt that the context must grow for may still be refused, and too long must be a 400.
+  if (prompt_tokens_ < model_->live_context_tokens()) answer_->open();
 }
 
 void MessageStream::fail(const Error& error) {
@@ -79,11 +81,15 @@ void MessageStream::fail(const Error& error) {
 }
 
 void MessageStream::on_started(const link::JobStarted& started) {
-  call_->exchange()->post([self = shared_from_this(), cached = started.cached_tokens] {
-    if (self->over_ || std::exchange(self->started_by_engine_, true)) return;  // a restarted engine starts it again
-    self->cached_tokens_ = std::min(cached, self->prompt_tokens_);
-    self->times_.last_work_ms = self->now_ms();
-  });
+  call_->exchange()->post(
+      [self = shared_from_this(), cached = started.cached_tokens, explanation = started.explanation]() mutable {
+        if (self->over_ || std::exchange(self->started_by_engine_, true)) return;  // a restarted engine starts it again
+        self->cached_tokens_ = std::min(cached, self->prompt_tokens_);
+        self->call_->record.places.cached_tokens = self->cached_tokens_;
+        self->call_->record.explanation = std::move(explanation);
+        self->times_.last_work_ms = self->now_ms();
+        self->answer_->open();
+      });
 }
 
 void MessageStream::on_progress(const link::JobProgress&) {

@@ -110,7 +110,7 @@ void answer_message(const std::shared_ptr<Call>& call, const ServedModels& model
   // headers go out now, and otherwise once its tokens are counted (too long must be a 400).
   auto stream =
       std::make_shared<MessageStream>(call, model, stream_options(*request, call->request().body, keep_alive));
-  const bool fits = prompt_tokens_bound(*request, call->request().body.size()) < context_tokens;
+  const bool fits = prompt_tokens_bound(*request, call->request().body.size()) < model->live_context_tokens();
   const auto& exchange = call->exchange();
   exchange->drop_body();  // a stream that waits its turn keeps the prompt's tokens, not its text
   exchange->post([stream, fits] { stream->begin(fits ? HeadersGo::AtOnce : HeadersGo::WhenAdmitted); });

@@ -41,6 +41,14 @@ Json repairs_to_json(const chat::RepairCounts& repairs) {
   return json;
 }
 
+// Numbers and settings only: the words that differ are for /v1/hearth/cache/why.
+void log_verdict(const RequestRecord& record) {
+  if (!record.explanation) return;
+  const CacheVerdict verdict = judge(record.places, *record.explanation);
+  if (!verdict.too_much) return;
+  log_info("cache", "{}: {}{}{}", record.request_id, verdict.why, verdict.cure.empty() ? "" : "; cure: ", verdict.cure);
+}
+
 void log_record(const RequestRecord& record) {
   const std::int64_t total_ms = record.times.total_us / 1000;
   if (record.prompt_tokens == 0) {
@@ -51,6 +59,7 @@ void log_record(const RequestRecord& record) {
   log_info("server", "{} {} {} in {} ms: prompt {} tokens ({} cached), answer {} tokens, {}", record.method,
            record.path, record.status, total_ms, record.prompt_tokens, record.cached_tokens, record.output_tokens,
            record.request_id);
+  log_verdict(record);
   if (record.repairs.any()) {
     log_info("chat", "{}: the model's text was mended: {}", record.request_id, repairs_to_json(record.repairs).dump());
   }
@@ -121,6 +130,11 @@ Json RequestLog::totals_json() const {
 Json RequestLog::repairs_json() const {
   const std::lock_guard lock(mutex_);
   return repairs_to_json(repairs_);
+}
+
+std::vector<RequestRecord> RequestLog::recent() const {
+  const std::lock_guard lock(mutex_);
+  return {recent_.begin(), recent_.end()};
 }
 
 Json RequestLog::recent_json(std::string_view salt) const {

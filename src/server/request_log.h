@@ -6,11 +6,15 @@
 #include <cstdint>
 #include <deque>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/json.h"
 #include "chat/repairs.h"
+#include "link/messages.h"
+#include "server/cache_verdict.h"
 
 namespace hearth::server {
 
@@ -39,7 +43,9 @@ struct RequestRecord {
   std::uint64_t prompt_tokens = 0;
   std::uint64_t cached_tokens = 0;
   std::uint64_t output_tokens = 0;
-  chat::RepairCounts repairs;  // of what the model wrote
+  PromptPlaces places;
+  std::optional<link::Explanation> explanation;  // when much was computed; holds words of the prompt
+  chat::RepairCounts repairs;                    // of what the model wrote
   StepTimes times;
 };
 
@@ -55,11 +61,13 @@ class RequestLog {
   [[nodiscard]] Json totals_json() const;
   // Those of one key; one that shares its cache with all sees all.
   [[nodiscard]] Json recent_json(std::string_view salt) const;
+  // All of them, the newest last; who may see what of them is the caller's part.
+  [[nodiscard]] std::vector<RequestRecord> recent() const;
   // How often what was mended, by name; docs/dialects.md says what each is.
   [[nodiscard]] Json repairs_json() const;
 
  private:
-  // 64: a benchmark's repetitions fit; some 20 KB.
+  // 64: a benchmark's repetitions fit; some 20 KB, and 100 KB more of words around where prompts differ.
   static constexpr std::size_t kRecentMax = 64;
   mutable std::mutex mutex_;
   std::deque<RequestRecord> recent_;  // guarded by mutex_; model requests only

@@ -37,6 +37,11 @@ Result<ServedModel> serve_model(std::string id, std::int64_t created_unix_s, mod
   return model;
 }
 
+std::uint32_t ServedModel::live_context_tokens() const {
+  const auto hello_now = engine->hello();
+  return hello_now->live_context_tokens != 0 ? hello_now->live_context_tokens : hello_now->context_tokens;
+}
+
 wire::ModelCard ServedModel::card_now() const {
   wire::ModelCard now = card;
   now.context_tokens = context_tokens();

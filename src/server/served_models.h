@@ -48,6 +48,8 @@ struct ServedModel {
 
   // Of the engine that runs now: with --ctx auto one that was restarted may have found less memory than the first.
   [[nodiscard]] std::uint32_t context_tokens() const { return engine->hello()->context_tokens; }
+  // Of them without growing: a longer prompt may still be refused where memory has become short.
+  [[nodiscard]] std::uint32_t live_context_tokens() const;
   [[nodiscard]] wire::ModelCard card_now() const;
 };
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/utf8.h"
+#include "server/cache_desk.h"
 #include "server/cache_settings.h"
 #include "server/call.h"
 #include "server/messages.h"
@@ -15,7 +16,33 @@
 namespace hearth::server {
 namespace {
 
-enum class Action { Root, Hello, Health, Messages, CountTokens, ModelList, Model, Status, Cache };
+enum class Action {
+  Root,
+  Hello,
+  Health,
+  Messages,
+  CountTokens,
+  ModelList,
+  Model,
+  Status,
+  Cache,
+  // the desk
+  CacheStats,
+  CacheList,
+  CacheWhy,
+  CacheProbe,
+  CacheClear,
+  CachePin,
+  CacheUnpin,
+  CacheExport,
+  CacheImport
+};
+
+// What takes room from the others, or brings foreign bytes in.
+bool is_operators(Action action) {
+  return action == Action::Cache || action == Action::CachePin || action == Action::CacheUnpin ||
+         action == Action::CacheExport || action == Action::CacheImport;
+}
 
 // A base URL given with /v1 makes clients ask for /v1/v1/...; both mean the same. A slash at the end means nothing.
 std::string_view plain_path(std::string_view path) {
@@ -45,6 +72,15 @@ constexpr std::array kRoutes = {
     Hall::Route{kModelPrefix, "GET", Action::Model, KeyNeeded::Yes},
     Hall::Route{"/v1/hearth/status", "GET", Action::Status, KeyNeeded::Yes},
     Hall::Route{"/v1/hearth/cache", "POST", Action::Cache, KeyNeeded::Yes},
+    Hall::Route{"/v1/hearth/cache/stats", "GET", Action::CacheStats, KeyNeeded::Yes},
+    Hall::Route{"/v1/hearth/cache/list", "GET", Action::CacheList, KeyNeeded::Yes},
+    Hall::Route{"/v1/hearth/cache/why", "GET", Action::CacheWhy, KeyNeeded::Yes},
+    Hall::Route{"/v1/hearth/cache/probe", "POST", Action::CacheProbe, KeyNeeded::Yes},
+    Hall::Route{"/v1/hearth/cache/clear", "POST", Action::CacheClear, KeyNeeded::Yes},
+    Hall::Route{"/v1/hearth/cache/pin", "POST", Action::CachePin, KeyNeeded::Yes},
+    Hall::Route{"/v1/hearth/cache/unpin", "POST", Action::CacheUnpin, KeyNeeded::Yes},
+    Hall::Route{"/v1/hearth/cache/export", "POST", Action::CacheExport, KeyNeeded::Yes},
+    Hall::Route{"/v1/hearth/cache/import", "POST", Action::CacheImport, KeyNeeded::Yes},
     Hall::Route{"/", "GET", Action::Root, KeyNeeded::No},
     Hall::Route{"/api/hello", "GET", Action::Hello, KeyNeeded::No},
     Hall::Route{"/health", "GET", Action::Health, KeyNeeded::No},
@@ -114,17 +150,24 @@ void Hall::dispatch(const std::shared_ptr<Call>& call, const Route& route, std::
   if (refusing_ && route.method == "POST") {
     return call->respond_error({ErrorKind::Unavailable, "the server is shutting down; ask again when it is back"});
   }
+  if (is_operators(route.action) && !is_operator(access_, call->request()))
+    return call->respond_error({ErrorKind::Forbidden, "the cache is everybody's: only the first key may change it"});
   switch (route.action) {
     case Action::Messages: return answer_message(call, models_, pdfs_, keep_alive_);
     case Action::CountTokens: return answer_count_tokens(call, models_, pdfs_);
     case Action::ModelList: return answer_model_list(call, models_);
     case Action::Model: return answer_model(call, models_, path.substr(kModelPrefix.size()));
     case Action::Status: return answer_status(call, models_, log_);
-    case Action::Cache:
-      if (!is_operator(access_, call->request()))
-        return call->respond_error(
-            {ErrorKind::Forbidden, "the cache is everybody's: only the first key may change it"});
-      return answer_cache_budget(call, models_);
+    case Action::Cache: return answer_cache_budget(call, models_);
+    case Action::CacheStats: return answer_cache_stats(call, models_);
+    case Action::CacheList: return answer_cache_list(call, models_, viewer_of(access_, *call));
+    case Action::CacheWhy: return answer_cache_why(call, log_, viewer_of(access_, *call));
+    case Action::CacheProbe: return answer_cache_probe(call, models_, pdfs_);
+    case Action::CacheClear: return answer_cache_clear(call, models_, viewer_of(access_, *call));
+    case Action::CachePin: return answer_cache_hold(call, models_, Hold::Pin);
+    case Action::CacheUnpin: return answer_cache_hold(call, models_, Hold::Unpin);
+    case Action::CacheExport: return answer_cache_export(call, models_);
+    case Action::CacheImport: return answer_cache_import(call, models_);
     case Action::Health: return answer_health(call, models_);
     case Action::Hello: return call->respond_json(200, Json::object({{"hello", "hearth"}}));
     case Action::Root: return answer_root(call, models_);

@@ -32,6 +32,7 @@ Json model_status(const ServedModel& model) {
                        {"architecture", hello.architecture},
                        {"description", hello.description},
                        {"context_tokens", model.context_tokens()},
+                       {"live_context_tokens", model.live_context_tokens()},
                        {"trained_context_tokens", hello.trained_context_tokens},
                        {"parallel", hello.parallel_jobs},
                        {"parameters", hello.parameter_count},

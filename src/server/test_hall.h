@@ -56,7 +56,9 @@ struct TestHall {
                                     http::Headers headers = {}) {
     http::Request request;
     request.method = std::move(method);
-    request.path = std::move(path);
+    const auto query = path.find('?');
+    if (query != std::string::npos) request.query = path.substr(query + 1);
+    request.path = path.substr(0, query);
     request.headers = std::move(headers);
     request.body = std::move(body);
     request.received_us = clock.now_us();

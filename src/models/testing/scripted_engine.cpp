@@ -185,6 +185,7 @@ class ScriptedEngine {
   void on(const Probe& probe) { say(ProbeReply{.id = probe.id}); }
   void on(const Pause&) {}
   void on(const Resume&) {}
+  void on(const CacheRequest& request) { say(CacheReply{.id = request.id}); }
   void on(const Shutdown&) {}
 
   // One token for the job that waits longest.
