@@ -9,8 +9,9 @@
 //   wait        from a request to the first piece of its answer
 //   fairness    per stream the p95 of the gaps between its pieces; the largest by the median one
 // Targets: tokens/s at least 1.0 times llama-server's, p95 of the wait at most 0.5 times, fairness at most 1.5.
+// Both servers compute with one thread, so that clients and fronts have the other core and the figures are the engine's.
 import path from 'node:path';
-import { serve } from '../tests/e2e/harness.mjs';
+import { scratch, serve } from '../tests/e2e/harness.mjs';
 import { Workshop, draws, prose } from './agent_trace.mjs';
 import { measure, startPeer } from './peer.mjs';
 
@@ -39,8 +40,8 @@ async function agent(server, shop, number) {
 
 async function round(name, agents) {
   const server = name === 'hearth'
-    ? Object.assign(await serve(model, { args: ['--ctx', String(context), '--parallel', String(agents), '--threads', '2'] }), { name })
-    : await startPeer(model, { context, args: ['-np', String(agents), '--cache-reuse', '256'] });
+    ? Object.assign(await serve(model, { args: ['--ctx', String(context), '--parallel', String(agents), '--threads', '1', '--threads-batch', '1'], env: { HOME: scratch('agents') } }), { name })  // a home of its own: nothing is kept from run to run
+    : await startPeer(model, { context, args: ['-np', String(agents), '--cache-reuse', '256', '-t', '1', '-tb', '1'] });
   try {
     const shop = new Workshop({ seed: 1, scale });
     await measure(server, { model: 'bench', max_tokens: 4, messages: [{ role: 'user', content: 'hello' }] });  // buffers are made

@@ -55,8 +55,11 @@ class PaceBench {
     show("beside the prompt", beside);
     const double beside_s = static_cast<double>(told_us - asked_us) / 1e6;
     const double alone_s = static_cast<double>(clock_.now_us() - alone_us) / 1e6;
-    std::printf("p95 beside / before %.3f (target 1.5); %u tokens of prompt took %.1f s, alone %.1f s (%.2f times)\n",
-                quantile(beside, 0.95) / quantile(before, 0.95), tokens, beside_s, alone_s, beside_s / alone_s);
+    // In a unified pool a step also pays for the cells that the prompt fills: its own median tells that part.
+    std::printf("p95 beside / before %.3f (target 1.5), beside / its own median %.3f\n",
+                quantile(beside, 0.95) / quantile(before, 0.95), quantile(beside, 0.95) / quantile(beside, 0.5));
+    std::printf("%u tokens of prompt took %.1f s, alone %.1f s (%.2f times)\n", tokens, beside_s, alone_s,
+                beside_s / alone_s);
   }
 
  private:

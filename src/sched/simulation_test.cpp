@@ -129,6 +129,7 @@ class Simulation {
       ++seen_[client.paused ? "cancelled_paused" : client.started ? "cancelled_running" : "cancelled_waiting"];
       loop_->cancel(id);
       REQUIRE(client.end_count == 1);  // at once, in every state
+      settle();
     }
     if (draws_.chance(150)) engine_->fail_next_decode();
     if (draws_.chance(50)) engine_->refuse_state_changes(draws_.chance(2));
