@@ -167,7 +167,7 @@ class Agents {
       REQUIRE(round < 100'000);
       const link::JobId any =
           std::next(open_.begin(), static_cast<std::ptrdiff_t>(mix_u64(last, round) % open_.size()))->first;
-      if (disturbed && round % 5 == 0) test_.loop->pause(any);
+      if (disturbed && round % 12 == 0) test_.loop->pause(any);
       if (!test_.step() || round % 10 == 9)
         for (const auto& [id, agent] : open_) test_.loop->resume(id);
       for (const auto& [id, agent] : std::map(open_))

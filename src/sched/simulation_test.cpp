@@ -50,6 +50,7 @@ class Simulation {
   explicit Simulation(std::uint64_t seed)
       : draws_{.seed = seed}, engine_options_(draw_engine()), options_(draw_options()) {
     arrival_one_in_ = 4 + draws_.below(30);
+    seen_["overloaded"] = 0;
     begin_engine();
   }
 
@@ -69,7 +70,7 @@ class Simulation {
     count_up();
   }
   const std::map<std::string, std::uint64_t>& seen() const { return seen_; }
-  std::size_t jobs() const { return clients_.size(); }
+  std::size_t jobs() const { return clients_.size() - seen_.at("overloaded"); }  // that were accepted
 
  private:
   engine::FakeOptions draw_engine() {
