@@ -17,6 +17,8 @@ namespace hearth::chat {
 namespace {
 
 constexpr std::string_view kFence = "\n```";
+// Text in which the beginnings of calls are looked for, all of them together: the engine needs some 100 bytes for each.
+constexpr std::size_t kShapeBytesMax = 128U << 10U;
 constexpr std::string_view kRecipient = ">>>";  // Functionary 3.2's only mark
 
 class AnswerWriter {
@@ -33,7 +35,7 @@ class AnswerWriter {
       body = forced_calls();
     else if (!tools_.empty())
       body = free_text();
-    if (body.empty()) return {};
+    if (body.empty()) return {.text = "", .notes = std::move(notes_)};
     const bool free = rules_.output_schema.is_null() && !forced;
     const std::string opened = !rules_.thinking_opened ? "" : (free ? opened_thought_in_text() : thought()) + " ";
     return {.text = writer_.text(opened + body), .notes = std::move(notes_)};
@@ -119,17 +121,27 @@ class AnswerWriter {
   // from where a declared name stands in it.
   std::string free_text_by_shape(CallGrammar& calls) {
     const std::vector<CallGrammar::Shape> shapes = calls.shapes(count());
+    std::size_t shape_bytes = 0;
+    for (const auto& shape : shapes) shape_bytes += shape.text.size();
+    if (shape_bytes > kShapeBytesMax) {
+      notes_.insert("so many tools cannot be looked for in the text: calls are not held");
+      return "";
+    }
     notes_.insert(calls.notes().begin(), calls.notes().end());
     std::string arms = std::format("{} {} ", grammar_marked(kFence),
                                    writer_.rule(std::format("@free{{{} !end}}", grammar_marked(kFence))));
     if (!dialect_.think_open.empty())
       arms += std::format("{} {} ", grammar_marked(dialect_.think_open), thought_in_text());
-    std::string none = arms;
-    for (const auto& shape : shapes) none += grammar_literal(shape.text) + " !never ";
-    none = writer_.rule(std::format("@free{{{}}}", none));
+    const bool is_single = count() == CallCount::One;
+    std::string none;
+    if (rules_.choice == ToolChoice::None || is_single) {
+      none = arms;
+      for (const auto& shape : shapes) none += grammar_literal(shape.text) + " !never ";
+      none = writer_.rule(std::format("@free{{{}}}", none));
+    }
     if (rules_.choice == ToolChoice::None) return none;
     // What follows the only call never ends, so nothing comes behind it.
-    const std::string behind = count() == CallCount::One ? " " + none : "";
+    const std::string behind = is_single ? " " + none : "";
     for (const auto& shape : shapes)
       arms += std::format("{} {} ", grammar_literal(shape.text), writer_.rule(shape.rule + behind));
     const std::string text = writer_.rule(std::format("@free{{{}}}", arms));
@@ -138,7 +150,7 @@ class AnswerWriter {
     std::string first = std::format("\"all\\n\" {}", text);
     for (const auto& shape : shapes) {
       first += std::format(" | {} {} {}", grammar_literal(std::string_view(shape.text).substr(kRecipient.size())),
-                           shape.rule, behind.empty() ? text : none);
+                           shape.rule, is_single ? none : text);
     }
     return writer_.rule(first);
   }

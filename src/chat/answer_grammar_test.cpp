@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <format>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -101,6 +102,64 @@ TEST_CASE("a value between tags may quote calls, and tags that nothing follows")
                                 "<parameter=x>\n1\n</parameter>\n<parameter=y>\n", "say <parameter=x> first"})
     CHECK_MESSAGE(verdict_of(rules, open + text + close) == "yes", text);
   CHECK(verdict_of(rules, open + "a\n</parameter>\n</tool_call>") == "no");
+}
+
+TEST_CASE("a call of many arguments may have all of them, and invented ones where the schema takes those") {
+  const auto tool = [](int count, std::string_view more) {
+    std::string schema = "{\"type\":\"object\",\"properties\":{";
+    for (int i = 0; i < count; ++i)
+      schema += std::format("{}\"name_{}\":{{\"type\":\"string\"}}", i == 0 ? "" : ",", i);
+    schema += std::format("}},\"required\":[\"name_{}\"],\"additionalProperties\":{}}}", count - 1, more);
+    return std::vector<Tool>{{.name = "Set", .description = "", .input_schema = *Json::parse(schema)}};
+  };
+  const auto call = [](int begin, int end) {
+    std::string text = "<tool_call>\n<function=Set>\n";
+    for (int i = begin; i < end; ++i) text += std::format("<parameter=name_{}>\nx\n</parameter>\n", i);
+    return text;
+  };
+  const std::string other = "<parameter=name_x>\n1\n</parameter>\n";
+  const std::string close = "</function>\n</tool_call>";
+  const AnswerRules rules = rules_of("qwen3-coder");
+  for (const int count : {20, 70}) {
+    CAPTURE(count);
+    const std::string text = answer_grammar(rules, tool(count, "true")).text;
+    grammar::Automaton automaton = automaton_of(text);
+    CHECK(automaton.accepts(automaton.step_all(automaton.start(), call(0, count) + close)));
+    CHECK(!automaton.overflowed());
+    CHECK(automaton.bytes() < 16U << 20U);
+    CHECK(verdict(text, call(0, count) + other + close) == "yes");
+    CHECK(verdict(text, call(0, count - 1) + close) == "no");
+    const std::string closed = answer_grammar(rules, tool(count, "false")).text;
+    CHECK(verdict(closed, call(count - 1, count) + close) == "yes");
+    CHECK(verdict(closed, call(0, count) + other) == "no");
+  }
+  const std::string gemma = answer_grammar(rules_of("gemma4"), tool(20, "true")).text;
+  std::string arguments;
+  for (int i = 20; i-- > 0;) arguments += std::format("name_{}:<|\"|>x<|\"|>,", i);
+  grammar::Automaton automaton = automaton_of(gemma);
+  CHECK(automaton.accepts(
+      automaton.step_all(automaton.start(), "<|tool_call>call:Set{" + arguments + "more:1}<tool_call|>")));
+  CHECK(automaton.bytes() < 4U << 20U);
+}
+
+TEST_CASE("calls are looked for by their names among hundreds of tools, and not held among thousands") {
+  const auto grammar_of = [](int count, AnswerRules rules) {
+    std::vector<Tool> tools(count, some_tools().front());
+    for (int i = 0; i < count; ++i) tools[i].name = std::format("mcp__some_server__tool_{}", i);
+    return answer_grammar(rules, tools);
+  };
+  AnswerRules rules = rules_of("generic");
+  const std::string few = grammar_of(300, rules).text;
+  CHECK(!few.contains("!never"));
+  const auto program = grammar::compile(few, {});
+  REQUIRE(program.has_value());
+  CHECK((*program)->scan_bytes < 2U << 20U);
+  CHECK(verdict(few, R"({"name": "mcp__some_server__tool_299", "arguments": {"x)") == "no");
+  rules.parallel = false;
+  CHECK(grammar_of(300, rules).text.contains("!never"));
+  const AnswerGrammar many = grammar_of(4'000, rules);
+  CHECK(many.text.empty());
+  CHECK(many.notes.contains("so many tools cannot be looked for in the text: calls are not held"));
 }
 
 TEST_CASE("any must call, a named tool must be that one, none cannot, and one call is one") {

@@ -6,6 +6,7 @@
 #include <format>
 #include <utility>
 
+#include "chat/other_name.h"
 #include "chat/schema_merge.h"
 
 namespace hearth::chat {
@@ -206,18 +207,15 @@ std::string CallGrammar::pythonic_arguments(SchemaGrammar& schema) {
         {.rule = writer_.rule(std::format("{} {}", grammar_literal(one.name + "="), schema.rule(one.schema))),
          .count = one.count});
   }
-  return in_any_order("\", \"", items) + " \")\"";
+  return arguments_of("\", \"", items, true) + " \")\"";
 }
 
-// Where there are too many, the first ones: no tool has them.
-std::string CallGrammar::in_any_order(std::string_view separator, std::vector<GrammarItem> items) {
-  if (items.size() > kGrammarItemsMax) {
-    std::ranges::stable_partition(items,
-                                  [](const GrammarItem& one) { return one.count != GrammarItem::Count::Optional; });
-    items.resize(kGrammarItemsMax);
-    notes_.insert("there are too many arguments: not all of them can be given");
-  }
-  return items.empty() ? "\"\"" : grammar_each(separator, items);
+// In any order; in the declared one where they are too many for that, or where one may be read as another.
+std::string CallGrammar::arguments_of(std::string_view separator, std::span<const GrammarItem> items, bool is_apart) {
+  if (items.empty()) return "\"\"";
+  if (is_apart && items.size() <= kGrammarItemsMax) return grammar_each(separator, items);
+  notes_.insert("the arguments are held to their declared order");
+  return grammar_in_order(writer_, separator, items);
 }
 
 // The text of an argument up to its closing tag. The grammar must not refuse what the parser reads as text (tag_value.h):
@@ -263,17 +261,20 @@ std::string CallGrammar::parameter(const Parameter& one, SchemaGrammar& schema) 
 }
 
 std::string CallGrammar::parameters(SchemaGrammar& schema) {
+  const std::vector<Parameter> declared = parameters_of(schema);
   std::vector<GrammarItem> items;
-  for (const Parameter& one : parameters_of(schema))
+  for (const Parameter& one : declared)
     items.push_back({.rule = writer_.rule(parameter(one, schema)), .count = one.count});
-  const bool more = takes_more(schema) && bounds_.string_chars_max == 0 && dialect_.writing != CallWriting::Elements;
-  if (more && items.size() < kGrammarItemsMax)
-    items.push_back({.rule = any_parameter(), .count = GrammarItem::Count::Repeated});
-  return in_any_order("\"\"", std::move(items));
+  if (!takes_more(schema) || bounds_.string_chars_max != 0 || dialect_.writing == CallWriting::Elements)
+    return arguments_of("\"\"", items, true);
+  std::vector<std::string_view> names;
+  for (const Parameter& one : declared) names.push_back(one.name);
+  const OtherName other = other_name(names, NameChars::Word, writer_);
+  items.push_back({.rule = any_parameter(other.rule), .count = GrammarItem::Count::Repeated});
+  return arguments_of("\"\"", items, other.is_apart);
 }
 
-std::string CallGrammar::any_parameter() {
-  const std::string key = writer_.rule("[a-zA-Z0-9_.\\-]{1,64}");
+std::string CallGrammar::any_parameter(const std::string& key) {
   const std::string_view end = words_.value_end;
   const std::size_t tag_begin = std::min(end.find_first_not_of(" \r\n\t"), end.size());
   const std::string_view tag = without_end_space(end.substr(tag_begin));

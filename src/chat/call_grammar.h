@@ -59,9 +59,9 @@ class CallGrammar {
   [[nodiscard]] SchemaGrammar schema_of(const Tool& tool);
   [[nodiscard]] std::string parameters(SchemaGrammar& schema);
   [[nodiscard]] std::string parameter(const Parameter& one, SchemaGrammar& schema);
-  [[nodiscard]] std::string any_parameter();
+  [[nodiscard]] std::string any_parameter(const std::string& key);
   [[nodiscard]] std::string any_text(const Parameter& one, std::string_view tag);
-  [[nodiscard]] std::string in_any_order(std::string_view separator, std::vector<GrammarItem> items);
+  [[nodiscard]] std::string arguments_of(std::string_view separator, std::span<const GrammarItem> items, bool is_apart);
   [[nodiscard]] std::vector<Parameter> parameters_of(SchemaGrammar& schema);
   [[nodiscard]] bool takes_more(SchemaGrammar& schema) const;
   [[nodiscard]] std::string arguments_rule(const Tool& tool, SchemaGrammar& schema);

@@ -100,6 +100,23 @@ std::string grammar_each(std::string_view separator, std::span<const GrammarItem
   return out + "}";
 }
 
+// From the last item to the first: what may follow an item, and what may come first.
+std::string grammar_in_order(GrammarWriter& writer, std::string_view separator, std::span<const GrammarItem> items) {
+  using Count = GrammarItem::Count;
+  std::string later = "\"\"";
+  std::string first = "\"\"";
+  for (std::size_t i = items.size(); i-- > 0;) {
+    const GrammarItem& item = items[i];
+    const std::string more = std::format("({} {})", separator, item.rule);
+    const std::string_view times = item.count == Count::Required ? "" : item.count == Count::Optional ? "?" : "*";
+    const std::string after = writer.rule(std::format("{}{} {}", more, times, later));
+    const std::string here = std::format("{} {}", item.rule, item.count == Count::Repeated ? after : later);
+    first = writer.rule(item.count == Count::Required ? here : std::format("{} | {}", here, first));
+    later = after;
+  }
+  return first;
+}
+
 std::string grammar_without(std::string_view text, std::uint32_t least, std::uint32_t most) {
   if (most == kGrammarUnbounded) return std::format("@without{{{}}}{{{},}}", grammar_literal(text), least);
   return std::format("@without{{{}}}{{{},{}}}", grammar_literal(text), least, most);

@@ -54,6 +54,11 @@ inline constexpr std::size_t kGrammarItemsMax = 62;
 // @each{...}. REQUIRES: at most kGrammarItemsMax items.
 [[nodiscard]] std::string grammar_each(std::string_view separator, std::span<const GrammarItem> items);
 
+// The items in the order given, for what @each cannot hold: too many, or such that one may be read as another (it would
+// follow every set of those that came).
+[[nodiscard]] std::string grammar_in_order(GrammarWriter& writer, std::string_view separator,
+                                           std::span<const GrammarItem> items);
+
 // @without{...}: so many characters among which `text` does not occur.
 [[nodiscard]] std::string grammar_without(std::string_view text, std::uint32_t least, std::uint32_t most);
 

@@ -98,6 +98,10 @@ std::vector<Shape> shapes() {
       {Repair::MalformedTag, "qwen3-coder",
        "<tool_call>\n" + tagged + "<parameter=limit=1\n</parameter>\n</function>\n</tool_call>",
        R"({"path":"/a","limit":1})"},
+      {Repair::MalformedTag, "qwen3-coder",
+       "<tool_call>\n<function=Read>\n<parameter=path>\n/a\n<parameter=limit=1\n</parameter>\n</function>\n</"
+       "tool_call>",
+       R"({"path":"/a","limit":1})"},
       {Repair::MissingClose, "qwen3-coder", "<tool_call>\n" + tagged, R"({"path":"/a"})"},
       {Repair::ForeignForm, "qwen3-coder", json_call(a), a},
       {Repair::FencedCall, "qwen3", "```json\n{\"name\": \"Read\", \"arguments\": {\"path\": \"/a\"}}\n```", a},

@@ -72,12 +72,13 @@ class SchemaGrammar {
   [[nodiscard]] std::optional<std::string> bare_string(const Json& schema, std::string_view end);
   [[nodiscard]] std::string array_body(const Json& schema);
   [[nodiscard]] std::string object_body(const Json& schema);
-  [[nodiscard]] std::string members_in_any_order(std::vector<GrammarItem> members,
-                                                 const std::optional<std::string>& extra);
-  [[nodiscard]] std::string members_in_order(const std::vector<GrammarItem>& members,
-                                             const std::optional<std::string>& extra);
-  [[nodiscard]] std::optional<std::string> extra_member(const Json& schema, const Json::Object& declared);
-  [[nodiscard]] std::string other_key(const Json::Object& declared);
+  // An additional member, or its key alone.
+  struct Extra {
+    std::string rule;
+    bool is_apart = true;  // no declared name
+  };
+  [[nodiscard]] std::optional<Extra> extra_member(const Json& schema, const Json::Object& declared);
+  [[nodiscard]] Extra other_key(const Json::Object& declared);
   [[nodiscard]] std::string member(std::string_view key_body, const std::string& value_rule);
   [[nodiscard]] std::string any_rule();
   [[nodiscard]] std::string any_rule_at(int level);

@@ -2,6 +2,7 @@
 // that random texts of the grammars are valid.
 #include <doctest/doctest.h>
 
+#include <format>
 #include <set>
 #include <string>
 #include <string_view>
@@ -148,6 +149,28 @@ TEST_CASE("members come in any order, each once, and none that is required is mi
   CHECK(verdict_of(open, R"({"x":"1","y":"2")") == "more");
   CHECK(verdict_of(open, R"({"x":"1","y":"2"})") == "no");
   CHECK(verdict_of(open, R"({"x":"1","a":"2"})") == "no");
+}
+
+TEST_CASE("twenty members and others that may have their names are read at one place each") {
+  std::string properties;
+  std::string members;
+  for (int i = 0; i < 20; ++i) {
+    properties += std::format("{}\"name{}\":{{\"type\":\"integer\"}}", i == 0 ? "" : ",", i);
+    members += std::format("{}\"name{}\":1", i == 0 ? "" : ",", i);
+  }
+  for (const char* more : {R"("additionalProperties":true)", R"("patternProperties":{"^name":{"type":"integer"}})",
+                           R"("additionalProperties":true,"required":["größe"])"}) {
+    CAPTURE(more);
+    const bool has_other = std::string_view(more).contains("größe");
+    const std::string whole = "{" + members + (has_other ? ",\"größe\":1" : "") + "}";
+    const std::string text =
+        made(parsed("{\"type\":\"object\",\"properties\":{" + properties + "}," + more + "}")).text;
+    grammar::Automaton automaton = automaton_of(text);
+    CHECK(automaton.accepts(automaton.step_all(automaton.start(), whole)));
+    CHECK(!automaton.overflowed());
+    CHECK(automaton.bytes() < 4U << 20U);
+    if (!has_other) CHECK(verdict(text, R"({"name3":1,"name7":2,"namex":3)") == "more");
+  }
 }
 
 TEST_CASE("random texts of every grammar are JSON that its schema accepts") {

@@ -1,12 +1,11 @@
 // SchemaGrammar: objects and "any value". Declared members come in any order, each once; those that are not required may
-// be left out.
+// be left out. Where an additional member may have a declared name they come in their declared order.
 #include <algorithm>
 #include <format>
-#include <map>
-#include <memory>
 #include <utility>
 
 #include "chat/grammar_regex.h"
+#include "chat/other_name.h"
 #include "chat/schema_formats.h"
 #include "chat/schema_grammar.h"
 
@@ -15,37 +14,12 @@ namespace {
 
 // Values inside values that no schema describes.
 constexpr int kAnyLevels = 8;
-// Keys that differ from declared ones need a rule per letter of those.
-constexpr std::size_t kDeclaredBytesMax = 4'000;
-
-bool is_plain(std::string_view name) {
-  return std::ranges::all_of(name, [](char c) { return c >= 0x20 && c < 0x7F && c != '"' && c != '\\'; });
-}
 
 GrammarItem::Count count_of(const Json& schema, const std::string& name) {
   const Json* required = schema.find("required");
   const bool must =
       required != nullptr && required->is_array() && std::ranges::contains(required->as_array(), Json(name));
   return must ? GrammarItem::Count::Required : GrammarItem::Count::Optional;
-}
-
-// Declared names by their letters.
-struct Letters {
-  std::map<char, std::unique_ptr<Letters>> next;
-  bool is_name = false;
-};
-
-// The rest of a key that is none of the names below: it leaves the tree somewhere, or ends where no name does.
-std::string other_than(const Letters& at, const std::string& any_char, GrammarWriter& writer) {
-  std::string taken;
-  std::string out = at.is_name ? "" : "\"\"";
-  for (const auto& [letter, below] : at.next) {
-    if (!out.empty()) out += " | ";
-    out += grammar_literal(std::string_view(&letter, 1)) + " " + writer.rule(other_than(*below, any_char, writer));
-    taken += std::format("\\x{:02x}", static_cast<unsigned char>(letter));
-  }
-  if (!out.empty()) out += " | ";
-  return out + std::format("[^\"\\\\\\x00-\\x1f{}] {}*", taken, any_char);
 }
 
 }  // namespace
@@ -111,41 +85,31 @@ std::string SchemaGrammar::any_object_rule() {
 }
 
 // A key that is no declared one. Escapes are left out: they could spell one.
-std::string SchemaGrammar::other_key(const Json::Object& declared) {
-  if (notation_ == ValueNotation::Gemma) return any_key();
-  const std::string plain_char = writer_.rule("[^\"\\\\\\x00-\\x1f]");
-  Letters letters;
-  std::size_t bytes = 0;
-  for (const auto& [name, schema] : declared) {
-    bytes += name.size();
-    if (!is_plain(name) || bytes > kDeclaredBytesMax) {
-      note("an additional member may have a declared name");
-      continue;
-    }
-    Letters* at = &letters;
-    for (const char c : name) {
-      auto& below = at->next[c];
-      if (below == nullptr) below = std::make_unique<Letters>();
-      at = below.get();
-    }
-    at->is_name = true;
-  }
+SchemaGrammar::Extra SchemaGrammar::other_key(const Json::Object& declared) {
+  const bool is_bare = notation_ == ValueNotation::Gemma;
   if (bounds_.string_chars_max != 0)
-    return std::format("\"\\\"\" \"x\" {} \"\\\"\"", grammar_repeat("[a-z0-9]", 4, 12));
-  return std::format("\"\\\"\" {} \"\\\"\"", writer_.rule(other_than(letters, plain_char, writer_)));
+    return {is_bare ? any_key() : std::format("\"\\\"\" \"x\" {} \"\\\"\"", grammar_repeat("[a-z0-9]", 4, 12)), true};
+  std::vector<std::string_view> names;
+  for (const auto& [name, schema] : declared) names.push_back(name);
+  const OtherName other = other_name(names, is_bare ? NameChars::Identifier : NameChars::JsonString, writer_);
+  if (!other.is_apart) note("an additional member may have a declared name");
+  return {is_bare ? other.rule : std::format("\"\\\"\" {} \"\\\"\"", other.rule), other.is_apart};
 }
 
 // What may follow the declared members: nothing where they are all there is. A schema that declares members and does not
 // speak of others means those: a call with an invented argument helps nobody.
-std::optional<std::string> SchemaGrammar::extra_member(const Json& schema, const Json::Object& declared) {
+std::optional<SchemaGrammar::Extra> SchemaGrammar::extra_member(const Json& schema, const Json::Object& declared) {
+  bool is_apart = true;
   std::vector<std::string> kinds;
   const Json* patterns = schema.find("patternProperties");
   if (patterns != nullptr && patterns->is_object()) {
     for (const auto& [pattern, value] : patterns->as_object()) {
       const auto key = pattern_grammar(pattern, CharSpelling::Json, writer_);
       if (!key) note("a key of `patternProperties` cannot be expressed: it is any key");
-      kinds.push_back(
-          writer_.rule(member(key ? std::format("\"\\\"\" ({}) \"\\\"\"", *key) : other_key(declared), rule(value))));
+      const Extra one =
+          key ? Extra{std::format("\"\\\"\" ({}) \"\\\"\"", *key), declared.empty()} : other_key(declared);
+      is_apart = is_apart && one.is_apart;
+      kinds.push_back(writer_.rule(member(one.rule, rule(value))));
     }
   }
   const Json* more = schema.find("additionalProperties");
@@ -156,12 +120,14 @@ std::optional<std::string> SchemaGrammar::extra_member(const Json& schema, const
     const bool named = declared.empty() && names != nullptr && names->is_object() && !names->as_object().empty();
     Json name_schema = named ? *names : Json();
     if (named && name_schema.find("type") == nullptr) name_schema.set("type", "string");
-    kinds.push_back(writer_.rule(member(named ? rule(name_schema) : other_key(declared), value)));
+    const Extra one = named ? Extra{rule(name_schema), true} : other_key(declared);
+    is_apart = is_apart && one.is_apart;
+    kinds.push_back(writer_.rule(member(one.rule, value)));
   }
   if (kinds.empty()) return std::nullopt;
   std::string out;
   for (const std::string& kind : kinds) out += (out.empty() ? "" : " | ") + kind;
-  return writer_.rule(out);
+  return Extra{writer_.rule(out), is_apart};
 }
 
 std::string SchemaGrammar::object_body(const Json& schema) {
@@ -193,50 +159,21 @@ std::string SchemaGrammar::object_body(const Json& schema) {
     const std::uint32_t least = count_at(schema, "minProperties", 0);
     std::uint32_t most = count_at(schema, "maxProperties", kGrammarUnbounded);
     if (bounds_.array_items_max != 0) most = std::min(most, std::max(bounds_.array_items_max, least));
-    return list_of(*extra, least, std::max(most, least), "{", "}");
+    return list_of(extra->rule, least, std::max(most, least), "{", "}");
   }
   if (schema.find("minProperties") != nullptr || schema.find("maxProperties") != nullptr)
     note("`minProperties` and `maxProperties` beside declared members are not checked");
-  if (members.size() < kGrammarItemsMax) return members_in_any_order(std::move(members), extra);
-  note("an object of so many members is held to their declared order");
-  return members_in_order(members, extra);
-}
-
-std::string SchemaGrammar::members_in_any_order(std::vector<GrammarItem> members,
-                                                const std::optional<std::string>& extra) {
-  using Count = GrammarItem::Count;
-  const std::string space = space_rule();
-  if (extra && bounds_.array_items_max == 0) members.push_back({.rule = *extra, .count = Count::Repeated});
-  // So many more at most: each of them is an item of its own.
-  for (std::uint32_t i = 0; extra && i < bounds_.array_items_max && members.size() < kGrammarItemsMax; ++i)
-    members.push_back({.rule = *extra, .count = Count::Optional});
+  const bool in_order = members.size() >= kGrammarItemsMax || (extra && !extra->is_apart);
+  if (in_order) note("an object's members are held to their declared order");
+  // So many more at most, where there is a bound: each of them is an item of its own.
+  for (std::uint32_t i = 0; extra && i < bounds_.array_items_max && (in_order || members.size() < kGrammarItemsMax);
+       ++i)
+    members.push_back({.rule = extra->rule, .count = GrammarItem::Count::Optional});
+  if (extra && bounds_.array_items_max == 0)
+    members.push_back({.rule = extra->rule, .count = GrammarItem::Count::Repeated});
   const std::string comma = writer_.rule("\",\" " + space);
-  return std::format("\"{{\" {0} {1} {0} \"}}\"", space, grammar_each(comma, members));
-}
-
-// With c_i ::= "," m_i (or nothing when m_i may be left out), an object is the alternatives of which member comes first:
-//   first_i ::= m_i c_i+1 c_i+2 ... | first_i+1      the second part only when m_i may be left out
-std::string SchemaGrammar::members_in_order(const std::vector<GrammarItem>& members,
-                                            const std::optional<std::string>& extra) {
-  const std::string space = space_rule();
-  const std::string end = space + " \"}\"";
-  // From the last member to the first: what follows a member, and the alternatives of what comes first.
-  std::string rest = end;
-  std::string first = "\"}\"";
-  if (extra) {
-    const std::uint32_t most = bounds_.array_items_max == 0 ? kGrammarUnbounded : bounds_.array_items_max;
-    const std::string more = writer_.rule(std::format("\",\" {} {}", space, *extra));
-    rest = writer_.rule(grammar_repeat(more, 0, most) + " " + end);
-    first = writer_.rule(std::format("{} {} | \"}}\"", *extra, rest));
-  }
-  for (std::size_t i = members.size(); i-- > 0;) {
-    const bool required = members[i].count == GrammarItem::Count::Required;
-    const std::string here = std::format("{} {}", members[i].rule, rest);
-    first = writer_.rule(required ? here : std::format("{} | {}", here, first));
-    rest = writer_.rule(required ? std::format("\",\" {} {}", space, here)
-                                 : std::format("(\",\" {} {}) | {}", space, here, rest));
-  }
-  return "\"{\" " + space + " " + first;
+  return std::format("\"{{\" {0} {1} {0} \"}}\"", space,
+                     in_order ? grammar_in_order(writer_, comma, members) : grammar_each(comma, members));
 }
 
 }  // namespace hearth::chat

@@ -215,7 +215,10 @@ TagValue::End TagValue::closing_at(std::string_view text, const CallTag& tag, bo
 Match TagValue::next_key_at(std::string_view text, const CallTag& tag, bool line_start, TextEnd end) const {
   if (!line_start || !inner_.none()) return Match::No;
   const auto is_new = [&](std::string_view key) { return tool_.declares(key) && !std::ranges::contains(keys_, key); };
-  if (is_parameter_word(tag.word)) return is_new(tag_name(tag)) ? Match::Yes : Match::No;
+  if (is_parameter_word(tag.word)) {
+    const std::string_view name = tag_name(tag);  // or NAME=VALUE
+    return is_new(name.substr(0, name.find('='))) ? Match::Yes : Match::No;
+  }
   if (tag.word != "arg_key" || rules_.open_word != "arg_value") return Match::No;
   if (!tool_.declares_any()) return Match::Yes;
   const std::string_view behind = text.substr(tag.bytes);

@@ -25,7 +25,7 @@ bool has_bit(const TokenMask& mask, std::size_t token) { return ((mask[token >> 
 }  // namespace
 
 void CompiledGrammar::stay_small() {
-  if (bytes() <= kGrammarBytesMax && !automaton_.overflowed()) return;
+  if (states_bytes() <= kGrammarBytesMax && !automaton_.overflowed()) return;
   automaton_.keep_only(places_);
   masks_.clear();
 }

@@ -27,7 +27,7 @@ using TokenMask = std::vector<std::uint64_t>;  // one bit per token of the vocab
 class CompiledGrammar {
  public:
   CompiledGrammar(std::shared_ptr<const VocabularyIndex> vocabulary, std::shared_ptr<const grammar::Program> program)
-      : vocabulary_(std::move(vocabulary)), automaton_(std::move(program)) {}
+      : vocabulary_(std::move(vocabulary)), program_bytes_(program->bytes()), automaton_(std::move(program)) {}
   [[nodiscard]] const VocabularyIndex& vocabulary() const { return *vocabulary_; }
   [[nodiscard]] grammar::Automaton& automaton() { return automaton_; }
   [[nodiscard]] const TokenMask& mask(grammar::State state);
@@ -36,12 +36,17 @@ class CompiledGrammar {
   void remove(grammar::State* place) { std::erase(places_, place); }
   // Forgets states and masks when they have become too many. Before every look at a place.
   void stay_small();
-  [[nodiscard]] std::size_t bytes() const { return automaton_.bytes() + masks_.size() * vocabulary_->count() / 8; }
+  [[nodiscard]] std::size_t bytes() const { return program_bytes_ + states_bytes(); }
 
  private:
+  // What can be forgotten.
+  [[nodiscard]] std::size_t states_bytes() const {
+    return automaton_.bytes() + masks_.size() * vocabulary_->count() / 8;
+  }
   void walk_vocabulary(grammar::State state, TokenMask& mask);
 
   const std::shared_ptr<const VocabularyIndex> vocabulary_;
+  const std::size_t program_bytes_;
   grammar::Automaton automaton_;
   std::unordered_map<grammar::State, TokenMask> masks_;
   std::vector<grammar::State*> places_;

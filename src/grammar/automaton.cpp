@@ -170,7 +170,7 @@ std::uint32_t Automaton::target(const Node& node, std::uint8_t byte) const {
   switch (node.op) {
     case Node::Op::Byte: return node.a == byte ? node.b : kNowhere;
     case Node::Op::Bytes: return program_->in_set(node.a, byte) ? node.b : kNowhere;
-    case Node::Op::Scan: return program_->scan_states[node.a].next[byte];
+    case Node::Op::Scan: return program_->after(program_->scan_states[node.a], byte);
     default: return kNowhere;
   }
 }

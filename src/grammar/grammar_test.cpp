@@ -1,6 +1,7 @@
 // The grammar language and its automaton: what a text may begin with, where it may end, and what is refused.
 #include <doctest/doctest.h>
 
+#include <format>
 #include <set>
 #include <string>
 #include <string_view>
@@ -105,6 +106,30 @@ TEST_CASE("a scan is free text until one of its patterns") {
   CHECK(verdict(thought, "so <</think") == "more");
   CHECK(verdict(thought, "so <</think>x") == "yes");
   CHECK(verdict(thought, "so</think>y") == "no");
+}
+
+TEST_CASE("a scan for many texts is small, and one for too many is refused") {
+  const auto scan_for = [](int count, std::size_t bytes) {
+    std::string text = "root ::= @free{";
+    for (int i = 0; i < count; ++i) text += "\"{call " + std::to_string(i) + std::string(bytes, 'x') + "\" !never ";
+    return text + "}\n";
+  };
+  const auto program = grammar::compile(scan_for(1'000, 40), {});
+  REQUIRE(program.has_value());
+  CHECK((*program)->bytes() > 40'000 * sizeof(ScanState));
+  CHECK((*program)->bytes() < 8U << 20U);
+  Automaton automaton(*program);
+  const State inside = automaton.step_all(automaton.start(), "{call {call 7" + std::string(39, 'x'));
+  CHECK(automaton.step(inside, 'x') == kDead);
+  CHECK(automaton.step(inside, 'y') == automaton.step(automaton.start(), 'y'));
+  CHECK(automaton.step(inside, '{') == automaton.step(automaton.start(), '{'));
+  const auto refused = grammar::compile(scan_for(1'000, 600), {});
+  REQUIRE(!refused.has_value());
+  CHECK(refused.error().kind == ErrorKind::TooLarge);
+  // Each place behind the first "a" has its own two hundred ways on.
+  std::string deep = "root ::= @free{\"" + std::string(200'000, 'a') + "\" !never";
+  for (int byte = 1; byte < 256; ++byte) deep += std::format(" \"a\\x{:02x}\" !never", byte);
+  CHECK(error_of(deep + "}\n") == "the grammar looks for too many texts");
 }
 
 TEST_CASE("items in any order come once each, with what separates them, and the required ones all") {

@@ -25,14 +25,18 @@ class Compiler {
     program_.root = syntax_.root;
     for (std::size_t rule = 0; rule < syntax_.rules.size() && !full(); ++rule)
       program_.rule_entries[rule] = compile(syntax_.rules[rule], kReturn);
-    if (full()) return fail(ErrorKind::TooLarge, "the grammar needs too many nodes");
+    if (has_too_many_nodes()) return fail(ErrorKind::TooLarge, "the grammar needs too many nodes");
+    if (full()) return fail(ErrorKind::TooLarge, "the grammar looks for too many texts");
     return std::make_shared<const Program>(std::move(program_));
   }
 
  private:
   static constexpr std::uint32_t kReturn = 0;
 
-  [[nodiscard]] bool full() const { return program_.nodes.size() + program_.edges.size() > kNodesMax; }
+  [[nodiscard]] bool has_too_many_nodes() const { return program_.nodes.size() + program_.edges.size() > kNodesMax; }
+  [[nodiscard]] bool full() const {
+    return has_too_many_nodes() || scan_pattern_bytes_ > kScanPatternBytesMax || program_.scan_bytes > kScanBytesMax;
+  }
 
   std::uint32_t add(Node node) {
     program_.nodes.push_back(node);
@@ -168,6 +172,8 @@ class Compiler {
   }
 
   std::uint32_t scan(const Expression& expression, std::uint32_t next) {
+    for (const ScanPattern& pattern : expression.patterns) scan_pattern_bytes_ += pattern.text.size();
+    if (full()) return kReturn;
     const std::uint32_t rule = add_rule([&](std::uint32_t end) {
       return compile_scan(expression, controls_, program_, end, [&](Node node) { return add(node); });
     });
@@ -177,11 +183,24 @@ class Compiler {
   const Syntax& syntax_;
   const std::span<const ControlToken> controls_;
   Program program_;
+  std::size_t scan_pattern_bytes_ = 0;
   std::map<std::array<std::uint64_t, 4>, std::uint32_t> set_numbers_;
   std::map<Ranges, std::uint32_t> class_rules_;
 };
 
 }  // namespace
+
+std::uint32_t Program::after(const ScanState& state, std::uint8_t byte) const {
+  const auto own = std::ranges::lower_bound(state.other, byte, {}, &std::pair<std::uint8_t, std::uint32_t>::first);
+  return own != state.other.end() && own->first == byte ? own->second : scan_rows[state.row][byte];
+}
+
+std::size_t Program::bytes() const {
+  std::size_t items = 0;
+  for (const EachSet& set : each_sets) items += set.first.size() + set.later.size();
+  return nodes.size() * sizeof(Node) + (edges.size() + rule_entries.size() + items) * sizeof(std::uint32_t) +
+         byte_sets.size() * sizeof(byte_sets.front()) + each_sets.size() * sizeof(EachSet) + scan_bytes;
+}
 
 Result<std::shared_ptr<const Program>> compile(std::string_view text, std::span<const ControlToken> control_tokens) {
   TRY_ASSIGN(const Syntax syntax, read_syntax(text));

@@ -3,7 +3,6 @@
 #include "grammar/scan.h"
 
 #include <algorithm>
-#include <array>
 #include <map>
 #include <optional>
 
@@ -56,17 +55,23 @@ std::vector<std::uint32_t> link_suffixes(std::vector<Prefix>& prefixes) {
   return order;
 }
 
-// Where each byte leads from each prefix: where it leads from its suffix, but for the bytes that go on in a pattern. The tools
-// of a client are some thousand prefixes.
-using Row = std::array<std::uint32_t, kControlBase>;
-std::vector<Row> rows_of(const std::vector<Prefix>& prefixes, std::span<const std::uint32_t> order) {
-  std::vector<Row> rows(prefixes.size());
-  for (const std::uint32_t at : order) {
-    if (at != 0) rows[at] = rows[prefixes[at].suffix];
+// The bytes that lead elsewhere from a prefix than from the empty one: those that go on in a pattern, and those that do so
+// from its suffix.
+using OtherBytes = std::vector<std::pair<std::uint8_t, std::uint32_t>>;
+std::vector<OtherBytes> other_bytes_of(const std::vector<Prefix>& prefixes, std::span<const std::uint32_t> order) {
+  std::vector<OtherBytes> others(prefixes.size());
+  std::size_t total = 0;
+  for (const std::uint32_t at : order.subspan(1)) {
+    if (total * sizeof(OtherBytes::value_type) > kScanBytesMax) break;  // so the grammar is refused
+    std::map<std::uint8_t, std::uint32_t> bytes;
     for (const auto& [symbol, child] : prefixes[at].next)
-      if (symbol < kControlBase) rows[at][symbol] = child;
+      if (symbol < kControlBase) bytes.emplace(static_cast<std::uint8_t>(symbol), child);
+    const OtherBytes& shorter = others[prefixes[at].suffix];
+    bytes.insert(shorter.begin(), shorter.end());
+    others[at].assign(bytes.begin(), bytes.end());
+    total += others[at].size();
   }
-  return rows;
+  return others;
 }
 
 std::vector<std::uint32_t> controls_of(const std::vector<Prefix>& prefixes) {
@@ -104,7 +109,7 @@ std::vector<std::uint32_t> symbols_of(std::string_view text, std::span<const Con
 std::uint32_t compile_scan(const Expression& scan, std::span<const ControlToken> controls, Program& program,
                            std::uint32_t end, const std::function<std::uint32_t(Node)>& add_node) {
   std::vector<Prefix> prefixes = prefixes_of(scan, controls);
-  const std::vector<Row> rows = rows_of(prefixes, link_suffixes(prefixes));
+  const std::vector<OtherBytes> others = other_bytes_of(prefixes, link_suffixes(prefixes));
   const std::vector<std::uint32_t> symbols = controls_of(prefixes);
   const auto first_state = static_cast<std::uint32_t>(program.scan_states.size());
   program.scan_states.resize(program.scan_states.size() + prefixes.size());
@@ -121,13 +126,23 @@ std::uint32_t compile_scan(const Expression& scan, std::span<const ControlToken>
     if (!pattern || scan.patterns[*pattern].arm == ScanArm::Text) return nodes[prefix];
     return after_pattern[*pattern];
   };
+  const auto row = static_cast<std::uint32_t>(program.scan_rows.size());
+  program.scan_rows.emplace_back().fill(nodes[0]);
+  for (const auto& [symbol, child] : prefixes.front().next)
+    if (symbol < kControlBase) program.scan_rows.back()[symbol] = target(child);
+  program.scan_bytes += sizeof(ScanRow);
   for (std::uint32_t i = 0; i < prefixes.size(); ++i) {
     ScanState& state = program.scan_states[first_state + i];
-    for (std::uint32_t byte = 0; byte < kControlBase; ++byte) state.next[byte] = target(rows[i][byte]);
+    state.row = row;
+    state.other.reserve(others[i].size());
+    for (const auto& [byte, prefix] : others[i]) state.other.emplace_back(byte, target(prefix));
+    state.controls.reserve(symbols.size());
     for (const std::uint32_t symbol : symbols)
       state.controls.emplace_back(static_cast<Token>(symbol - kControlBase), target(follow(prefixes, i, symbol)));
     state.other_control = nodes[0];
     state.may_stop = scan.may_stop;
+    program.scan_bytes += sizeof(ScanState) + state.other.size() * sizeof(state.other.front()) +
+                          state.controls.size() * sizeof(state.controls.front());
   }
   return nodes[0];
 }
