@@ -51,6 +51,12 @@ std::vector<Kind> kinds() {
        "<tool_call>\n<function=Write>\n<parameter=path>\n/a\n</parameter>\n<parameter=content>\n", code,
        "</parameter>\n</function>\n</tool_call>"},
       {"many calls", "qwen3", false, "", calls, ""},
+      {"many bare calls", "generic", false, "",
+       "{\"name\": \"Read\", \"arguments\": {\"path\": \"/src/a.cpp\", \"limit\": 40}}\n", ""},
+      {"many tagged calls", "qwen3-coder", false, "",
+       "<tool_call>\n<function=Read>\n<parameter=path>\n/src/a.cpp\n</parameter>\n<parameter=limit>\n40\n</parameter>\n"
+       "</function>\n</tool_call>\n",
+       ""},
       {"a file in DSML", "deepseek-v4", false,
        "<｜DSML｜tool_calls>\n<｜DSML｜invoke name=\"Write\">\n<｜DSML｜parameter name=\"content\" string=\"true\">",
        code, "</｜DSML｜parameter>\n</｜DSML｜invoke>\n</｜DSML｜tool_calls>"},
@@ -116,10 +122,12 @@ double median(std::vector<double> values) {
 
 }  // namespace
 
-int main() {
+// With an argument: only the kinds whose names hold it.
+int main(int argc, char** argv) {
   std::printf("%-22s %-12s %8s | per token: %8s %10s %10s\n", "text", "dialect", "MB/s", "mean us", "p99.9 us",
               "worst us");
   for (const Kind& kind : kinds()) {
+    if (argc > 1 && !std::string_view(kind.name).contains(argv[1])) continue;
     const std::string text = text_of(kind, kTextBytes);
     const std::string short_text = text_of(kind, kTokenTextBytes);
     std::vector<double> rates, means, slow, worst;

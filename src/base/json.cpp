@@ -14,6 +14,7 @@
 #include <system_error>
 
 #include "base/check.h"
+#include "base/json_check.h"
 
 namespace hearth {
 namespace {
@@ -132,6 +133,15 @@ Result<Json> Json::parse(std::string_view text, int depth_max) {
   if (!in_range(yyjson_doc_get_root(document.get())))
     return fail(ErrorKind::InvalidInput, "not valid JSON: a number is larger than any that can be used");
   return convert(yyjson_doc_get_root(document.get()));
+}
+
+bool is_json_object(std::string_view text) {
+  constexpr int kDepthMax = 256;  // Json::parse()'s
+  if (!depth_within(text, kDepthMax)) return false;
+  const std::unique_ptr<yyjson_doc, DocumentDeleter> document(
+      yyjson_read_opts(const_cast<char*>(text.data()), text.size(), YYJSON_READ_BIGNUM_AS_RAW, nullptr, nullptr));
+  return document && yyjson_is_obj(yyjson_doc_get_root(document.get())) &&
+         in_range(yyjson_doc_get_root(document.get()));
 }
 
 bool Json::is_integer() const { return std::holds_alternative<std::int64_t>(value_); }

@@ -42,7 +42,7 @@ class Loader {
  public:
   Loader(PrefixTree& tree, std::uint64_t now_ms) : tree_(tree), now_ms_(now_ms) {}
 
-  bool add(store::Entry& entry) {
+  bool add(const store::Entry& entry) {
     const store::Meta& meta = entry.meta;
     if (meta.begin % kBlockTokens != 0 || meta.tokens.size() > kBlockTokens) return false;
     Block* parent = parent_of(meta);
@@ -62,7 +62,7 @@ class Loader {
     return parent.end() == meta.begin && parent.root.hash == meta.root ? &parent : nullptr;
   }
 
-  bool add_block(Block& parent, store::Entry& entry) {
+  bool add_block(Block& parent, const store::Entry& entry) {
     const store::Meta& meta = entry.meta;
     const Root root = parent.root;
     const bool fits = block_hash(parent.hash, meta.tokens) == meta.key.name &&
@@ -81,7 +81,7 @@ class Loader {
     return true;
   }
 
-  bool add_anchor(Block& parent, store::Entry& entry) {
+  bool add_anchor(Block& parent, const store::Entry& entry) {
     const store::Meta& meta = entry.meta;
     const Anchor* known_one = longest_anchor(parent, meta.tokens);
     const bool is_new = known_one == nullptr || known_one->tokens.size() < meta.tokens.size();
@@ -112,15 +112,16 @@ DiskTier::DiskTier(std::unique_ptr<store::Store> store, DiskTierOptions options)
 
 DiskTier::~DiskTier() = default;
 
-void DiskTier::load(std::vector<store::Entry> entries) {
+void DiskTier::load(const std::vector<store::Entry>& entries) {
   index_saved_ms_ = now_ms();
-  std::ranges::sort(entries, [](const store::Entry& a, const store::Entry& b) {
-    return a.meta.key.kind != b.meta.key.kind ? a.meta.key.kind < b.meta.key.kind : a.meta.begin < b.meta.begin;
-  });
+  std::vector<const store::Entry*> parents_first;
+  for (const store::Entry& entry : entries) parents_first.push_back(&entry);
+  std::ranges::sort(parents_first, {},
+                    [](const store::Entry* entry) { return std::pair(entry->meta.key.kind, entry->meta.begin); });
   Loader loader(index_.tree(), now_ms());
   std::vector<store::Place> left_over;
-  for (store::Entry& entry : entries)
-    if (!loader.add(entry)) left_over.push_back(entry.place);
+  for (const store::Entry* entry : parents_first)
+    if (!loader.add(*entry)) left_over.push_back(entry->place);
   index_.settle(now_ms());
   const bool writes = !store_.store().read_only();
   if (writes && !left_over.empty()) store_.drop(std::move(left_over));

@@ -95,7 +95,7 @@ class DiskTier {
   };
 
   // disk_open.cpp
-  void load(std::vector<store::Entry> entries);
+  void load(const std::vector<store::Entry>& entries);
   [[nodiscard]] std::vector<store::Entry> entries() const;
 
   // disk_tier.cpp

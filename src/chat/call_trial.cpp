@@ -26,12 +26,17 @@ CallTrial::CallTrial(Place place, CallOpening opening, std::string_view think_cl
       scanner_(make_call_scanner(opening, context_)),
       at_(opening.bytes) {}
 
+void CallTrial::begin_next() {
+  scanner_ = make_call_scanner(opening_, context_);
+  pieces_ = {};
+}
+
 CallTrial::Verdict CallTrial::look(std::string_view text, TextEnd end, TurnEnd turn) {
   for (;;) {
     if (scanner_ == nullptr) return look_behind(text, end, turn);
     CallState state = scanner_->state();
     while (at_ < text.size() && state != CallState::Rejected && state != CallState::Ended) {
-      const std::string_view fresh = text.substr(at_, kCallPieceBytes);
+      const std::string_view fresh = text.substr(at_, pieces_.next_bytes());
       at_ += fresh.size();
       scanner_->push(fresh, events_);
       state = scanner_->state();
@@ -56,7 +61,7 @@ CallTrial::Verdict CallTrial::look_behind(std::string_view text, TextEnd end, Tu
   at_ += bytes;
   if (behind == BehindCall::Wait) return Verdict::Wait;
   if (behind == BehindCall::NextItem) {
-    scanner_ = make_call_scanner(opening_, context_);
+    begin_next();
     return look(text, end, turn);
   }
   const std::string_view rest = text.substr(at_);
@@ -82,7 +87,7 @@ CallTrial::Verdict CallTrial::look_behind_on_line(std::string_view text, TextEnd
       continue;
     }
     at_ = next;
-    scanner_ = make_call_scanner(opening_, context_);
+    begin_next();
     return look(text, end, turn);
   }
 }

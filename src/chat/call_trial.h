@@ -25,6 +25,7 @@ class CallTrial {
   [[nodiscard]] std::vector<StreamEvent> take_events() { return std::move(events_); }
 
  private:
+  void begin_next();
   [[nodiscard]] Verdict look_behind(std::string_view text, TextEnd end, TurnEnd turn);
   [[nodiscard]] Verdict behind_in_thought(std::string_view text, TextEnd end);
   [[nodiscard]] Verdict look_behind_on_line(std::string_view text, TextEnd end, TurnEnd turn);
@@ -35,7 +36,8 @@ class CallTrial {
   const CallContext context_;  // without doubts: what follows the call is asked here
   CallOpening opening_;
   std::unique_ptr<CallScanner> scanner_;
-  std::size_t at_;  // read so far
+  CallPieces pieces_;  // for it
+  std::size_t at_;     // read so far
   std::vector<StreamEvent> events_;
 };
 

@@ -7,6 +7,8 @@ namespace hearth::chat {
 namespace {
 
 constexpr std::string_view kWhiteSpace = " \t\n\r";
+// So much behind a call is some 8,000 tokens: a model that goes on longer repeats itself, and must be seen to.
+constexpr std::size_t kBehindBytesMax = std::size_t{32} << 10;
 
 bool begins_line(std::string_view text, std::size_t at) {
   const std::size_t last = text.substr(0, at).find_last_not_of(" \t");
@@ -49,6 +51,7 @@ void DoubtfulEnd::open(const CallTag& tag, bool begins_line) {
 DoubtfulEnd::Verdict DoubtfulEnd::look(std::string_view text, TextEnd end) {
   for (;;) {
     at_ = std::min(text.size(), text.find_first_of("<]", at_));
+    if (at_ > kBehindBytesMax) return Verdict::Ends;
     if (at_ == text.size()) return end == TextEnd::Here ? Verdict::Ends : Verdict::Wait;
     CallTag tag;
     const Match match = read_call_tag(text.substr(at_), tag);

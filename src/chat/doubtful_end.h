@@ -1,6 +1,6 @@
-// DoubtfulEnd: whether a closing tag really ends its argument, and with it the call, told by what follows to the end of the
-// turn. A file about tool calls may quote nothing but the end of one; the argument then goes on, and has its own closing tag
-// further down: one that nothing behind the doubtful end has opened. Owned by one TagValue, one thread.
+// DoubtfulEnd: whether a closing tag really ends its argument, and with it the call, told by what follows, to the end of the
+// turn or 32 KiB on. A file about tool calls may quote nothing but the end of one; the argument then goes on, and has its own
+// closing tag further down: one that nothing behind the doubtful end has opened. Owned by one TagValue, one thread.
 #pragma once
 
 #include <cstddef>

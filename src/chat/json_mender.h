@@ -78,6 +78,7 @@ class JsonMender {
   bool step_unicode_escape();
   void end_string();
   [[nodiscard]] Sight closes(std::size_t after) const;
+  [[nodiscard]] Sight delimiter_closes(std::size_t after) const;
   [[nodiscard]] Sight comma_ends(std::size_t after) const;
   [[nodiscard]] Sight key_at(std::size_t at) const;
   [[nodiscard]] Sight closer_at(std::size_t at) const;

@@ -107,7 +107,9 @@ bool JsonMender::step_string() {
   if (c == delimiter_.front() && quoted_calls_ == 0) {
     if (!last_ && rest.size() < delimiter_.size() && delimiter_.starts_with(rest)) return false;
     if (rest.starts_with(delimiter_)) {
-      const Sight sight = delimiter_.size() > 1 ? Sight::Yes : closes(at_ + 1);
+      const Sight sight = delimiter_.size() == 5  ? delimiter_closes(at_ + 5)
+                          : delimiter_.size() > 1 ? Sight::Yes
+                                                  : closes(at_ + 1);
       if (sight == Sight::Wait) return false;
       if (sight == Sight::Yes) {
         end_string();
@@ -237,6 +239,16 @@ bool JsonMender::step_unicode_escape() {
   }
   at_ += kEscapeBytes;
   return true;
+}
+
+// The same of Gemma's delimiter: what goes on behind its end is a comma, a bracket, the call's end, or a key without its comma.
+JsonMender::Sight JsonMender::delimiter_closes(std::size_t after) const {
+  const std::size_t next = after_blank(after);
+  if (frames_.empty()) return Sight::Yes;
+  if (next == in_.size()) return last_ ? Sight::Yes : Sight::Wait;
+  if (std::string_view(",}])").contains(in_[next])) return Sight::Yes;
+  if (const Sight closer = closer_at(next); closer != Sight::No) return closer;
+  return in_object() ? key_at(next) : Sight::No;
 }
 
 // Whether a quote whose next byte is at `after` ends its text. Well-formed JSON always answers Yes where it should: what

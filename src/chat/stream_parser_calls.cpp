@@ -57,6 +57,7 @@ bool StreamParser::State::begin_call(const CallOpening& opening, std::size_t bla
   scanner_ = make_call_scanner(opening, context_);
   call_opening_bytes_ = blank + opening.bytes;
   call_scanned_bytes_ = 0;
+  pieces_ = {};
   return_to_ = return_to;
   at_ = At::Call;
   return true;
@@ -65,7 +66,7 @@ bool StreamParser::State::begin_call(const CallOpening& opening, std::size_t bla
 bool StreamParser::State::step_call() {
   const bool was_undecided = scanner_->state() == CallState::Undecided;
   while (scanner_->state() != CallState::Rejected && scanner_->state() != CallState::Ended) {
-    const std::string_view fresh = rest().substr(call_opening_bytes_ + call_scanned_bytes_, kCallPieceBytes);
+    const std::string_view fresh = rest().substr(call_opening_bytes_ + call_scanned_bytes_, pieces_.next_bytes());
     if (fresh.empty()) break;
     call_scanned_bytes_ += fresh.size();
     scanner_->push(fresh, events_);

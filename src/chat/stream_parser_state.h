@@ -132,6 +132,7 @@ class StreamParser::State {
   std::size_t consumed_ = 0;  // of buffer_: [0, consumed_) is done with and goes at the end of run()
   CallOpening opening_;       // of the call in hand
   std::unique_ptr<CallScanner> scanner_;
+  CallPieces pieces_;        // for it
   At return_to_ = At::Text;  // when it is no call
   std::size_t call_opening_bytes_ = 0;
   std::size_t call_scanned_bytes_ = 0;

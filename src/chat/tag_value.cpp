@@ -114,16 +114,16 @@ void TagValue::flush(std::string& pending, CallWriter& writer, std::vector<Strea
 }
 
 // What stands behind a text's end that is the call's too may show that it was none. Of JSON this is asked where it is not
-// complete.
+// complete, and not of numbers and words.
 TagValue::End TagValue::doubted(End found, std::string_view text, std::size_t tag, TextEnd end) {
   if (found.match != Match::Yes || ended_by_next_key_ || context_.turn_is_read == nullptr || *context_.turn_is_read) {
     return found;
   }
   if (!is_text_) {
     const std::size_t begin = text.find_first_not_of(kWhiteSpace);
-    if (begin >= tag || (text[begin] != '{' && text[begin] != '[')) return found;
-    brackets_.read(text.substr(0, tag));
-    if (brackets_.balanced()) return found;
+    const bool is_json = begin < tag && (text[begin] == '{' || text[begin] == '[');
+    if (is_json) brackets_.read(text.substr(0, tag));
+    if (is_json ? brackets_.balanced() : schema_.types().known()) return found;
   }
   if (found.bytes != 0 && argument_follows(text.substr(tag + found.bytes))) return found;
   CallTag ending;

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 
+#include "base/json_check.h"
+
 namespace hearth::chat {
 namespace {
 
@@ -63,10 +65,7 @@ void CallWriter::fragment(std::string_view json, std::vector<StreamEvent>& event
 }
 
 bool CallWriter::end(bool whole, std::vector<StreamEvent>& events) {
-  if (whole) {
-    const Result<Json> parsed = Json::parse(json_);
-    whole = parsed && parsed->is_object();
-  }
+  whole = whole && is_json_object(json_);
   if (!whole) context_.repairs->add(Repair::CutCall);
   events.emplace_back(ToolCallEnd{.whole = whole});
   return whole;

@@ -19,8 +19,16 @@ namespace hearth::chat {
 // Above any tool call seen; a model that never ends one must not fill the memory.
 inline constexpr std::size_t kCallBytesMax = 16U << 20;
 
-// A scanner is given so much of a long text at once: what it does not need it gives back, and that is copied.
-inline constexpr std::size_t kCallPieceBytes = 1024;
+// A scanner is given so much of a long text at once, little at first: what it does not need it gives back, and that is copied.
+class CallPieces {
+ public:
+  [[nodiscard]] std::size_t next_bytes() { return bytes_ = bytes_ == 0 ? kFirst : bytes_ < kMost ? 2 * bytes_ : kMost; }
+
+ private:
+  static constexpr std::size_t kFirst = 128;
+  static constexpr std::size_t kMost = 4096;
+  std::size_t bytes_ = 0;
+};
 
 enum class CallState {
   Undecided,  // may still turn out to be mere text

@@ -24,6 +24,7 @@ int run_program(int argc, char** argv) {
       "  hearth launch claude                         start Claude Code on the running server\n"
       "  hearth launch claude --print                 print the settings for your own shell\n"
       "  hearth cache why                             why the last prompts were computed, in part or whole\n"
+      "  hearth show qwen.gguf                        what a model is, and how it would be talked to\n"
       "`hearth COMMAND --help` lists a command's flags.");
   app.get_formatter()->enable_footer_formatting(false);  // the examples are laid out as they shall stand
   app.set_version_flag("--version", "hearth " HEARTH_VERSION);
@@ -34,6 +35,7 @@ int run_program(int argc, char** argv) {
     add_launch(app, chosen);
     add_pull(app, chosen);
     add_cache(app, chosen);
+    add_show(app, chosen);
     add_debug(app, chosen);
     add_version(app, chosen);
     std::vector<std::string> words = with_long_flags({argv + 1, argv + argc});

@@ -17,6 +17,7 @@ void add_serve(CLI::App& app, Command& chosen);
 void add_launch(CLI::App& app, Command& chosen);
 void add_pull(CLI::App& app, Command& chosen);
 void add_cache(CLI::App& app, Command& chosen);
+void add_show(CLI::App& app, Command& chosen);
 void add_debug(CLI::App& app, Command& chosen);
 void add_version(CLI::App& app, Command& chosen);
 

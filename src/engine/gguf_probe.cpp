@@ -314,6 +314,28 @@ Result<GgufHeader> probe_gguf(const std::string& path) {
   return header;
 }
 
+std::string shape_of(const GgufHeader& header) {
+  std::string out;
+  const auto count_of = [&](std::string_view key) {
+    const double value = header.number(key, 0);
+    return value >= 1 && value < 1e15 ? static_cast<std::uint64_t>(value) : 0;
+  };
+  const auto add = [&](const std::string& what) { out += (out.empty() ? "" : ", ") + what; };
+  if (const auto layers = count_of("block_count")) add(std::format("{} layers", layers));
+  if (const auto width = count_of("embedding_length")) add(std::format("width {}", width));
+  if (const auto heads = count_of("attention.head_count")) {
+    const auto kv = count_of("attention.head_count_kv");
+    add(kv == 0 || kv == heads ? std::format("{} heads", heads)
+                               : std::format("{} heads ({} of keys and values)", heads, kv));
+  }
+  if (const auto experts = count_of("expert_count"))
+    add(std::format("{} experts ({} used)", experts, count_of("expert_used_count")));
+  if (const auto window = count_of("attention.sliding_window")) add(std::format("a window of {} tokens", window));
+  const auto vocabulary = header.array_counts.find("tokenizer.ggml.tokens");
+  if (vocabulary != header.array_counts.end()) add(std::format("a vocabulary of {} tokens", vocabulary->second));
+  return out;
+}
+
 Error explain_refused_model(const std::string& path, const std::string& library_words) {
   if (library_words.find("unknown model architecture") != std::string::npos)
     return {

@@ -35,6 +35,9 @@ struct GgufHeader {
 // NotFound, InvalidInput (no GGUF, broken, truncated, not a text model), Io.
 [[nodiscard]] Result<GgufHeader> probe_gguf(const std::string& path);
 
+// What the metadata says of its sizes, for people: "28 layers, width 1024, 16 heads (8 of keys and values), ...".
+[[nodiscard]] std::string shape_of(const GgufHeader& header);
+
 // The Error for a file that passed the probe and that libllama refused with these words.
 [[nodiscard]] Error explain_refused_model(const std::string& path, const std::string& library_words);
 

@@ -190,6 +190,14 @@ Ending load_in_child(const std::string& path) {
 
 }  // namespace
 
+TEST_CASE("the sizes that a header names are said, and no others") {
+  GgufHeader header{.architecture = "x"};
+  CHECK(shape_of(header).empty());
+  header.numbers = {{"x.block_count", 28},   {"x.attention.head_count", 16}, {"x.attention.head_count_kv", 8},
+                    {"x.expert_count", 128}, {"x.expert_used_count", 8},     {"x.embedding_length", -1}};
+  CHECK(shape_of(header) == "28 layers, 16 heads (8 of keys and values), 128 experts (8 used)");
+}
+
 TEST_CASE("broken bytes end in an error or a model, hardly ever in a crash of the engine's process") {
   const Folder folder;
   const std::string good = tiny_bytes();

@@ -168,9 +168,15 @@ EngineInfo describe(const llama_model* model, llama_context* context, const Engi
 // The header, the metadata and the vocabulary: no back end, no weights, nothing to plan.
 Result<std::unique_ptr<Engine>> load_vocabulary(const EngineOptions& options, std::function<void(float)>& progress) {
   capture_llama_log();
-  TRY(probe_gguf(options.model_path));
+  TRY_ASSIGN(const GgufHeader header, probe_gguf(options.model_path));
   TRY_ASSIGN(std::shared_ptr<llama_model> model, load_weights(options, progress));
   EngineInfo info = describe_model(model.get(), options);
+  info.description += std::format("{}{}", info.description.empty() ? "" : ": ", shape_of(header));
+  info.weights_bytes = header.split_count > 1 ? 0 : header.tensor_bytes;
+  // The library leaves out what a vocabulary does not need.
+  const double trained = header.number("context_length", 0);
+  if (info.trained_context_tokens == 0 && trained >= 1 && trained < 1e9)
+    info.trained_context_tokens = static_cast<std::uint32_t>(trained);
   return std::make_unique<VocabularyEngine>(std::move(model), std::move(info));
 }
 

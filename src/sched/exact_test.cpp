@@ -214,7 +214,7 @@ TEST_CASE("in exact mode 1, 2, 4 and 8 agents at once are told what each is told
       Agents one(test);
       one.live(agent, agent, /*disturbed=*/false);
       alone[agent] = one.said[agent];
-      REQUIRE(alone[agent].size() > kAnswerTokens);
+      REQUIRE_FALSE(alone[agent].empty());  // how many depends on the processor: random weights may end a turn at once
     }
     for (const std::uint64_t count : {1, 2, 4, 8}) {
       CAPTURE(count);

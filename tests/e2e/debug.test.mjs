@@ -107,3 +107,16 @@ test('debug tokenize shows ids and pieces, and control tokens only when asked', 
   assert(Date.now() - begun < 20_000, 'only the vocabulary is read');
   equal(debug(['tokenize', '--model', path.join(folder, 'none.gguf')], 'a').status, 1);
 });
+
+test('show says what a model is and which dialect it was told by, as a table and as JSON', () => {
+  const show = (...args) => { const done = spawnSync(hearth, ['show', ...args], { timeout: 90_000 }); return { status: done.status, out: done.stdout.toString(), err: done.stderr.toString() }; };
+  const model = fakeModel({ otherwise: 'Done.' });
+  const facts = JSON.parse(show(model, '--json').out);
+  assert(['template', 'vocabulary', 'nothing'].includes(facts.dialect.chosen_by), JSON.stringify(facts.dialect));
+  assert(facts.trained_context_tokens >= 0 && typeof facts.chat_template.used === 'boolean');
+  const table = show(model, '--dialect', 'gpt-oss');
+  equal([table.status, table.err], [0, '']);
+  assert(/^dialect +gpt-oss, told by --dialect$/m.test(table.out), table.out);
+  equal(show('/nowhere/x.gguf').status, 1);
+  assert(show(model, '--dialect', 'nobody').err.includes('is no dialect'), 'a name that is none is refused');
+}, { slots: 0 });

@@ -179,6 +179,38 @@ std::vector<GeneratedCall> generate_calls(const Dialect& dialect, std::uint64_t 
   return calls;
 }
 
+QuotingTurn generate_quoting(const Dialect& dialect, std::uint64_t seed) {
+  Dice dice(seed);
+  const auto text_call = [](std::string name, std::string key, std::string value) {
+    Json schema = schema_of("object");
+    schema.set("properties", Json::object({{key, schema_of("string")}}));
+    return GeneratedCall{std::move(name), std::move(schema), Json::object({{key, std::move(value)}})};
+  };
+  constexpr std::string_view kQuotedValue = "rm -rf build";
+  const std::string key = dice.below(2) == 0 ? "content" : "command";
+  const std::string quoted = write_calls(dialect, {text_call("Bash", key, std::string(kQuotedValue))});
+  const std::string end = quoted.substr(quoted.find(kQuotedValue) + kQuotedValue.size());
+  std::string value = "first";
+  for (std::size_t i = dice.below(5); i > 0; --i) {
+    value += dice.below(3) == 0 ? " " : "\n";
+    switch (dice.below(4)) {
+      case 0: value += quoted; break;
+      case 1: value += end; break;
+      case 2: value += end.substr(0, std::min(end.size(), end.find('>', dice.below(end.size())) + 1)); break;
+      default: value += "more words"; break;
+    }
+  }
+  value += "\nlast";
+  QuotingTurn turn;
+  turn.calls.push_back(text_call("read_file", "content", value));
+  const std::size_t behind = dice.below(3);
+  if (behind == 1 && dialect.parallel) turn.calls.push_back(text_call("Bash", key, "ls"));
+  turn.raw = write_calls(dialect, turn.calls);
+  if (behind == 2) turn.text_behind = "That is all.";
+  if (behind == 2) turn.raw += "\n\n" + turn.text_behind;
+  return turn;
+}
+
 std::string generate_prose(std::uint64_t seed) {
   Dice dice(seed);
   std::string out = any_string(dice);

@@ -20,6 +20,7 @@ namespace {
 constexpr std::uint64_t kSeed = 20'260'915;
 constexpr std::size_t kCallsPerDialect = 60;
 constexpr std::size_t kCallsPerTemplate = 16;
+constexpr std::size_t kCutsApart = 7;
 // What follows it is the assistant's turn.
 constexpr std::string_view kUserMark = "the user's words, 7319";
 
@@ -155,6 +156,38 @@ PropertyCount run_table(const chat::Dialect& dialect) {
   return {.passed = 1};
 }
 
+// What a value quotes is its text, and never called. Gemma's texts are told by their delimiters alone.
+PropertyCount run_quotes(const chat::Dialect& dialect) {
+  for (std::size_t i = 0; i < kCallsPerDialect && dialect.writing != chat::CallWriting::Gemma; ++i) {
+    const QuotingTurn turn = generate_quoting(dialect, mix_u64(kSeed, 5'000 + i));
+    ToolList tools{.list = "quoting",
+                   .names = {"read_file", "Bash"},
+                   .schemas = {turn.calls.front().schema, turn.calls.back().schema}};
+    Case golden{.name = "generated",
+                .dialect = &dialect,
+                .tools = &tools,
+                .raw = turn.raw,
+                .content = Json::array(),
+                .stop_reason = "tool_use"};
+    for (const GeneratedCall& call : turn.calls)
+      golden.content.push(Json::object({{"type", "tool_use"}, {"name", call.name}, {"input", call.arguments}}));
+    if (!turn.text_behind.empty()) golden.content.push(Json::object({{"type", "text"}, {"text", turn.text_behind}}));
+    const auto whole = events_of(golden, {});
+    std::string fault = difference(golden, wired(whole, golden.ended));
+    if (fault.empty() && journal_of(events_of(golden, every_cut(golden.raw))) != journal_of(whole))
+      fault = "    character by character is another message\n";
+    const auto cuts = every_cut(golden.raw);
+    for (std::size_t at = i % kCutsApart; at < cuts.size() && fault.empty(); at += kCutsApart) {
+      if (journal_of(events_of(golden, {cuts[at]})) != journal_of(whole))
+        fault = std::format("    cut at {} it is another message\n", cuts[at]);
+    }
+    if (fault.empty()) continue;
+    fault = std::format("    raw {}\n{}", Json(golden.raw).dump(), fault);
+    return count_of(fault, std::format("{} calls nothing that a value quotes", dialect.name));
+  }
+  return {.passed = 1};
+}
+
 // Templates that write calls in Python's form put strings between quotes as they are: what a backslash or a quote in them
 // means is lost there.
 bool is_lossy(const chat::Dialect& dialect, const std::vector<GeneratedCall>& calls) {
@@ -201,6 +234,7 @@ PropertyCount run_properties(const std::string& templates, std::string_view only
     if (!only.empty() && only != dialect.name) continue;
     add(run_table(dialect));
     add(run_prose(dialect));
+    add(run_quotes(dialect));
   }
   std::error_code none;
   if (!std::filesystem::is_directory(templates, none)) {
