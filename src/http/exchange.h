@@ -40,11 +40,33 @@ class Mailbox {
   bool closed_ = false;         // guarded by mutex_
 };
 
-// What both halves see, without a lock.
-struct ExchangeState {
+// What both halves see, without a lock. Bytes are unsent in the mailbox and, with their framing, in Turn::out(); they
+// count for the exchange and for all exchanges of the server.
+class ExchangeState {
+ public:
   enum class End { Open, Complete, ClientGone };
-  std::atomic<std::size_t> unsent_bytes{0};  // in the mailbox, with the framing in Turn::out()
+  using Total = std::shared_ptr<std::atomic<std::size_t>>;
+
+  explicit ExchangeState(Total total) : total_(std::move(total)) {}
+  ~ExchangeState() { *total_ -= unsent_bytes_; }
+  ExchangeState(const ExchangeState&) = delete;
+  ExchangeState& operator=(const ExchangeState&) = delete;
+  void add(std::size_t bytes) {
+    unsent_bytes_ += bytes;
+    *total_ += bytes;
+  }
+  void take(std::size_t bytes) {
+    unsent_bytes_ -= bytes;
+    *total_ -= bytes;
+  }
+  [[nodiscard]] std::size_t unsent_bytes() const { return unsent_bytes_; }
+  [[nodiscard]] std::size_t unsent_bytes_of_all() const { return *total_; }
+
   std::atomic<End> end{End::Open};
+
+ private:
+  const Total total_;
+  std::atomic<std::size_t> unsent_bytes_{0};
 };
 
 struct RequestTraits {
@@ -70,10 +92,13 @@ class Turn {
   void dropped(const std::function<Response()>& fallback);
   void after(std::int64_t due_us, Task task);
   void on_disconnect(Task task);
+  void when_unsent_at_most(std::size_t bytes, Task task);
 
   // The connection's side.
   void client_gone();
   void took(std::size_t bytes);
+  // After a round of sending: tells the handler that waits for it.
+  void tell_of_space();
   [[nodiscard]] const Outgoing& out() const { return out_; }
   [[nodiscard]] bool streaming() const { return phase_ == Phase::Streaming; }
   [[nodiscard]] bool over() const { return phase_ == Phase::Over; }
@@ -98,6 +123,8 @@ class Turn {
   Outgoing out_;
   std::vector<TimerQueue::Key> timer_keys_;
   Task disconnect_task_;
+  Task space_task_;
+  std::size_t space_bytes_ = 0;  // unsent_bytes at which space_task_ runs
 };
 
 class LiveExchange final : public Exchange {
@@ -117,7 +144,9 @@ class LiveExchange final : public Exchange {
   void write(std::string bytes) override;
   void finish() override;
   void abort() override;
-  [[nodiscard]] std::size_t unsent_bytes() const override { return line_.state->unsent_bytes; }
+  [[nodiscard]] std::size_t unsent_bytes() const override { return line_.state->unsent_bytes(); }
+  [[nodiscard]] std::size_t unsent_bytes_of_all() const override { return line_.state->unsent_bytes_of_all(); }
+  void when_unsent_at_most(std::size_t bytes, std::function<void()> task) override;
   void post(std::function<void()> task) override;
   void after_ms(std::int64_t delay_ms, std::function<void()> task) override;
   void on_disconnect(std::function<void()> task) override;

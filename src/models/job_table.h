@@ -5,7 +5,8 @@
 // charges one death to each that was aboard; a new token clears a job's deaths.
 //
 // Quarantine: a job with kTrialDeaths deaths goes aboard again only on trial: before its first new token nothing else
-// is sent to the engine. So a job that kills the engine dies alone, and those that were near it go on.
+// is sent to the engine. So a job that kills the engine dies alone, and those that were near it go on. A paused job has
+// no trial: it waits until it is resumed, or it would hold up all others.
 #pragma once
 
 #include <cstddef>
@@ -47,7 +48,7 @@ class JobTable {
 
   // What the engine says. nullptr or nullopt: no such job (it ended before).
   [[nodiscard]] std::shared_ptr<JobListener> started(const link::JobStarted& event);
-  [[nodiscard]] std::shared_ptr<JobListener> progressed(const link::JobProgress& event) const;
+  [[nodiscard]] std::shared_ptr<JobListener> listener(link::JobId id) const;
   [[nodiscard]] std::shared_ptr<JobListener> delivered(const link::TokenEvent& event);
   [[nodiscard]] std::optional<EndedJob> ended(link::JobEnd end);
 
@@ -56,6 +57,14 @@ class JobTable {
     std::optional<EndedJob> ended;  // it was waiting: ended here
   };
   [[nodiscard]] CancelStep cancel(link::JobId id);
+
+  // True: the engine must be told. A job on trial is not paused: the others wait for its next token.
+  [[nodiscard]] bool pause(link::JobId id);
+  [[nodiscard]] bool resume(link::JobId id);
+  // Whether it must be paused again after it was sent again.
+  [[nodiscard]] bool paused(link::JobId id) const;
+  // Whether the engine owes a sign of life for any job.
+  [[nodiscard]] bool awaits_engine() const;
 
   // The engine died (`how`, for people). Returns the jobs that end by it: cancelled ones, finished ones whose end was
   // lost, and those with kDeathsMax deaths.
@@ -76,6 +85,7 @@ class JobTable {
     unsigned deaths = 0;                               // since the last token
     bool aboard = false;
     bool cancelled = false;
+    bool paused = false;
   };
   using Jobs = std::map<link::JobId, LiveJob>;
 

@@ -168,7 +168,7 @@ TEST_CASE("the cached count of the first start is the one that stays") {
 TEST_CASE("events of jobs that ended find nobody") {
   JobTable table(10);
   CHECK(table.started({.job = 1}) == nullptr);
-  CHECK(table.progressed({.job = 1}) == nullptr);
+  CHECK(table.listener(1) == nullptr);
   CHECK(table.delivered({.job = 1, .tokens = {{1, "x"}}}) == nullptr);
   CHECK_FALSE(table.ended({.job = 1}));
   CHECK_FALSE(table.cancel(1).tell_engine);

@@ -1,6 +1,9 @@
 // See request_log.h.
 #include "server/request_log.h"
 
+#include <algorithm>
+#include <format>
+
 #include "base/check.h"
 #include "base/log.h"
 
@@ -16,6 +19,9 @@ Json times_json(const StepTimes& times) {
                        {"headers_us", times.headers_us},
                        {"first_token_us", times.first_token_us},
                        {"first_event_us", times.first_event_us},
+                       {"queue_us", times.queue_us},
+                       {"prefill_us", times.prefill_us},
+                       {"decode_us", times.decode_us},
                        {"total_us", times.total_us}});
 }
 
@@ -23,11 +29,16 @@ Json record_json(const RequestRecord& record) {
   return Json::object({{"request_id", record.request_id},
                        {"path", record.path},
                        {"model", record.model},
+                       {"kind", record.kind},
+                       {"attached", record.attached},
+                       {"why", record.why},
                        {"status", record.status},
                        {"body_bytes", record.body_bytes},
                        {"message_count", record.message_count},
                        {"prompt_tokens", record.prompt_tokens},
                        {"cached_tokens", record.cached_tokens},
+                       {"cached_ram_tokens", record.ram_tokens},
+                       {"cached_ssd_tokens", record.ssd_tokens},
                        {"output_tokens", record.output_tokens},
                        {"times", times_json(record.times)}});
 }
@@ -41,6 +52,21 @@ Json repairs_to_json(const chat::RepairCounts& repairs) {
   return json;
 }
 
+// Where the time went, in words: queued, cached by tier, computed, first token, speed, end.
+std::string told(const RequestRecord& record) {
+  const StepTimes& times = record.times;
+  const std::uint64_t from_live = record.cached_tokens - std::min(record.cached_tokens, record.ram_tokens + record.ssd_tokens);
+  std::string text = std::format("{}{}, ", record.kind, record.attached ? " (attached)" : "");
+  text += times.queue_us < 0 ? "never started" : std::format("queued {} ms", times.queue_us / 1000);
+  text += std::format(", prompt {} tokens = {} live + {} ram + {} ssd + {} computed", record.prompt_tokens, from_live,
+                      record.ram_tokens, record.ssd_tokens, record.prompt_tokens - record.cached_tokens);
+  if (times.first_token_us >= 0) text += std::format(", first token {} ms", times.first_token_us / 1000);
+  text += std::format(", answer {} tokens", record.output_tokens);
+  if (times.decode_us > 0 && record.output_tokens > 1)
+    text += std::format(" at {:.1f}/s", static_cast<double>(record.output_tokens - 1) * 1e6 / static_cast<double>(times.decode_us));
+  return text + std::format(", {}", record.why);
+}
+
 void log_record(const RequestRecord& record) {
   const std::int64_t total_ms = record.times.total_us / 1000;
   if (record.prompt_tokens == 0) {
@@ -48,8 +74,7 @@ void log_record(const RequestRecord& record) {
            record.path, record.status, total_ms, record.request_id);
     return;
   }
-  log_info("server", "{} {} {} in {} ms: prompt {} tokens ({} cached), answer {} tokens, {}", record.method,
-           record.path, record.status, total_ms, record.prompt_tokens, record.cached_tokens, record.output_tokens,
+  log_info("server", "{} {} {} in {} ms, {}: {}", record.method, record.path, record.status, total_ms, told(record),
            record.request_id);
   if (record.repairs.any()) {
     log_info("chat", "{}: the model's text was mended: {}", record.request_id, repairs_to_json(record.repairs).dump());
@@ -77,6 +102,7 @@ void RequestLog::begin(std::string_view path) {
 
 void RequestLog::finish(const RequestRecord& record) {
   log_record(record);
+  metrics_.request_ended(record);
   const std::lock_guard lock(mutex_);
   DCHECK(active_count_ > 0);
   --active_count_;

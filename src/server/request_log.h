@@ -11,6 +11,7 @@
 
 #include "base/json.h"
 #include "chat/repairs.h"
+#include "server/metrics.h"
 
 namespace hearth::server {
 
@@ -24,6 +25,9 @@ struct StepTimes {
   std::int64_t headers_us = -1;      // last byte read -> response headers handed to the socket
   std::int64_t first_token_us = -1;  // last byte read -> first token here
   std::int64_t first_event_us = -1;  // first token here -> its event handed to the socket
+  std::int64_t queue_us = -1;        // the job was submitted -> the engine took it from its queue
+  std::int64_t prefill_us = -1;      // from there -> its first token
+  std::int64_t decode_us = -1;       // its first token -> its last
   std::int64_t total_us = -1;        // last byte read -> answer complete
 };
 
@@ -32,14 +36,21 @@ struct RequestRecord {
   std::string method;
   std::string path;
   std::string model;       // as it was asked for
+  std::string served_model;  // whose answer it was
   int status = 0;          // 499: the client went away
-  std::string cache_salt;  // whose it was (access.h); not shown
+  std::uint64_t owner = 0;  // whose it was (access.h); not shown
+  std::string cache_salt;   // whose cache it used; not shown
   std::uint64_t body_bytes = 0;
   std::uint64_t message_count = 0;
   std::uint64_t prompt_tokens = 0;
   std::uint64_t cached_tokens = 0;
+  std::uint64_t ram_tokens = 0;  // of them from RAM
+  std::uint64_t ssd_tokens = 0;  // and from SSD
   std::uint64_t output_tokens = 0;
-  chat::RepairCounts repairs;  // of what the model wrote
+  std::string_view why = "abort";       // it ended: "stop", "length", "tool_calls", "error", "abort"
+  std::string_view kind = "interactive";  // how it was treated (request_class.h)
+  bool attached = false;                // it heard another request's job
+  chat::RepairCounts repairs;           // of what the model wrote
   StepTimes times;
 };
 
@@ -55,10 +66,13 @@ class RequestLog {
   [[nodiscard]] Json totals_json() const;
   // Those of one key; one that shares its cache with all sees all.
   [[nodiscard]] Json recent_json(std::string_view salt) const;
+  [[nodiscard]] Metrics& metrics() { return metrics_; }
+  [[nodiscard]] const Metrics& metrics() const { return metrics_; }
   // How often what was mended, by name; docs/dialects.md says what each is.
   [[nodiscard]] Json repairs_json() const;
 
  private:
+  Metrics metrics_;
   // 64: a benchmark's repetitions fit; some 20 KB.
   static constexpr std::size_t kRecentMax = 64;
   mutable std::mutex mutex_;

@@ -76,7 +76,9 @@ void answer_preflight(const std::shared_ptr<Call>& call) {
 }  // namespace
 
 Hall::Hall(AccessRules access, KeepAliveRules keep_alive, const Clock& clock, std::string pdf_program)
-    : access_(std::move(access)), keep_alive_(keep_alive), clock_(clock), pdfs_(std::move(pdf_program)) {}
+    : access_(std::move(access)),
+      clock_(clock),
+      desk_{.models = {}, .pdfs = documents::PdfReader(std::move(pdf_program)), .running = {}, .keep_alive = keep_alive} {}
 
 void Hall::handle(std::shared_ptr<http::Exchange> exchange) {
   const auto call = std::make_shared<Call>(std::move(exchange), log_, clock_);
@@ -88,6 +90,7 @@ void Hall::handle(std::shared_ptr<http::Exchange> exchange) {
   // Authorise. A preflight carries no key, by design of the browsers.
   const auto key_needed = preflight ? KeyNeeded::No : route ? route->key_needed : KeyNeeded::Yes;
   if (auto allowed = check_access(access_, request, key_needed); !allowed) return call->respond_error(allowed.error());
+  call->record.owner = owner_of(access_, request);
   call->record.cache_salt = cache_salt(access_, request);
   if (const auto* origin = request.header("origin")) {
     call->add_header("access-control-allow-origin", *origin);
@@ -115,19 +118,19 @@ void Hall::dispatch(const std::shared_ptr<Call>& call, const Route& route, std::
     return call->respond_error({ErrorKind::Unavailable, "the server is shutting down; ask again when it is back"});
   }
   switch (route.action) {
-    case Action::Messages: return answer_message(call, models_, pdfs_, keep_alive_);
-    case Action::CountTokens: return answer_count_tokens(call, models_, pdfs_);
-    case Action::ModelList: return answer_model_list(call, models_);
-    case Action::Model: return answer_model(call, models_, path.substr(kModelPrefix.size()));
-    case Action::Status: return answer_status(call, models_, log_);
+    case Action::Messages: return answer_message(call, desk_);
+    case Action::CountTokens: return answer_count_tokens(call, desk_);
+    case Action::ModelList: return answer_model_list(call, desk_.models);
+    case Action::Model: return answer_model(call, desk_.models, path.substr(kModelPrefix.size()));
+    case Action::Status: return answer_status(call, desk_.models, log_);
     case Action::Cache:
       if (!is_operator(access_, call->request()))
         return call->respond_error(
             {ErrorKind::Forbidden, "the cache is everybody's: only the first key may change it"});
-      return answer_cache_budget(call, models_);
-    case Action::Health: return answer_health(call, models_);
+      return answer_cache_budget(call, desk_.models);
+    case Action::Health: return answer_health(call, desk_.models);
     case Action::Hello: return call->respond_json(200, Json::object({{"hello", "hearth"}}));
-    case Action::Root: return answer_root(call, models_);
+    case Action::Root: return answer_root(call, desk_.models);
   }
 }
 

@@ -14,13 +14,11 @@
 
 #include "base/clock.h"
 #include "base/result.h"
-#include "documents/pdf_reader.h"
 #include "http/http.h"
 #include "server/access.h"
 #include "server/call.h"
-#include "server/keep_alive.h"
+#include "server/messages.h"
 #include "server/request_log.h"
-#include "server/served_models.h"
 
 namespace hearth::server {
 
@@ -28,7 +26,8 @@ struct ServerOptions {
   http::ServerOptions http;
   AccessRules access;
   KeepAliveRules keep_alive;
-  std::string pdf_program;  // hearth-pdf; empty: PDFs are refused
+  std::size_t waiting_max = 256;  // jobs of one model that may wait
+  std::string pdf_program;        // hearth-pdf; empty: PDFs are refused
 };
 
 // All of the front's answers, apart from the sockets: given an exchange, it is answered.
@@ -38,7 +37,8 @@ class Hall {
   Hall(AccessRules access, KeepAliveRules keep_alive, const Clock& clock, std::string pdf_program = "");
 
   void handle(std::shared_ptr<http::Exchange> exchange);
-  [[nodiscard]] ServedModels& models() { return models_; }
+  [[nodiscard]] ServedModels& models() { return desk_.models; }
+  [[nodiscard]] MessageDesk& desk() { return desk_; }
   [[nodiscard]] const RequestLog& log() const { return log_; }
   // From now on new model requests get 503; those that run go on.
   void refuse_new_work() { refusing_ = true; }
@@ -49,11 +49,9 @@ class Hall {
   void dispatch(const std::shared_ptr<Call>& call, const Route& route, std::string_view path);
 
   const AccessRules access_;
-  const KeepAliveRules keep_alive_;
   const Clock& clock_;
-  ServedModels models_;
-  documents::PdfReader pdfs_;
   RequestLog log_;
+  MessageDesk desk_;
   std::atomic<bool> refusing_{false};
 };
 

@@ -21,12 +21,14 @@ std::string_view state_name(models::EngineState state) {
     case models::EngineState::Restarting: return "restarting";
     case models::EngineState::Failed: return "failed";
     case models::EngineState::Stopped: return "stopped";
+    case models::EngineState::Unloaded: return "unloaded";
   }
   return "unknown";
 }
 
 Json model_status(const ServedModel& model) {
   const auto& hello = *model.hello;
+  const auto jobs = model.admission->counts();
   return Json::object({{"id", model.card.id},
                        {"name", hello.name},
                        {"architecture", hello.architecture},
@@ -44,7 +46,9 @@ Json model_status(const ServedModel& model) {
                        {"state", state_name(model.engine->state())},
                        {"engine_pid", model.engine->process_id()},
                        {"restart_count", model.engine->restart_count()},
-                       {"live_jobs", model.live_jobs->load()}});
+                       {"jobs_waiting", jobs.waiting},
+                       {"jobs_running", jobs.running},
+                       {"live_jobs", jobs.waiting + jobs.running}});
 }
 
 Json counters_json(const link::StatsReply& reply) {
