@@ -34,6 +34,7 @@ std::vector<link::Job> JobTable::admit() {
   const auto board = [&](JobId id) {
     LiveJob& live = jobs_.at(id);
     live.aboard = true;
+    live.queued = false;
     waiting_.erase(id);
     sent.push_back(to_send(live));
   };
@@ -49,9 +50,17 @@ std::vector<link::Job> JobTable::admit() {
   return sent;
 }
 
+std::shared_ptr<JobListener> JobTable::queued(const link::JobQueued& event) {
+  const auto at = jobs_.find(event.job);
+  if (at == jobs_.end()) return nullptr;
+  at->second.queued = at->second.aboard;
+  return at->second.listener;
+}
+
 std::shared_ptr<JobListener> JobTable::started(const link::JobStarted& event) {
   const auto at = jobs_.find(event.job);
   if (at == jobs_.end()) return nullptr;
+  at->second.queued = false;
   if (!at->second.first_cached_tokens) at->second.first_cached_tokens = event.cached_tokens;
   return at->second.listener;
 }
@@ -114,7 +123,7 @@ std::vector<EndedJob> JobTable::engine_died(std::string_view how) {
     LiveJob& live = here->second;
     if (!live.aboard) continue;
     live.aboard = false;
-    ++live.deaths;
+    if (!std::exchange(live.queued, false)) ++live.deaths;
     waiting_.insert(here->first);
     if (live.cancelled) {
       ended.push_back(remove(here, end_of(live, EndReason::Cancelled)));

@@ -15,7 +15,6 @@ void Supervisor::handle(link::EngineMessage message) {
   if (auto* end = std::get_if<link::JobEnd>(&message)) return on(std::move(*end));
   if (const auto* reply = std::get_if<link::TokenizeReply>(&message)) return answer(reply->id, std::move(message));
   if (const auto* reply = std::get_if<link::StatsReply>(&message)) return answer(reply->id, std::move(message));
-  if (std::holds_alternative<link::JobQueued>(message)) return;  // the waiting are told by pings
   log_warning("models", "the engine sent message {} at a time it has no meaning", message.index());
 }
 
@@ -23,7 +22,7 @@ void Supervisor::on(const link::JobQueued& event) {
   std::shared_ptr<JobListener> listener;
   {
     const std::lock_guard lock(mutex_);
-    listener = jobs_.listener(event.job);
+    listener = jobs_.queued(event);
   }
   if (listener) listener->on_queued(event);
 }

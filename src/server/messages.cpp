@@ -42,8 +42,18 @@ AnswerWishes answer_wishes(const wire::MessagesRequest& request) {
   return wishes;
 }
 
+// A batch's answer goes into a file, which needs no signs of life.
+KeepAliveRules keep_alive_of(const MessageDesk& desk, CameBy came_by) {
+  constexpr std::int64_t kNever_ms = std::int64_t{1} << 40;
+  if (came_by == CameBy::Client) return desk.keep_alive;
+  return {.ping_ms = kNever_ms,
+          .first_heartbeat_ms = kNever_ms,
+          .heartbeat_ms = kNever_ms,
+          .stall_timeout_ms = desk.keep_alive.stall_timeout_ms};
+}
+
 MessageStreamOptions stream_options(const wire::MessagesRequest& request, std::string_view body,
-                                    const MessageDesk& desk) {
+                                    const MessageDesk& desk, CameBy came_by) {
   const auto& messages = request.conversation.messages;
   const bool continues = !messages.empty() && messages.back().role == chat::Role::Assistant;
   return {.delivery = request.stream ? Delivery::Events : Delivery::Folded,
@@ -53,7 +63,7 @@ MessageStreamOptions stream_options(const wire::MessagesRequest& request, std::s
           .max_tokens = request.max_tokens,
           .cache_marks = wire::has_cache_marks(body) ? CacheMarks::Some : CacheMarks::None,
           .parallel_tools = request.parallel_tools,
-          .keep_alive = desk.keep_alive,
+          .keep_alive = keep_alive_of(desk, came_by),
           .output = desk.output};
 }
 
@@ -186,7 +196,7 @@ void answer_message(const std::shared_ptr<Call>& call, MessageDesk& desk, CameBy
   // Open the stream. Beyond this point `stream` alone answers, on the I/O thread; when the prompt is certain to fit, its
   // headers go out now, and otherwise once its tokens are counted (too long must be a 400).
   auto stream =
-      std::make_shared<MessageStream>(call, model, job, stream_options(*request, call->request().body, desk));
+      std::make_shared<MessageStream>(call, model, job, stream_options(*request, call->request().body, desk, came_by));
   const bool fits = prompt_tokens_bound(*request, call->request().body.size()) < model->context_tokens();
   const auto& exchange = call->exchange();
   exchange->drop_body();  // a stream that waits its turn keeps the prompt's tokens, not its text

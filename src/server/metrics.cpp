@@ -62,7 +62,7 @@ void Metrics::request_ended(const RequestRecord& record) {
   Series& series = series_of(record.served_model);
   series.prompt_tokens += record.prompt_tokens;
   series.generation_tokens += record.output_tokens;
-  ++series.ends[record.why];
+  ++series.ends[std::string(record.why)];
   const StepTimes& times = record.times;
   if (times.queue_us >= 0) {
     series.queue.add(times.queue_us);

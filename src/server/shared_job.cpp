@@ -26,13 +26,13 @@ bool SharedJob::reserve() {
 }
 
 void SharedJob::join(const std::shared_ptr<JobHearer>& hearer) {
-  ears_.push_back({.hearer = hearer, .name = hearer.get()});
+  ears_.push_back({.hearer = hearer});
   pause_or_resume();
   if (plan_ || failure_) hearer->hear();
 }
 
 void SharedJob::leave(const JobHearer& hearer) {
-  std::erase_if(ears_, [&](const Ear& ear) { return ear.name == &hearer; });
+  std::erase_if(ears_, [&](const Ear& ear) { return ear.hearer.get() == &hearer; });
   if (--expected_ > 0) return pause_or_resume();
   if (job_) return model_->engine->cancel(*std::exchange(job_, std::nullopt));
   if (!plan_) ticket_ = {};  // it will not be submitted any more
@@ -40,7 +40,7 @@ void SharedJob::leave(const JobHearer& hearer) {
 
 void SharedJob::set_slow(const JobHearer& hearer, bool slow) {
   for (Ear& ear : ears_)
-    if (ear.name == &hearer) ear.slow = slow;
+    if (ear.hearer.get() == &hearer) ear.slow = slow;
   pause_or_resume();
 }
 
@@ -85,8 +85,7 @@ void SharedJob::fail(Error error) {
 // A stream may leave while it hears, and with it others' places in the list move.
 void SharedJob::tell() {
   const std::vector<Ear> ears = ears_;
-  for (const Ear& ear : ears)
-    if (const auto hearer = ear.hearer.lock()) hearer->hear();
+  for (const Ear& ear : ears) ear.hearer->hear();
 }
 
 SharedJob::Said SharedJob::said(std::size_t from, std::size_t count_max) const {

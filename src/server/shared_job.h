@@ -100,8 +100,7 @@ class SharedJob final : public models::JobListener, public std::enable_shared_fr
 
  private:
   struct Ear {
-    std::weak_ptr<JobHearer> hearer;
-    const JobHearer* name = nullptr;  // only compared
+    std::shared_ptr<JobHearer> hearer;  // kept alive until it leaves: it may wait for its client when the job has ended
     bool slow = false;
   };
   void tell();
