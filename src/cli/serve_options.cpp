@@ -236,9 +236,10 @@ void add_serve_flags(CLI::App& command, ServeOptions& options) {
       ->check(CLI::Range(0, 24 * 3600))
       ->capture_default_str();
   command
-      .add_option("--keep-alive", options.keep_alives,
-                  "Unload a model that was not used for so long (30m, 2h, 90s; 0 = at once, -1 = never); again for each "
-                  "further model; its next request loads it again [30m]")
+      .add_option(
+          "--keep-alive", options.keep_alives,
+          "Unload a model that was not used for so long (30m, 2h, 90s; 0 = at once, -1 = never); again for each "
+          "further model; its next request loads it again [30m]")
       ->type_name("TIME")
       ->allow_extra_args(false)
       ->check([](const std::string& text) {
@@ -247,7 +248,7 @@ void add_serve_flags(CLI::App& command, ServeOptions& options) {
   command
       .add_option("--queue", options.waiting_max,
                   "Requests that may wait for a model; more are told to come again (529)")
-      ->check(CLI::Range(1, 4000))
+      ->check(CLI::Range(1, 1000))  // the engine's own bound is a little higher
       ->capture_default_str();
   command.add_option("--log-level", options.log_level, "What to log")
       ->check(CLI::IsMember({"debug", "info", "warning", "error", "off"}))

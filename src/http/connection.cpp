@@ -244,7 +244,8 @@ asio::awaitable<void> Connection::answer_error(int status, std::string message) 
   keep_alive_ = false;
   if (!open_) co_return;
   const bool is_head = parser_ && parser_->is_head();
-  begin_turn({.is_head = is_head, .is_http_1_0 = false, .keep_alive = false}, std::make_shared<ExchangeState>(core_.unsent_bytes));
+  begin_turn({.is_head = is_head, .is_http_1_0 = false, .keep_alive = false},
+             std::make_shared<ExchangeState>(core_.unsent_bytes));
   Response response = core_.error_responder(status, message);
   const bool has_retry = std::ranges::any_of(response.headers, [](const auto& h) { return h.first == "retry-after"; });
   if (status == 503 && !has_retry) response.headers.emplace_back("retry-after", "1");

@@ -3,7 +3,6 @@
 // Turn is a no-op. Mailbox carries tasks from any thread to the I/O thread and outlives the server for late callers.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -12,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "http/exchange_state.h"
 #include "http/http.h"
 #include "http/outgoing.h"
 #include "http/timer_queue.h"
@@ -38,35 +38,6 @@ class Mailbox {
   std::function<void()> wake_;  // guarded by mutex_
   std::vector<Task> tasks_;     // guarded by mutex_
   bool closed_ = false;         // guarded by mutex_
-};
-
-// What both halves see, without a lock. Bytes are unsent in the mailbox and, with their framing, in Turn::out(); they
-// count for the exchange and for all exchanges of the server.
-class ExchangeState {
- public:
-  enum class End { Open, Complete, ClientGone };
-  using Total = std::shared_ptr<std::atomic<std::size_t>>;
-
-  explicit ExchangeState(Total total) : total_(std::move(total)) {}
-  ~ExchangeState() { *total_ -= unsent_bytes_; }
-  ExchangeState(const ExchangeState&) = delete;
-  ExchangeState& operator=(const ExchangeState&) = delete;
-  void add(std::size_t bytes) {
-    unsent_bytes_ += bytes;
-    *total_ += bytes;
-  }
-  void take(std::size_t bytes) {
-    unsent_bytes_ -= bytes;
-    *total_ -= bytes;
-  }
-  [[nodiscard]] std::size_t unsent_bytes() const { return unsent_bytes_; }
-  [[nodiscard]] std::size_t unsent_bytes_of_all() const { return *total_; }
-
-  std::atomic<End> end{End::Open};
-
- private:
-  const Total total_;
-  std::atomic<std::size_t> unsent_bytes_{0};
 };
 
 struct RequestTraits {

@@ -86,7 +86,8 @@ struct Limits {
   std::int64_t body_stall_timeout_ms = 60'000;        // between two reads of a body
   std::int64_t body_timeout_ms = 600'000;             // a whole body
   std::int64_t idle_timeout_ms = 620'000;             // keep-alive between requests; clients reuse for minutes
-  std::int64_t write_stall_timeout_ms = 1'800'000;    // the client reads nothing for so long: longer than a suspended shell's pause
+  std::int64_t write_stall_timeout_ms =
+      1'800'000;  // the client reads nothing for so long: longer than a suspended shell's pause
 };
 
 struct ServerOptions {

@@ -27,7 +27,7 @@ struct EngineLimits {
   std::uint32_t stop_limit_ms = 15'000;    // after Shutdown, before SIGTERM: its cache goes to the disk meanwhile
   std::uint32_t term_limit_ms = 2000;      // after SIGTERM, before SIGKILL
   std::int64_t keep_alive_ms = -1;         // unused for so long, the engine is ended until it is wanted; -1 = never
-  std::int64_t hang_limit_ms = 0;          // it owes an answer and says nothing for so long: killed, replaced; 0 = never
+  std::int64_t hang_limit_ms = 0;  // it owes an answer and says nothing for so long: killed, replaced; 0 = never
 };
 
 struct EngineSpec {
@@ -60,7 +60,7 @@ class EngineProcess {
 
   [[nodiscard]] virtual EngineState state() const = 0;
   [[nodiscard]] virtual std::shared_ptr<const link::Hello> hello() const = 0;
-  [[nodiscard]] virtual int process_id() const = 0;  // of the present engine; for status and tests
+  [[nodiscard]] virtual int process_id() const = 0;               // of the present engine; for status and tests
   [[nodiscard]] virtual std::uint64_t restart_count() const = 0;  // after deaths
   // When the engine last said anything, while it loads too; on the steady clock.
   [[nodiscard]] virtual std::int64_t last_heard_ms() const = 0;

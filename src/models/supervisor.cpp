@@ -130,7 +130,7 @@ Supervisor::Served Supervisor::serve() {
   while (true) {
     const Woken woken = wait_for_frame(kLookAtChildMs);
     if (woken == Woken::Stop) return Served::Stop;
-    if (is_unused()) return Served::Unused;
+    if (falls_asleep()) return Served::Unused;
     if (woken == Woken::Nothing) {
       // Dead, but a process that it had started holds its end of the link.
       if (child_->wait_for(milliseconds(0)) && wait_for_frame(0) == Woken::Nothing) return Served::Lost;
@@ -273,39 +273,40 @@ ExitStatus Supervisor::discard_engine() {
   return status;
 }
 
-// Whatever it still says is not heard: its jobs end now.
+// The orderly end. Whatever the engine still says is not heard: its jobs end now.
 void Supervisor::end_engine() {
-  if (child_) shut_engine_down(EngineState::Stopped);
-}
-
-// The orderly end: Shutdown, and time to follow it. Who comes meanwhile finds the state `after`.
-void Supervisor::shut_engine_down(EngineState after) {
+  if (!child_) return;
   bool asked = false;
   {
     const std::lock_guard lock(mutex_);
     outgoing_.clear();
-    asked = state_ == EngineState::Ready;
-    queue_locked(std::make_shared<link::FrontMessage>(link::Shutdown{}));
-    if (after == EngineState::Unloaded) state_ = after;
+    asked = state_ == EngineState::Ready || state_ == EngineState::Unloaded;  // which it may just be about to be
+    if (asked) outgoing_.push_back(std::make_shared<link::FrontMessage>(link::Shutdown{}));
+    changed_.notify_all();
   }
+  if (asked) await_engine_end();
+  {
+    const std::lock_guard lock(mutex_);
+    state_ = EngineState::Stopped;
+  }
+  if (!child_->wait_for(milliseconds(0))) child_->end(milliseconds(spec_.limits.term_limit_ms));
+  discard_engine();
+}
+
+// Shutdown is on its way: time to follow it.
+void Supervisor::await_engine_end() {
   const std::int64_t until_ms = clock_.now_ms() + spec_.limits.stop_limit_ms;
-  while (asked) {
+  while (true) {
     const std::int64_t left_ms = until_ms - clock_.now_ms();
     pollfd watched{.fd = link_->descriptor(), .events = POLLIN, .revents = 0};
-    if (left_ms <= 0 || ::poll(&watched, 1, static_cast<int>(left_ms)) == 0) break;
+    if (left_ms <= 0 || ::poll(&watched, 1, static_cast<int>(left_ms)) == 0) return;
     char unheard[4096];  // an engine that cannot write would not come to read
     const ssize_t got = ::recv(link_->descriptor(), unheard, sizeof unheard, MSG_DONTWAIT);
     if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
       (void)child_->wait_for(milliseconds(std::max<std::int64_t>(until_ms - clock_.now_ms(), 0)));
-      break;
+      return;
     }
   }
-  {
-    const std::lock_guard lock(mutex_);
-    state_ = after;
-  }
-  if (!child_->wait_for(milliseconds(0))) child_->end(milliseconds(spec_.limits.term_limit_ms));
-  discard_engine();
 }
 
 void Supervisor::end_everything() {

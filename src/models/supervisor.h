@@ -57,9 +57,9 @@ class Supervisor final : public EngineProcess {
  private:
   using Message = std::shared_ptr<const link::FrontMessage>;
   enum class Woken { Frame, Nothing, Stop };
-  enum class Served { Lost, Unused, Stop };  // why an engine's service is over
+  enum class Served { Lost, Unused, Stop };
   enum class Revival { AfterDeath, AfterSleep };
-  enum class Need { Engine, Counters };      // whether a question is worth loading an unloaded model
+  enum class Need { Engine, Counters };  // whether it is worth loading an unloaded model
 
   // Link thread: one engine's life after the other (supervisor.cpp).
   void run();
@@ -72,14 +72,14 @@ class Supervisor final : public EngineProcess {
   bool wait_for_retry();
   bool wait(std::int64_t milliseconds);
   void end_engine();
-  void shut_engine_down(EngineState after);
+  void await_engine_end();
   void end_everything();
   ExitStatus discard_engine();
   Woken wait_for_frame(std::int64_t limit_ms);
   Woken run_posted();
 
   // Link thread: engines that nobody uses, and engines that hang (supervisor_idle.cpp).
-  [[nodiscard]] bool is_unused();
+  [[nodiscard]] bool falls_asleep();
   [[nodiscard]] bool hangs();
   bool sleep_until_wanted();
   void heard();
@@ -93,8 +93,7 @@ class Supervisor final : public EngineProcess {
   void on(link::JobEnd end);
   void answer(std::uint64_t id, link::EngineMessage reply);
 
-  // Send thread.
-  void send_queued();
+  void send_queued();  // send thread
 
   // Any thread (supervisor_calls.cpp).
   void ask_tokens(link::TokenizeRequest request, std::function<void(Result<link::TokenizeReply>)> done);
@@ -114,10 +113,9 @@ class Supervisor final : public EngineProcess {
   const Progress progress_;
   const WakePipe wake_;
   const SteadyClock clock_;
-
   // Link thread only.
   std::unique_ptr<ChildProcess> child_;
-  bool hung_ = false;      // the engine that is being buried was killed for its silence
+  bool hung_ = false;      // the engine was killed for its silence
   unsigned troubles_ = 0;  // deaths and failed loads since the last token: how long to pause before the next try
 
   std::atomic<int> process_id_ = 0;
@@ -138,17 +136,13 @@ class Supervisor final : public EngineProcess {
   std::optional<Result<void>> first_load_;
   Error failure_;  // why the state is Failed
   std::int64_t failed_at_ms_ = 0;
-  bool wanted_ = false;           // somebody asked of an engine that is Failed or Unloaded
-  std::int64_t used_ms_ = 0;      // the last time that somebody wanted the engine or had an answer
-  std::int64_t waiting_ms_ = 0;   // since when the engine owes an answer; means nothing while it owes none
-  bool stopping_ = false;
-  bool stop_noticed_ = false;
-  bool sender_ends_ = false;
+  bool wanted_ = false;          // somebody asked of an engine that is Failed or Unloaded
+  std::int64_t used_ms_ = 0;     // the last time that somebody wanted the engine or had an answer
+  std::int64_t waiting_ms_ = 0;  // since when the engine owes an answer; means nothing while it owes none
+  bool stopping_ = false, stop_noticed_ = false, sender_ends_ = false;
   std::uint64_t next_id_ = 1;
-
   std::once_flag stop_once_;
-  std::thread link_thread_;
-  std::thread send_thread_;
+  std::thread link_thread_, send_thread_;
 };
 
 }  // namespace hearth::models

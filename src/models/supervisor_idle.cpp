@@ -17,19 +17,28 @@ constexpr std::int64_t kLookForWishesMs = 1000;
 
 void Supervisor::heard() { last_heard_ms_ = clock_.now_ms(); }
 
-bool Supervisor::is_unused() {
+// Looked at and decided in one: what is asked from here on waits for the next engine.
+bool Supervisor::falls_asleep() {
   const std::int64_t limit_ms = spec_.limits.keep_alive_ms;
   if (limit_ms < 0) return false;
   const std::lock_guard lock(mutex_);
-  return state_ == EngineState::Ready && jobs_.size() == 0 && asks_.size() == 0 &&
-         clock_.now_ms() - used_ms_ >= std::max(limit_ms, kUnusedLeastMs);
+  if (state_ != EngineState::Ready || jobs_.size() > 0 || asks_.size() > 0) return false;
+  if (clock_.now_ms() - used_ms_ < std::max(limit_ms, kUnusedLeastMs)) return false;
+  state_ = EngineState::Unloaded;
+  outgoing_.clear();
+  outgoing_.push_back(std::make_shared<link::FrontMessage>(link::Shutdown{}));
+  changed_.notify_all();
+  return true;
 }
 
-// The engine is asked to end, so that it can put away what it wants to find again. False: we are to stop.
+// The engine was asked to end, so that it can put away what it wants to find again. False: we are to stop.
 bool Supervisor::sleep_until_wanted() {
   log_info("models", "{} was not used for {} s and is unloaded; the next request loads it again", spec_.model_path,
            spec_.limits.keep_alive_ms / 1000);
-  shut_engine_down(EngineState::Unloaded);
+  await_engine_end();
+  if (!child_->wait_for(std::chrono::milliseconds(0)))
+    child_->end(std::chrono::milliseconds(spec_.limits.term_limit_ms));
+  discard_engine();
   while (wait_for_frame(kLookForWishesMs) != Woken::Stop) {
     const std::lock_guard lock(mutex_);
     if (!std::exchange(wanted_, false)) continue;

@@ -34,9 +34,9 @@ void Ticket::leave() {
   started_ms_ = -1;
 }
 
-Result<Ticket> Admission::enter(std::size_t waiting_max) {
+Result<Ticket> Admission::enter(std::size_t jobs_max) {
   const std::lock_guard lock(mutex_);
-  if (counts_.waiting >= waiting_max) {
+  if (counts_.waiting + counts_.running >= jobs_max) {
     return fail(ErrorKind::Overloaded,
                 std::format("{} requests already wait for this model; try again in a moment", counts_.waiting));
   }

@@ -47,8 +47,9 @@ class Admission : public std::enable_shared_from_this<Admission> {
     std::size_t waiting = 0;
     std::size_t running = 0;
   };
-  // Overloaded when so many wait already.
-  [[nodiscard]] Result<Ticket> enter(std::size_t waiting_max);
+  // Overloaded when there are so many already, waiting and running: of an engine that was restarted nobody knows at once
+  // which is which.
+  [[nodiscard]] Result<Ticket> enter(std::size_t jobs_max);
   // Without a limit, for jobs that somebody else bounds.
   [[nodiscard]] Ticket enter();
   [[nodiscard]] Counts counts() const;
@@ -62,8 +63,8 @@ class Admission : public std::enable_shared_from_this<Admission> {
   void took(std::int64_t run_ms);
 
   mutable std::mutex mutex_;
-  Counts counts_;         // guarded by mutex_
-  double run_ms_ = -1;    // guarded by mutex_: how long a job runs, a moving average; < 0: none has ended yet
+  Counts counts_;       // guarded by mutex_
+  double run_ms_ = -1;  // guarded by mutex_: how long a job runs, a moving average; < 0: none has ended yet
 };
 
 }  // namespace hearth::server

@@ -35,7 +35,9 @@ class BatchExchange final : public http::Exchange {
   [[nodiscard]] std::size_t unsent_bytes_of_all() const override { return 0; }
   void when_unsent_at_most(std::size_t, std::function<void()> task) override { post(std::move(task)); }
   void post(std::function<void()> task) override { line_.post(std::move(task)); }
-  void after_ms(std::int64_t delay_ms, std::function<void()> task) override { line_.after_ms(delay_ms, std::move(task)); }
+  void after_ms(std::int64_t delay_ms, std::function<void()> task) override {
+    line_.after_ms(delay_ms, std::move(task));
+  }
   void on_disconnect(std::function<void()> task) override {
     if (gone_) return post(std::move(task));
     on_disconnect_ = std::move(task);

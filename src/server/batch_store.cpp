@@ -25,12 +25,13 @@ std::uint64_t checksum(std::string_view bytes) {
   return sum;
 }
 
-std::string head_of(std::string_view text) { return std::format("{}{:016x} {}\n", kMagic, checksum(text), text.size()); }
+std::string head_of(std::string_view text) {
+  return std::format("{}{:016x} {}\n", kMagic, checksum(text), text.size());
+}
 
 bool is_name(std::string_view name) {
-  return !name.empty() && std::ranges::all_of(name, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-  });
+  return !name.empty() &&
+         std::ranges::all_of(name, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; });
 }
 
 }  // namespace

@@ -94,9 +94,9 @@ std::function<void()> Batches::next_task() {
     const auto active = [](const auto& entry) { return !entry.second.ended_unix_s; };
     if (std::ranges::any_of(batches_, active)) {
       if (now_ms >= rest_until_ms_ && running_count_ < limits_.running_max &&
-          std::ranges::any_of(batches_, [](const auto& entry) {
-            return std::ranges::contains(entry.second.items, ItemState::Waiting);
-          }))
+          std::ranges::any_of(
+              batches_,
+              [](const auto& entry) { return std::ranges::contains(entry.second.items, ItemState::Waiting); }))
         return [this] { start_items(); };
     }
     std::int64_t wait_ms = kLookAround_ms;
@@ -146,9 +146,8 @@ std::shared_ptr<BatchExchange> Batches::start_item(Batch& batch, std::size_t ind
   batch.items[index] = ItemState::Running;
   ++running_count_;
   auto exchange = std::make_shared<BatchExchange>(
-      std::move(request), line_, [this, id = batch.id, index](int status, const std::string& body) {
-        item_done(id, index, status, body);
-      });
+      std::move(request), line_,
+      [this, id = batch.id, index](int status, const std::string& body) { item_done(id, index, status, body); });
   batch.running[index] = exchange;
   return exchange;
 }
@@ -170,10 +169,12 @@ void Batches::item_done(const std::string& id, std::size_t index, int status, co
   if (status == 200 && answer) {
     set_result_locked(batch, index, ItemState::Succeeded, wire::batch_succeeded(custom_id, std::move(*answer)));
   } else {
-    Json error = answer ? std::move(*answer)
-                        : Json::object({{"type", "error"},
-                                        {"error", Json::object({{"type", "api_error"},
-                                                                {"message", "the answer could not be completed"}})}});
+    Json error =
+        answer
+            ? std::move(*answer)
+            : Json::object(
+                  {{"type", "error"},
+                   {"error", Json::object({{"type", "api_error"}, {"message", "the answer could not be completed"}})}});
     set_result_locked(batch, index, ItemState::Errored, wire::batch_errored(custom_id, std::move(error)));
   }
   end_if_done_locked(batch);

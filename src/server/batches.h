@@ -36,11 +36,11 @@ struct BatchOwner {
 };
 
 struct BatchLimits {
-  std::size_t batches_max = 100;                     // of all keys, ended ones included
-  std::size_t bytes_max = std::size_t{512} << 20;    // of their requests
-  std::size_t running_max = 4;                       // requests at once
-  std::int64_t expires_after_s = 7L * 24 * 3600;     // not run by then: expired
-  std::int64_t kept_after_s = 29L * 24 * 3600;       // then an ended batch is forgotten
+  std::size_t batches_max = 100;                   // of all keys, ended ones included
+  std::size_t bytes_max = std::size_t{512} << 20;  // of their requests
+  std::size_t running_max = 4;                     // requests at once
+  std::int64_t expires_after_s = 7L * 24 * 3600;   // not run by then: expired
+  std::int64_t kept_after_s = 29L * 24 * 3600;     // then an ended batch is forgotten
 };
 
 class Batches {

@@ -43,7 +43,8 @@ bool Batches::load_locked(const std::string& id) {
   if (!text) return false;
   const auto state = Json::parse(*text);
   if (!state || !state->is_object()) return false;
-  const auto created = integer_at(*state, "created"), count = integer_at(*state, "count"), bytes = integer_at(*state, "bytes");
+  const auto created = integer_at(*state, "created"), count = integer_at(*state, "count"),
+             bytes = integer_at(*state, "bytes");
   const Json* owner = state->find("owner");
   if (!created || !count || !bytes || owner == nullptr || !owner->is_string()) return false;
   if (*count < 1 || *count > static_cast<std::int64_t>(wire::kBatchRequestsMax) || *bytes < 0) return false;
@@ -80,7 +81,9 @@ Result<void> Batches::write_state_locked(const Batch& batch) {
                                    {"ended", time_or_null(batch.ended_unix_s)},
                                    {"count", batch.items.size()},
                                    {"bytes", batch.bytes},
-                                   {"rest", canceled ? "canceled" : expired ? "expired" : ""}});
+                                   {"rest", canceled  ? "canceled"
+                                            : expired ? "expired"
+                                                      : ""}});
   return store_.write(batch.id, kStateFile, state.dump());
 }
 

@@ -48,14 +48,17 @@ class Watch {
     if (!std::exchange(has_head_, true)) byte_s_ = event_s_ = now_s;
     if (exchange.sent.size() != bytes_) byte_s_ = now_s;
     bytes_ = exchange.sent.size();
-    if (const std::size_t events = real_events(exchange.sent); events != std::exchange(events_, events)) event_s_ = now_s;
+    if (const std::size_t events = real_events(exchange.sent); events != std::exchange(events_, events))
+      event_s_ = now_s;
     gives_up(patience_.bytes_s, now_s - byte_s_);
     gives_up(patience_.events_s, now_s - event_s_);
   }
   [[nodiscard]] bool gave_up() const { return gave_up_; }
 
  private:
-  void gives_up(std::int64_t limit_s, std::int64_t waited_s) { gave_up_ = gave_up_ || (limit_s > 0 && waited_s >= limit_s); }
+  void gives_up(std::int64_t limit_s, std::int64_t waited_s) {
+    gave_up_ = gave_up_ || (limit_s > 0 && waited_s >= limit_s);
+  }
 
   const Patience patience_;
   bool has_head_ = false, gave_up_ = false;
@@ -72,7 +75,9 @@ TEST_CASE("no client's patience ends in 700 s, in any state a request can be in"
       if (is_proxy && state == State::LongPromptTokenising) continue;  // its status is kept open for a minute
       CAPTURE(patience.name);
       CAPTURE(static_cast<int>(state));
-      TestHall t;
+      link::Hello hello = test_hello();
+      if (state != State::LongPromptTokenising) hello.context_tokens = 65'536;  // certainly enough: headers at once
+      TestHall t({}, hello);
       const bool tokenising = state == State::Tokenising || state == State::LongPromptTokenising;
       t.engine.hold_tokenize = tokenising;
       const std::string text(state == State::LongPromptTokenising ? 3700 : 2, 'x');
@@ -118,13 +123,14 @@ TEST_CASE("the metrics have the field's names, and count what was served") {
   CHECK(text.contains("vllm:request_success_total{model_name=\"test-model\",finished_reason=\"stop\"} 1\n"));
   CHECK(text.contains("vllm:inter_token_latency_seconds_bucket{model_name=\"test-model\",le=\"0.025\"} 1\n"));
   CHECK(text.contains("vllm:time_to_first_token_seconds_count{model_name=\"test-model\"} 1\n"));
-  CHECK(text.contains("hearth_cache_hit_tokens_total{model_name=\"test-model\",tier=\"live\"} 3\n"));
+  CHECK(text.contains("hearth_cache_hit_tokens_total{model_name=\"test-model\",tier=\"ram\"} 0\n"));
   CHECK(text.contains("hearth_engine_tokens_sampled{model_name=\"test-model\"} 3\n"));
   // Each line is a comment or "name{labels} value".
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
     CAPTURE(line);
-    CHECK((line.starts_with("# ") || (line.rfind(' ') != std::string::npos && line.find_first_of("0123456789+") != std::string::npos)));
+    CHECK((line.starts_with("# ") ||
+           (line.rfind(' ') != std::string::npos && line.find_first_of("0123456789+") != std::string::npos)));
   }
 }
 

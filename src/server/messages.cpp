@@ -24,8 +24,8 @@ struct JobSettings {
 
 JobSettings job_settings(const wire::MessagesRequest& request, const RequestRecord& record, CameBy came_by) {
   JobSettings settings;
-  settings.priority =
-      came_by == CameBy::Batch ? link::Priority::Batch : priority_of(request, static_cast<std::size_t>(record.body_bytes));
+  settings.priority = came_by == CameBy::Batch ? link::Priority::Batch
+                                               : priority_of(request, static_cast<std::size_t>(record.body_bytes));
   settings.owner = record.owner;
   settings.cache_salt = record.cache_salt;
   settings.max_tokens = request.max_tokens;
@@ -113,7 +113,7 @@ Result<JobAndPart> find_or_open_job(const std::shared_ptr<Call>& call, const std
       return JobAndPart{.job = std::move(running), .attached = true};
     }
   }
-  auto ticket = model->admission->enter(desk.waiting_max);
+  auto ticket = model->admission->enter(desk.waiting_max + model->hello->parallel_jobs);
   if (!ticket) {
     metrics.refused(model->card.id);
     call->set_retry_after_s(model->admission->retry_after_s(model->hello->parallel_jobs));

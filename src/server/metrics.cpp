@@ -1,7 +1,6 @@
 // See metrics.h.
 #include "server/metrics.h"
 
-#include <algorithm>
 #include <cmath>
 #include <format>
 #include <utility>
@@ -26,8 +25,7 @@ std::string label(std::string_view text) {
 }
 
 std::string number(double value) {
-  return value == std::floor(value) && std::abs(value) < 1e15 ? std::format("{:.0f}", value)
-                                                              : std::format("{}", value);
+  return value == std::floor(value) && std::abs(value) < 1e15 ? std::format("{:.0f}", value) : std::format("{}", value);
 }
 
 void write_histogram(std::string& out, std::string_view name, std::string_view model, const Histogram& histogram) {
@@ -43,8 +41,9 @@ void write_histogram(std::string& out, std::string_view name, std::string_view m
 
 }  // namespace
 
-std::string metric_line(std::string_view name, std::string_view model, double value) {
-  return std::format("{}{{model_name=\"{}\"}} {}\n", name, label(model), number(value));
+std::string metric_line(std::string_view name, std::string_view model, double value, std::string_view more) {
+  return std::format("{}{{model_name=\"{}\"{}{}}} {}\n", name, label(model), more.empty() ? "" : ",", more,
+                     number(value));
 }
 
 std::string metric_head(std::string_view name, std::string_view type, std::string_view help) {
@@ -68,9 +67,6 @@ void Metrics::request_ended(const RequestRecord& record) {
     series.queue.add(times.queue_us);
     series.prefix_queries += record.prompt_tokens;
     series.prefix_hits += record.cached_tokens;
-    series.ram_tokens += record.ram_tokens;
-    series.ssd_tokens += record.ssd_tokens;
-    series.live_tokens += record.cached_tokens - std::min(record.cached_tokens, record.ram_tokens + record.ssd_tokens);
   }
   if (times.prefill_us >= 0) series.prefill.add(times.prefill_us);
   if (times.first_token_us >= 0) series.first_token.add(times.first_token_us);
@@ -103,8 +99,7 @@ std::string Metrics::prometheus() const {
   std::string out;
   const auto counter = [&](std::string_view name, std::string_view help, std::uint64_t Series::* member) {
     out += metric_head(name, "counter", help);
-    for (const auto& [model, series] : series_)
-      out += metric_line(name, model, static_cast<double>(series.*member));
+    for (const auto& [model, series] : series_) out += metric_line(name, model, static_cast<double>(series.*member));
   };
   const auto histogram = [&](std::string_view name, std::string_view help, Histogram Series::* member) {
     out += metric_head(name, "histogram", help);
@@ -125,12 +120,6 @@ std::string Metrics::prometheus() const {
   histogram("vllm:e2e_request_latency_seconds", "From the request's last byte to the answer's.", &Series::end_to_end);
   histogram("vllm:request_queue_time_seconds", "From the job's submission to its start.", &Series::queue);
   histogram("vllm:request_prefill_time_seconds", "From the job's start to its first token.", &Series::prefill);
-  out += metric_head("hearth_cache_hit_tokens_total", "counter", "Prompt tokens found in the cache, by tier.");
-  for (const auto& [model, series] : series_)
-    for (const auto& [tier, tokens] : {std::pair("live", series.live_tokens), std::pair("ram", series.ram_tokens),
-                                       std::pair("ssd", series.ssd_tokens)})
-      out += std::format("hearth_cache_hit_tokens_total{{model_name=\"{}\",tier=\"{}\"}} {}\n", label(model), tier,
-                         tokens);
   counter("hearth_jobs_paused_total", "Times that a job was paused for its slow reader.", &Series::paused);
   counter("hearth_requests_attached_total", "Repeated requests that joined the running one.", &Series::attached);
   counter("hearth_requests_refused_total", "Requests refused because the queue was full.", &Series::refused);

@@ -31,7 +31,6 @@ class Metrics {
  private:
   struct Series {
     std::uint64_t prompt_tokens = 0, generation_tokens = 0, prefix_queries = 0, prefix_hits = 0;
-    std::uint64_t live_tokens = 0, ram_tokens = 0, ssd_tokens = 0;  // of prefix_hits: the tier they came from
     std::uint64_t paused = 0, attached = 0, refused = 0;
     std::map<std::string, std::uint64_t, std::less<>> ends;  // by finished_reason
     Histogram first_token, inter_token, end_to_end, queue, prefill;
@@ -42,8 +41,9 @@ class Metrics {
   std::map<std::string, Series, std::less<>> series_;  // guarded by mutex_; served models only, so a handful
 };
 
-// One line's name and value in that format: name{model_name="..."} value. For gauges that others know.
-[[nodiscard]] std::string metric_line(std::string_view name, std::string_view model, double value);
+// One line's name and value in that format: name{model_name="...",more} value. For what others know.
+[[nodiscard]] std::string metric_line(std::string_view name, std::string_view model, double value,
+                                      std::string_view more = "");
 // "# HELP" and "# TYPE".
 [[nodiscard]] std::string metric_head(std::string_view name, std::string_view type, std::string_view help);
 

@@ -1,7 +1,6 @@
 // See request_log.h.
 #include "server/request_log.h"
 
-#include <algorithm>
 #include <format>
 
 #include "base/check.h"
@@ -37,8 +36,6 @@ Json record_json(const RequestRecord& record) {
                        {"message_count", record.message_count},
                        {"prompt_tokens", record.prompt_tokens},
                        {"cached_tokens", record.cached_tokens},
-                       {"cached_ram_tokens", record.ram_tokens},
-                       {"cached_ssd_tokens", record.ssd_tokens},
                        {"output_tokens", record.output_tokens},
                        {"times", times_json(record.times)}});
 }
@@ -52,18 +49,18 @@ Json repairs_to_json(const chat::RepairCounts& repairs) {
   return json;
 }
 
-// Where the time went, in words: queued, cached by tier, computed, first token, speed, end.
+// Where the time went, in words: queued, cached, computed, first token, speed, end.
 std::string told(const RequestRecord& record) {
   const StepTimes& times = record.times;
-  const std::uint64_t from_live = record.cached_tokens - std::min(record.cached_tokens, record.ram_tokens + record.ssd_tokens);
   std::string text = std::format("{}{}, ", record.kind, record.attached ? " (attached)" : "");
   text += times.queue_us < 0 ? "never started" : std::format("queued {} ms", times.queue_us / 1000);
-  text += std::format(", prompt {} tokens = {} live + {} ram + {} ssd + {} computed", record.prompt_tokens, from_live,
-                      record.ram_tokens, record.ssd_tokens, record.prompt_tokens - record.cached_tokens);
+  text += std::format(", prompt {} tokens = {} cached + {} computed", record.prompt_tokens, record.cached_tokens,
+                      record.prompt_tokens - record.cached_tokens);
   if (times.first_token_us >= 0) text += std::format(", first token {} ms", times.first_token_us / 1000);
   text += std::format(", answer {} tokens", record.output_tokens);
   if (times.decode_us > 0 && record.output_tokens > 1)
-    text += std::format(" at {:.1f}/s", static_cast<double>(record.output_tokens - 1) * 1e6 / static_cast<double>(times.decode_us));
+    text += std::format(" at {:.1f}/s",
+                        static_cast<double>(record.output_tokens - 1) * 1e6 / static_cast<double>(times.decode_us));
   return text + std::format(", {}", record.why);
 }
 

@@ -35,22 +35,20 @@ struct RequestRecord {
   std::string request_id;
   std::string method;
   std::string path;
-  std::string model;       // as it was asked for
+  std::string model;         // as it was asked for
   std::string served_model;  // whose answer it was
-  int status = 0;          // 499: the client went away
-  std::uint64_t owner = 0;  // whose it was (access.h); not shown
-  std::string cache_salt;   // whose cache it used; not shown
+  int status = 0;            // 499: the client went away
+  std::uint64_t owner = 0;   // whose it was (access.h); not shown
+  std::string cache_salt;    // whose cache it used; not shown
   std::uint64_t body_bytes = 0;
   std::uint64_t message_count = 0;
   std::uint64_t prompt_tokens = 0;
   std::uint64_t cached_tokens = 0;
-  std::uint64_t ram_tokens = 0;  // of them from RAM
-  std::uint64_t ssd_tokens = 0;  // and from SSD
   std::uint64_t output_tokens = 0;
-  std::string_view why = "abort";       // it ended: "stop", "length", "tool_calls", "error", "abort"
+  std::string_view why = "abort";         // it ended: "stop", "length", "tool_calls", "error", "abort"
   std::string_view kind = "interactive";  // how it was treated (request_class.h)
-  bool attached = false;                // it heard another request's job
-  chat::RepairCounts repairs;           // of what the model wrote
+  bool attached = false;                  // it heard another request's job
+  chat::RepairCounts repairs;             // of what the model wrote
   StepTimes times;
 };
 

@@ -122,7 +122,8 @@ Hall::Hall(AccessRules access, KeepAliveRules keep_alive, const Clock& clock, st
            std::string batch_folder)
     : access_(std::move(access)),
       clock_(clock),
-      desk_{.models = {}, .pdfs = documents::PdfReader(std::move(pdf_program)), .running = {}, .keep_alive = keep_alive},
+      desk_{
+          .models = {}, .pdfs = documents::PdfReader(std::move(pdf_program)), .running = {}, .keep_alive = keep_alive},
       batches_(
           std::move(batch_folder),
           [this](std::shared_ptr<http::Exchange> exchange, const BatchOwner& owner) {

@@ -92,14 +92,16 @@ SharedJob::Said SharedJob::said(std::size_t from, std::size_t count_max) const {
   CHECK(from < tokens_.size());
   const std::size_t to = std::min(tokens_.size(), from + count_max);
   const std::size_t begin = from == 0 ? 0 : ends_[from - 1];
-  return {.tokens = {tokens_.begin() + static_cast<std::ptrdiff_t>(from), tokens_.begin() + static_cast<std::ptrdiff_t>(to)},
+  return {.tokens = {tokens_.begin() + static_cast<std::ptrdiff_t>(from),
+                     tokens_.begin() + static_cast<std::ptrdiff_t>(to)},
           .bytes = std::string_view(bytes_).substr(begin, ends_[to - 1] - begin)};
 }
 
 void SharedJob::on_queued(const link::JobQueued& queued) {
   call_->exchange()->post([self = shared_from_this(), queued] {
     self->worked();
-    const auto wait = queued.wait_ms == 0 ? std::string("some time") : std::format("about {} s", queued.wait_ms / 1000 + 1);
+    const auto wait =
+        queued.wait_ms == 0 ? std::string("some time") : std::format("about {} s", queued.wait_ms / 1000 + 1);
     log_info("server", "{}: waits behind {} others of {}, {}", self->call_->record.request_id, queued.jobs_before,
              self->model_->card.id, wait);
   });

@@ -1,6 +1,7 @@
 // See status.h.
 #include "server/status.h"
 
+#include <algorithm>
 #include <format>
 #include <functional>
 #include <optional>
@@ -127,20 +128,30 @@ std::string gauges(const AllModels& models, const Replies& replies) {
     if (!replies[i] || !replies[i]->counters.contains(name)) return std::nullopt;
     return static_cast<double>(replies[i]->counters.at(name));
   };
-  gauge("vllm:num_requests_running", "gauge", "Jobs that the engine works on.", [&](std::size_t i) {
-    return std::optional(static_cast<double>(models[i]->admission->counts().running));
-  });
-  gauge("vllm:num_requests_waiting", "gauge", "Jobs that wait for their turn.", [&](std::size_t i) {
-    return std::optional(static_cast<double>(models[i]->admission->counts().waiting));
-  });
+  gauge("vllm:num_requests_running", "gauge", "Jobs that the engine works on.",
+        [&](std::size_t i) { return std::optional(static_cast<double>(models[i]->admission->counts().running)); });
+  gauge("vllm:num_requests_waiting", "gauge", "Jobs that wait for their turn.",
+        [&](std::size_t i) { return std::optional(static_cast<double>(models[i]->admission->counts().waiting)); });
   gauge("vllm:num_preemptions_total", "counter", "Jobs that were set aside for others.",
         [&](std::size_t i) { return counter(i, "jobs_preempted"); });
-  gauge("hearth_engine_restarts_total", "counter", "Engines that died and were replaced.", [&](std::size_t i) {
-    return std::optional(static_cast<double>(models[i]->engine->restart_count()));
-  });
+  gauge("hearth_engine_restarts_total", "counter", "Engines that died and were replaced.",
+        [&](std::size_t i) { return std::optional(static_cast<double>(models[i]->engine->restart_count())); });
   gauge("hearth_model_loaded", "gauge", "1 while the model's engine can work.", [&](std::size_t i) {
     return std::optional(models[i]->engine->state() == models::EngineState::Ready ? 1.0 : 0.0);
   });
+  out += metric_head("hearth_cache_hit_tokens_total", "counter", "Prompt tokens found in the cache, by tier.");
+  for (std::size_t i = 0; i < models.size(); ++i) {
+    // What was imported came from RAM, or through it from the disk; what was not was in the pool.
+    const double all = counter(i, "tokens_cached").value_or(0), imported = counter(i, "tokens_imported").value_or(0);
+    const double disk = counter(i, "disk_tokens_imported").value_or(0);
+    const auto line = [&](double tokens, std::string_view tier) {
+      out += metric_line("hearth_cache_hit_tokens_total", models[i]->card.id, std::max(tokens, 0.0), tier);
+    };
+    if (!replies[i]) continue;
+    line(all - imported, "tier=\"live\"");
+    line(imported - disk, "tier=\"ram\"");
+    line(disk, "tier=\"ssd\"");
+  }
   std::set<std::string> names;
   for (const auto& reply : replies)
     if (reply)

@@ -55,8 +55,7 @@ Result<std::vector<BatchRequest>> decode_batch(std::string_view body) {
     const Json* params = one.find("params");
     BatchRequest request{.custom_id = one.string_at("custom_id"), .params = {}};
     if (!is_custom_id(request.custom_id))
-      return fail(ErrorKind::InvalidInput,
-                  place + ".custom_id: give 1 to 64 letters, digits, underscores and hyphens");
+      return fail(ErrorKind::InvalidInput, place + ".custom_id: give 1 to 64 letters, digits, underscores and hyphens");
     if (!ids.insert(request.custom_id).second)
       return fail(ErrorKind::InvalidInput, place + ".custom_id: there is another request with the same one");
     if (params == nullptr || !params->is_object())
@@ -78,13 +77,13 @@ Json batch_requests_json(const std::vector<BatchRequest>& requests) {
 Json batch_json(const BatchCard& card) {
   const BatchCounts& counts = card.counts;
   const bool ended = card.status == BatchStatus::Ended;
-  return object_of(
-      "id", card.id, "type", "message_batch", "processing_status", status_name(card.status), "request_counts",
-      object_of("processing", counts.processing, "succeeded", counts.succeeded, "errored", counts.errored, "canceled",
-                counts.canceled, "expired", counts.expired),
-      "created_at", time_json(card.created_unix_s), "expires_at", time_json(card.expires_unix_s), "ended_at",
-      time_json(card.ended_unix_s), "cancel_initiated_at", time_json(card.cancel_unix_s), "archived_at", Json(),
-      "results_url", ended ? Json(card.results_url) : Json());
+  return object_of("id", card.id, "type", "message_batch", "processing_status", status_name(card.status),
+                   "request_counts",
+                   object_of("processing", counts.processing, "succeeded", counts.succeeded, "errored", counts.errored,
+                             "canceled", counts.canceled, "expired", counts.expired),
+                   "created_at", time_json(card.created_unix_s), "expires_at", time_json(card.expires_unix_s),
+                   "ended_at", time_json(card.ended_unix_s), "cancel_initiated_at", time_json(card.cancel_unix_s),
+                   "archived_at", Json(), "results_url", ended ? Json(card.results_url) : Json());
 }
 
 Json batch_list_json(const std::vector<BatchCard>& page, bool has_more) {
