@@ -17,7 +17,8 @@ namespace {
 constexpr std::size_t kTokensAtOnce = 64;
 
 std::unique_ptr<Answer> make_answer(Delivery delivery, std::shared_ptr<Call> call) {
-  return delivery == Delivery::Events ? make_event_answer(std::move(call)) : make_folded_answer(std::move(call));
+  if (delivery == Delivery::Events) return make_event_answer(std::move(call));
+  return delivery == Delivery::Folded ? make_folded_answer(std::move(call)) : make_kept_answer(std::move(call));
 }
 
 void append(std::vector<wire::WireEvent>& to, std::vector<wire::WireEvent> events) {

@@ -27,7 +27,8 @@
 
 namespace hearth::server {
 
-enum class Delivery { Events, Folded };
+// Kept: folded, for a reader that waits on no connection.
+enum class Delivery { Events, Folded, Kept };
 enum class HeadersGo { AtOnce, WhenAdmitted };
 // Whether the request marked anything with cache_control: only then does usage speak of the cache.
 enum class CacheMarks { None, Some };

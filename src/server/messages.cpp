@@ -42,28 +42,19 @@ AnswerWishes answer_wishes(const wire::MessagesRequest& request) {
   return wishes;
 }
 
-// A batch's answer goes into a file, which needs no signs of life.
-KeepAliveRules keep_alive_of(const MessageDesk& desk, CameBy came_by) {
-  constexpr std::int64_t kNever_ms = std::int64_t{1} << 40;
-  if (came_by == CameBy::Client) return desk.keep_alive;
-  return {.ping_ms = kNever_ms,
-          .first_heartbeat_ms = kNever_ms,
-          .heartbeat_ms = kNever_ms,
-          .stall_timeout_ms = desk.keep_alive.stall_timeout_ms};
-}
-
 MessageStreamOptions stream_options(const wire::MessagesRequest& request, std::string_view body,
                                     const MessageDesk& desk, CameBy came_by) {
   const auto& messages = request.conversation.messages;
   const bool continues = !messages.empty() && messages.back().role == chat::Role::Assistant;
-  return {.delivery = request.stream ? Delivery::Events : Delivery::Folded,
+  const Delivery whole = came_by == CameBy::Batch ? Delivery::Kept : Delivery::Folded;
+  return {.delivery = request.stream ? Delivery::Events : whole,
           .kind = continues ? wire::AnswerKind::Continuation : wire::AnswerKind::Fresh,
           .model = request.model,
           .stop_sequences = request.stop_sequences,
           .max_tokens = request.max_tokens,
           .cache_marks = wire::has_cache_marks(body) ? CacheMarks::Some : CacheMarks::None,
           .parallel_tools = request.parallel_tools,
-          .keep_alive = keep_alive_of(desk, came_by),
+          .keep_alive = desk.keep_alive,
           .output = desk.output};
 }
 
