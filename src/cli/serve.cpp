@@ -214,8 +214,7 @@ int run_serve(ServeOptions options) {
   // Engines outlive the sockets' threads, and end before the server's memory does.
   StopSignals signals;
   hall_options->pdf_program = find_pdf_program();
-  if (!options.cache_dir.empty())
-    hall_options->batch_folder = (std::filesystem::path(options.cache_dir) / "batches").string();
+  if (!kept_in.empty()) hall_options->batch_folder = (std::filesystem::path(kept_in) / "batches").string();
   auto server = server::Server::start(std::move(*hall_options), clock);
   if (!server) return complain(server.error());
   Engines engines;

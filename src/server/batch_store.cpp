@@ -1,7 +1,13 @@
 // See batch_store.h.
 #include "server/batch_store.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <format>
 #include <system_error>
@@ -43,6 +49,23 @@ bool is_batch_id(std::string_view text) {
   });
 }
 
+BatchStore::~BatchStore() {
+  if (lock_ >= 0) ::close(lock_);
+}
+
+Result<void> BatchStore::open() {
+  if (folder_.empty()) return {};
+  std::error_code error;
+  if (fs::create_directories(folder_, error)) fs::permissions(folder_, fs::perms::owner_all, error);
+  const std::string path = (fs::path(folder_) / "lock").string();
+  lock_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (lock_ >= 0 && ::flock(lock_, LOCK_EX | LOCK_NB) == 0) return {};
+  const std::string why = lock_ >= 0 && errno == EWOULDBLOCK ? "another server works there" : std::strerror(errno);
+  auto failed = fail(ErrorKind::Io, std::format("{}: {}", folder_, why));
+  folder_.clear();
+  return failed;
+}
+
 std::string BatchStore::path_of(const std::string& id) const { return (fs::path(folder_) / id).string(); }
 
 Result<void> BatchStore::write(const std::string& id, const std::string& name, std::string_view text) {
@@ -52,10 +75,7 @@ Result<void> BatchStore::write(const std::string& id, const std::string& name, s
     return {};
   }
   std::error_code error;
-  for (const std::string& folder : {folder_, path_of(id)}) {
-    if (!fs::create_directories(folder, error)) continue;
-    fs::permissions(folder, fs::perms::owner_all, error);
-  }
+  if (fs::create_directories(path_of(id), error)) fs::permissions(path_of(id), fs::perms::owner_all, error);
   return write_file_atomically((fs::path(path_of(id)) / name).string(), head_of(text) + std::string(text));
 }
 

@@ -15,8 +15,15 @@ namespace hearth::server {
 
 class BatchStore {
  public:
-  // `folder` is made when the first batch comes; empty: nothing outlives this process.
+  // An empty folder: nothing outlives this process.
   explicit BatchStore(std::string folder) : folder_(std::move(folder)) {}
+  ~BatchStore();
+  BatchStore(const BatchStore&) = delete;
+  BatchStore& operator=(const BatchStore&) = delete;
+
+  // Makes the folder and takes its lock: two servers must not run the same batches. Where that fails nothing is read or
+  // written there. Once, before everything else.
+  [[nodiscard]] Result<void> open();
 
   // REQUIRES: is_batch_id(id), and a name of letters, digits and hyphens.
   [[nodiscard]] Result<void> write(const std::string& id, const std::string& name, std::string_view text);
@@ -33,7 +40,8 @@ class BatchStore {
  private:
   [[nodiscard]] std::string path_of(const std::string& id) const;
 
-  const std::string folder_;
+  std::string folder_;  // empty from a failed open() on
+  int lock_ = -1;
   std::map<std::string, std::map<std::string, std::string>> memory_;  // id -> name -> text; only without a folder
 };
 

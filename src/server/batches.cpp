@@ -39,6 +39,8 @@ Batches::Batches(std::string folder, Answer answer, const Clock& clock, UnixTime
 void Batches::start() {
   {
     const std::lock_guard lock(mutex_);
+    if (auto opened = store_.open(); !opened)
+      log_warning("server", "message batches end with this server: {}", opened.error().message);
     for (const std::string& id : store_.ids()) {
       if (load_locked(id)) continue;
       batches_.erase(id);

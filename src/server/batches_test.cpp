@@ -202,7 +202,7 @@ TEST_CASE("damaged files put their batch aside, byte by byte, and never end the 
   const fs::path state = folder.path / id / "state";
   std::ifstream in(state, std::ios::binary);
   const std::string good((std::istreambuf_iterator<char>(in)), {});
-  BatchStore store(folder.path);
+  BatchStore store(folder.path);  // which reads without the lock
   for (std::size_t cut = 0; cut <= good.size(); ++cut) {
     std::string bad = good;
     if (cut < good.size()) bad[cut] = static_cast<char>(bad[cut] ^ 0x11);
@@ -214,6 +214,16 @@ TEST_CASE("damaged files put their batch aside, byte by byte, and never end the 
   Stage stage(folder.path);
   CHECK_FALSE(stage.batches.find(stage.owner, id));
   CHECK(fs::exists(folder.path / (id + ".bad")));
+}
+
+TEST_CASE("of two servers on one folder the second keeps its batches to itself") {
+  const Folder folder;
+  Stage first(folder.path);
+  const std::string id = first.batches.create(first.owner, requests(1))->id;
+  Stage second(folder.path);
+  CHECK_FALSE(second.batches.find(second.owner, id));
+  const std::string other = second.batches.create(second.owner, requests(1))->id;
+  CHECK_FALSE(fs::exists(folder.path / other));
 }
 
 TEST_CASE("what was not run in time is expired, and ended batches are forgotten in the end") {

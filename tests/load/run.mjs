@@ -42,7 +42,7 @@ function watchOwnLag() {
 }
 
 const model = () => fakeModel({ name: 'scripted', context_tokens: 65536, sequences: 64, decode_ms_per_token: 2, rules: [{ when: { last_user_contains: ['w'] }, echo: true }] });
-const serverArgs = ['--parallel', '32', '--queue', '1000', '--cache-ram', '0', '--log-level', 'error', '--keep-alive', '-1'];
+const serverArgs = ['--parallel', '32', '--queue', '1000', '--cache-ram', '0', '--cache-dir', 'none', '--log-level', 'error', '--keep-alive', '-1'];
 
 // Keeps `streams` clients going until the time is over, then lets them end.
 async function drive(server, { seconds, seed, leaves, slow, onSecond }) {
