@@ -29,6 +29,8 @@ using Engines = std::vector<std::unique_ptr<models::EngineProcess>>;
 
 // How quickly the end of loading, or of the last stream, is noticed.
 constexpr std::chrono::milliseconds kLook{20};
+// What clients are told to wait when a person stops the server: nobody knows when it is back.
+constexpr std::int64_t kPersonsDrain_s = 30;
 // Remembered turns go to disk so often: what a crash loses are at most the turns of so long, which are then rendered plainly.
 constexpr auto kTurnsEvery = std::chrono::minutes(1);
 
@@ -92,6 +94,8 @@ Result<void> load_models(const ServeOptions& options, const std::string& engine_
     log_info("cli", "loading {}", path);
     models::EngineSpec spec{.engine_program = engine_program, .arguments = {"--model", path}, .model_path = path};
     if (!kept_in.empty()) spec.arguments.insert(spec.arguments.end(), {"--cache-folder", kept_in});
+    spec.limits.keep_alive_ms = keep_alive_ms(options, i);
+    spec.limits.hang_limit_ms = options.stall_s * 1000;
     spec.arguments.insert(spec.arguments.end(), options.engine_arguments.begin(), options.engine_arguments.end());
     TRY_ASSIGN(auto engine, models::EngineProcess::start(std::move(spec), [&](float fraction) {
                  served.set_loading({.loading = true, .name = name, .fraction = fraction});
@@ -118,7 +122,7 @@ LoadEnd load_until_signal(const ServeOptions& options, const std::string& engine
     done = true;
   });
   while (!done) {
-    if (!signals.wait_for(kLook)) continue;
+    if (signals.wait_for(kLook) == StopWish::None) continue;
     std::fprintf(stderr, "\nhearth: stopped while loading\n");
     // Nothing is served yet and loading cannot be interrupted from here; the engine ends when its link closes.
     std::_Exit(0);
@@ -161,13 +165,24 @@ void print_ready(const std::string& url, const ServeOptions& options, const serv
   std::fflush(stdout);
 }
 
-void drain(server::Server& server, StopSignals& signals, std::int64_t limit_s) {
+// Running answers end, new requests are refused. A person at a terminal sees how many there are and presses again when that
+// takes too long; a service manager would kill, so its wish has a limit.
+void drain(server::Server& server, StopSignals& signals, StopWish wish, std::int64_t limit_s) {
+  using Time = std::chrono::steady_clock;
   const auto active = server.hall().log().active_count();
-  if (active > 0) log_info("cli", "stopping; {} running answers have {} s to end", active, limit_s);
-  server.begin_drain();
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(limit_s);
-  while (!server.drained() && std::chrono::steady_clock::now() < deadline) {
-    if (signals.wait_for(kLook)) break;  // told twice
+  server.begin_drain(wish == StopWish::Terminate ? limit_s : kPersonsDrain_s);
+  if (active > 0 && wish == StopWish::Interrupt)
+    log_info("cli", "stopping when {} running answers have ended; Ctrl-C again stops at once", active);
+  if (active > 0 && wish == StopWish::Terminate)
+    log_info("cli", "stopping; {} running answers have {} s to end", active, limit_s);
+  auto deadline = Time::time_point::max();
+  if (wish == StopWish::Terminate) deadline = Time::now() + std::chrono::seconds(limit_s);
+  while (!server.drained() && Time::now() < deadline) {
+    const StopWish again = signals.wait_for(kLook);
+    if (again == StopWish::Interrupt || (again == StopWish::Terminate && wish == StopWish::Terminate)) break;
+    if (again != StopWish::Terminate) continue;
+    wish = again;
+    deadline = Time::now() + std::chrono::seconds(limit_s);
   }
 }
 
@@ -199,6 +214,7 @@ int run_serve(ServeOptions options) {
   // Engines outlive the sockets' threads, and end before the server's memory does.
   StopSignals signals;
   hall_options->pdf_program = find_pdf_program();
+  if (!kept_in.empty()) hall_options->batch_folder = (std::filesystem::path(kept_in) / "batches").string();
   auto server = server::Server::start(std::move(*hall_options), clock);
   if (!server) return complain(server.error());
   Engines engines;
@@ -207,8 +223,9 @@ int run_serve(ServeOptions options) {
   if (loaded == LoadEnd::Loaded) {
     turn_files.load((*server)->hall().models());
     print_ready(base_url(options.host, (*server)->port()), options, (*server)->hall().models(), has_key);
-    while (!signals.wait_for(kTurnsEvery)) turn_files.save((*server)->hall().models());
-    drain(**server, signals, options.drain_timeout_s);
+    StopWish wish = StopWish::None;
+    while ((wish = signals.wait_for(kTurnsEvery)) == StopWish::None) turn_files.save((*server)->hall().models());
+    drain(**server, signals, wish, options.drain_s);
     turn_files.save((*server)->hall().models());
   }
   (*server)->stop();

@@ -227,12 +227,30 @@ void add_serve_flags(CLI::App& command, ServeOptions& options) {
       "--cache-dir", options.cache_dir,
       "Folder for what outlives the server (default: hearth/serve in your cache folder); none = nothing");
   command
-      .add_option("--stall-timeout", options.stall_timeout_s,
-                  "End a stream when the engine shows no work for so many seconds; 0 = never")
+      .add_option("--stall-seconds,--stall-timeout", options.stall_s,
+                  "Replace an engine that gives no sign of life for so many seconds, and end a stream whose own job "
+                  "shows no work for four times as long; 0 = never")
       ->check(CLI::Range(0, 7 * 24 * 3600))
       ->capture_default_str();
-  command.add_option("--drain-timeout", options.drain_timeout_s, "Seconds that running answers have after Ctrl-C")
+  command
+      .add_option("--drain-seconds,--drain-timeout", options.drain_s,
+                  "Seconds that running answers have after SIGTERM; after Ctrl-C they have all the time until a second")
       ->check(CLI::Range(0, 24 * 3600))
+      ->capture_default_str();
+  command
+      .add_option(
+          "--keep-alive", options.keep_alives,
+          "Unload a model that was not used for so long (30m, 2h, 90s; 0 = at once, -1 = never); again for each "
+          "further model; its next request loads it again [30m]")
+      ->type_name("TIME")
+      ->allow_extra_args(false)
+      ->check([](const std::string& text) {
+        return duration_ms(text) ? std::string{} : text + " is no time: give 30m, 2h, 90s, 0 or -1";
+      });
+  command
+      .add_option("--queue", options.waiting_max,
+                  "Requests that may wait for a model; more are told to come again (529)")
+      ->check(CLI::Range(1, 1000))  // the engine's own bound is a little higher
       ->capture_default_str();
   command.add_option("--log-level", options.log_level, "What to log")
       ->check(CLI::IsMember({"debug", "info", "warning", "error", "off"}))
@@ -266,7 +284,10 @@ Result<server::ServerOptions> server_options(const ServeOptions& options) {
   if (options.share_cache) result.access.cache_sharing = server::CacheSharing::All;
   result.access.allowed_hosts = options.allowed_hosts;
   result.access.allowed_origins = options.allowed_origins;
-  result.keep_alive.stall_timeout_ms = options.stall_timeout_s * 1000;
+  // An engine that hangs over one job is replaced, and hangs again, until the job is given up after its third death: a
+  // stream that waits for longer waits for something else.
+  result.keep_alive.stall_timeout_ms = options.stall_s * 4 * 1000;
+  result.waiting_max = options.waiting_max;
   return result;
 }
 
@@ -282,6 +303,27 @@ std::string cache_folder(const ServeOptions& options) {
 #else
   return std::string(home) + "/.cache/hearth/serve";
 #endif
+}
+
+std::optional<std::int64_t> duration_ms(std::string_view text) {
+  constexpr std::int64_t kLongest_s = 400L * 24 * 3600;  // more than a year is "never"
+  if (text == "-1" || text == "never") return -1;
+  std::int64_t unit_s = 1;
+  if (text.ends_with('m')) unit_s = 60;
+  if (text.ends_with('h')) unit_s = 3600;
+  if (unit_s > 1 || text.ends_with('s')) text.remove_suffix(1);
+  std::int64_t count = 0;
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), count);
+  const bool whole = read.ec == std::errc{} && read.ptr == text.data() + text.size();
+  if (!whole || count < 0 || count > kLongest_s / unit_s) return std::nullopt;
+  return count * unit_s * 1000;
+}
+
+std::int64_t keep_alive_ms(const ServeOptions& options, std::size_t model_index) {
+  constexpr std::int64_t kDefault_ms = 30 * 60'000;  // a lunch break keeps the model, a night does not
+  const auto& given = options.keep_alives;
+  if (given.empty()) return kDefault_ms;
+  return duration_ms(given[std::min(model_index, given.size() - 1)]).value_or(kDefault_ms);
 }
 
 LogLevel log_level_named(const std::string& name) {

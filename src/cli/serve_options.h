@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/log.h"
@@ -31,8 +32,10 @@ struct ServeOptions {
   bool tools_first = false;
   std::vector<std::string> dialects;  // in the order of the models; "auto" or missing: chosen by the template
   std::string log_level = "info";
-  std::int64_t stall_timeout_s = 0;
-  std::int64_t drain_timeout_s = 30;          // a service manager kills after 90 s; most answers end before
+  std::int64_t stall_s = 600;                 // the longest step of a large model on a slow machine is under that
+  std::int64_t drain_s = 30;                  // a service manager kills after 90 s; most answers end before
+  std::vector<std::string> keep_alives;       // in the order of the models; one alone is for all
+  std::size_t waiting_max = 256;              // jobs of a model that may wait
   std::vector<std::string> engine_arguments;  // everything but the model
 };
 
@@ -53,6 +56,10 @@ void add_prompt_flags(CLI::App& command, std::vector<std::string>& rules_off, bo
 [[nodiscard]] Result<server::ServerOptions> server_options(const ServeOptions& options);
 // Where things are kept that outlive the server; empty: nowhere.
 [[nodiscard]] std::string cache_folder(const ServeOptions& options);
+// How long the model at that index is kept loaded without use; -1 = for ever. REQUIRES: flags that were read.
+[[nodiscard]] std::int64_t keep_alive_ms(const ServeOptions& options, std::size_t model_index);
+// "30m", "90s", "2h", "45" (seconds), "0", "-1" and "never".
+[[nodiscard]] std::optional<std::int64_t> duration_ms(std::string_view text);
 [[nodiscard]] LogLevel log_level_named(const std::string& name);
 // "models/Qwen3-4B-Q4_K_M-00001-of-00002.gguf" -> "Qwen3-4B-Q4_K_M".
 [[nodiscard]] std::string model_id_of_path(const std::string& path);

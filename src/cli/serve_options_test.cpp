@@ -97,6 +97,23 @@ TEST_CASE("what outlives the server lies in the user's cache folder, where it wa
   CHECK(cache_folder(options).empty());
 }
 
+TEST_CASE("each model has its own time to stay loaded, and one time alone is for all") {
+  ServeOptions options;
+  CHECK(keep_alive_ms(options, 0) == 30 * 60'000);
+  REQUIRE(parse(options, {"-m", "a", "-m", "b", "--keep-alive", "90s", "--keep-alive", "-1"}) == 0);
+  CHECK(keep_alive_ms(options, 0) == 90'000);
+  CHECK(keep_alive_ms(options, 1) == -1);
+  ServeOptions one;
+  REQUIRE(parse(one, {"-m", "a", "-m", "b", "--keep-alive", "2h"}) == 0);
+  CHECK(keep_alive_ms(one, 1) == 2 * 3'600'000);
+  CHECK(duration_ms("45") == 45'000);
+  CHECK(duration_ms("0") == 0);
+  CHECK(duration_ms("never") == -1);
+  for (const char* wrong : {"", "m", "-2", "1.5h", "5x", "99999999999999999999", "9223372036854775807h"})
+    CHECK_FALSE(duration_ms(wrong));
+  CHECK(parse(one, {"-m", "a", "--keep-alive", "soon"}) != 0);
+}
+
 TEST_CASE("a model's id is its file's name") {
   CHECK(model_id_of_path("/models/Qwen3-4B-Q4_K_M.gguf") == "Qwen3-4B-Q4_K_M");
   CHECK(model_id_of_path("big-00001-of-00003.gguf") == "big");

@@ -17,9 +17,9 @@ namespace {
 // A signal handler can reach nothing but globals: [0] read end, [1] write end. Both non-blocking.
 std::array<int, 2> g_pipe = {-1, -1};
 
-void on_signal(int) {
+void on_signal(int signal) {
   const int saved = errno;
-  const char byte = 1;
+  const char byte = signal == SIGINT ? 'i' : 't';
   // A full pipe already holds more signals than anyone waits for.
   [[maybe_unused]] const auto written = ::write(g_pipe[1], &byte, 1);
   errno = saved;
@@ -56,13 +56,13 @@ StopSignals::~StopSignals() {
   }
 }
 
-bool StopSignals::wait_for(std::chrono::milliseconds limit) {
+StopWish StopSignals::wait_for(std::chrono::milliseconds limit) {
   const auto deadline = std::chrono::steady_clock::now() + limit;
   for (;;) {
     char byte = 0;
-    if (::read(g_pipe[0], &byte, 1) == 1) return true;
+    if (::read(g_pipe[0], &byte, 1) == 1) return byte == 'i' ? StopWish::Interrupt : StopWish::Terminate;
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
-    if (left.count() <= 0) return false;
+    if (left.count() <= 0) return StopWish::None;
     pollfd descriptor{.fd = g_pipe[0], .events = POLLIN, .revents = 0};
     static_cast<void>(::poll(&descriptor, 1, static_cast<int>(left.count())));
   }

@@ -1,9 +1,13 @@
-// Ctrl-C and SIGTERM as numbers to wait for. One per process; the handlers only write a byte into a pipe.
+// Ctrl-C and SIGTERM as something to wait for. One per process; the handlers only write a byte into a pipe.
 #pragma once
 
 #include <chrono>
 
 namespace hearth::cli {
+
+// Interrupt is a person's: there is no hurry, and a second one follows where there is. Terminate is a service manager's,
+// which kills when its time is over.
+enum class StopWish { None, Interrupt, Terminate };
 
 class StopSignals {
  public:
@@ -13,8 +17,8 @@ class StopSignals {
   StopSignals(const StopSignals&) = delete;
   StopSignals& operator=(const StopSignals&) = delete;
 
-  // Waits for one signal more; false when the time is over first.
-  [[nodiscard]] bool wait_for(std::chrono::milliseconds limit);
+  // Waits for one signal more; None when the time is over first.
+  [[nodiscard]] StopWish wait_for(std::chrono::milliseconds limit);
 };
 
 }  // namespace hearth::cli

@@ -198,7 +198,7 @@ void Connection::dispatch() {
   Request request = parser_->take_request();
   request.peer = peer_;
   request.received_us = last_read_us_;
-  const auto state = std::make_shared<ExchangeState>();
+  const auto state = std::make_shared<ExchangeState>(core_.unsent_bytes);
   begin_turn(traits, state);
   auto fallback = [&responder = core_.error_responder] {
     return responder(500, "the server did not answer this request; this is a fault on its side");
@@ -244,7 +244,8 @@ asio::awaitable<void> Connection::answer_error(int status, std::string message) 
   keep_alive_ = false;
   if (!open_) co_return;
   const bool is_head = parser_ && parser_->is_head();
-  begin_turn({.is_head = is_head, .is_http_1_0 = false, .keep_alive = false}, std::make_shared<ExchangeState>());
+  begin_turn({.is_head = is_head, .is_http_1_0 = false, .keep_alive = false},
+             std::make_shared<ExchangeState>(core_.unsent_bytes));
   Response response = core_.error_responder(status, message);
   const bool has_retry = std::ranges::any_of(response.headers, [](const auto& h) { return h.first == "retry-after"; });
   if (status == 503 && !has_retry) response.headers.emplace_back("retry-after", "1");
@@ -287,8 +288,12 @@ void Connection::flush() {
   }
   if (turn_->wants_cut()) return cut(Why::Ours);  // what the kernel would not take now is part of what is cut
   // Only streams are dropped for being read slowly: a whole response is as large as its handler made it.
-  if (turn_->streaming() && out.size() > core_.options.limits.unsent_bytes_max) return cut(Why::ClientGone);
-  if (turn_->over() && out.empty()) answered();
+  if (turn_->streaming() && out.size() > core_.options.limits.unsent_bytes_max) {
+    log_warning("http", "{} reads too slowly: its stream is cut with {} bytes unsent", peer_, out.size());
+    return cut(Why::ClientGone);
+  }
+  if (turn_->over() && out.empty()) return answered();
+  turn_->tell_of_space();
 }
 
 void Connection::wait_for_space() {
@@ -339,6 +344,9 @@ void Connection::set_deadline(Waiting what, std::int64_t due_us) {
 void Connection::deadline_passed() {
   if (waiting_ == Waiting::Nothing) return;
   if (core_.clock.now_us() < deadline_us_) return set_deadline(waiting_, deadline_us_);
+  if (waiting_ == Waiting::ForSpace)
+    log_warning("http", "{} read nothing for {} s: its connection is cut", peer_,
+                core_.options.limits.write_stall_timeout_ms / 1000);
   if (waiting_ != Waiting::ForBytes) return cut(Why::ClientGone);
   timed_out_ = true;
   SocketError ignored;

@@ -53,7 +53,10 @@ Turn::Turn(RequestTraits traits, TimerQueue& timers, std::shared_ptr<ExchangeSta
            std::function<void()> touched)
     : traits_(traits), timers_(timers), state_(std::move(state)), touched_(std::move(touched)) {}
 
-Turn::~Turn() { end(ExchangeState::End::ClientGone); }
+Turn::~Turn() {
+  end(ExchangeState::End::ClientGone);
+  state_->take(out_.size());
+}
 
 std::string Turn::head(int status, const Headers& headers, std::size_t body_bytes, bool is_stream) {
   if (asks_to_close(headers)) traits_.keep_alive = false;
@@ -73,7 +76,7 @@ std::string Turn::head(int status, const Headers& headers, std::size_t body_byte
 }
 
 void Turn::queue(std::string bytes) {
-  state_->unsent_bytes += bytes.size();
+  state_->add(bytes.size());
   out_.append(std::move(bytes));
 }
 
@@ -95,7 +98,7 @@ void Turn::begin_stream(int status, const Headers& headers) {
 }
 
 void Turn::write(std::string bytes) {
-  const std::size_t posted_bytes = bytes.size();
+  state_->take(bytes.size());  // out of the mailbox; queue() counts them again
   if (phase_ == Phase::Over) return;
   CHECK(phase_ == Phase::Streaming);
   if (!bytes.empty() && body_wanted_) {  // an empty chunk would end the stream
@@ -103,7 +106,6 @@ void Turn::write(std::string bytes) {
     queue(std::move(bytes));
     if (chunked_) queue("\r\n");
   }
-  state_->unsent_bytes -= posted_bytes;  // queue() counted them again
   touched_();
 }
 
@@ -148,9 +150,23 @@ void Turn::client_gone() {
   if (task) run_guarded(task);
 }
 
+void Turn::when_unsent_at_most(std::size_t bytes, Task task) {
+  if (phase_ == Phase::Over) return;
+  space_bytes_ = bytes;
+  space_task_ = std::move(task);
+  touched_();  // the connection's next flush looks whether it is so already
+}
+
 void Turn::took(std::size_t bytes) {
   out_.consume(bytes);
-  state_->unsent_bytes -= bytes;
+  state_->take(bytes);
+}
+
+void Turn::tell_of_space() {
+  if (!space_task_ || state_->unsent_bytes() > space_bytes_) return;
+  Task task = std::move(space_task_);
+  space_task_ = nullptr;
+  run_guarded(task);
 }
 
 void Turn::end(ExchangeState::End how) {
@@ -158,6 +174,7 @@ void Turn::end(ExchangeState::End how) {
   phase_ = Phase::Over;
   state_->end = how;
   disconnect_task_ = nullptr;
+  space_task_ = nullptr;
   for (const TimerQueue::Key& key : std::exchange(timer_keys_, {})) timers_.remove(key);
 }
 
@@ -182,9 +199,10 @@ void LiveExchange::begin_stream(int status, Headers headers) {
 
 void LiveExchange::write(std::string bytes) {
   if (line_.state->end.load() != ExchangeState::End::Open) return;
-  line_.state->unsent_bytes += bytes.size();
-  line_.mailbox->post([turn = line_.turn, bytes = std::move(bytes)]() mutable {
-    if (const auto live = turn.lock()) live->write(std::move(bytes));
+  line_.state->add(bytes.size());
+  line_.mailbox->post([turn = line_.turn, state = line_.state, bytes = std::move(bytes)]() mutable {
+    if (const auto live = turn.lock()) return live->write(std::move(bytes));
+    state->take(bytes.size());
   });
 }
 
@@ -206,6 +224,12 @@ void LiveExchange::after_ms(std::int64_t delay_ms, std::function<void()> task) {
   const std::int64_t due_us = SteadyClock().now_us() + delay_ms * 1000;
   line_.mailbox->post([turn = line_.turn, due_us, task = std::move(task)]() mutable {
     if (const auto live = turn.lock()) live->after(due_us, std::move(task));
+  });
+}
+
+void LiveExchange::when_unsent_at_most(std::size_t bytes, std::function<void()> task) {
+  line_.mailbox->post([turn = line_.turn, bytes, task = Task(std::move(task))]() mutable {
+    if (const auto live = turn.lock()) live->when_unsent_at_most(bytes, std::move(task));
   });
 }
 

@@ -3,7 +3,6 @@
 // Turn is a no-op. Mailbox carries tasks from any thread to the I/O thread and outlives the server for late callers.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -12,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "http/exchange_state.h"
 #include "http/http.h"
 #include "http/outgoing.h"
 #include "http/timer_queue.h"
@@ -40,13 +40,6 @@ class Mailbox {
   bool closed_ = false;         // guarded by mutex_
 };
 
-// What both halves see, without a lock.
-struct ExchangeState {
-  enum class End { Open, Complete, ClientGone };
-  std::atomic<std::size_t> unsent_bytes{0};  // in the mailbox, with the framing in Turn::out()
-  std::atomic<End> end{End::Open};
-};
-
 struct RequestTraits {
   bool is_head = false;
   bool is_http_1_0 = false;
@@ -70,10 +63,13 @@ class Turn {
   void dropped(const std::function<Response()>& fallback);
   void after(std::int64_t due_us, Task task);
   void on_disconnect(Task task);
+  void when_unsent_at_most(std::size_t bytes, Task task);
 
   // The connection's side.
   void client_gone();
   void took(std::size_t bytes);
+  // After a round of sending: tells the handler that waits for it.
+  void tell_of_space();
   [[nodiscard]] const Outgoing& out() const { return out_; }
   [[nodiscard]] bool streaming() const { return phase_ == Phase::Streaming; }
   [[nodiscard]] bool over() const { return phase_ == Phase::Over; }
@@ -98,6 +94,8 @@ class Turn {
   Outgoing out_;
   std::vector<TimerQueue::Key> timer_keys_;
   Task disconnect_task_;
+  Task space_task_;
+  std::size_t space_bytes_ = 0;  // unsent_bytes at which space_task_ runs
 };
 
 class LiveExchange final : public Exchange {
@@ -117,7 +115,9 @@ class LiveExchange final : public Exchange {
   void write(std::string bytes) override;
   void finish() override;
   void abort() override;
-  [[nodiscard]] std::size_t unsent_bytes() const override { return line_.state->unsent_bytes; }
+  [[nodiscard]] std::size_t unsent_bytes() const override { return line_.state->unsent_bytes(); }
+  [[nodiscard]] std::size_t unsent_bytes_of_all() const override { return line_.state->unsent_bytes_of_all(); }
+  void when_unsent_at_most(std::size_t bytes, std::function<void()> task) override;
   void post(std::function<void()> task) override;
   void after_ms(std::int64_t delay_ms, std::function<void()> task) override;
   void on_disconnect(std::function<void()> task) override;

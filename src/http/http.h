@@ -62,6 +62,11 @@ class Exchange {
 
   // Bytes handed to write() and not yet taken by the kernel. Over Limits::unsent_bytes_max the connection is dropped.
   [[nodiscard]] virtual std::size_t unsent_bytes() const = 0;
+  // The same of all exchanges of this server together.
+  [[nodiscard]] virtual std::size_t unsent_bytes_of_all() const = 0;
+  // Runs once on the I/O thread when unsent_bytes() is at most so many, unless the exchange is over by then. One at a
+  // time: a second takes the first one's place.
+  virtual void when_unsent_at_most(std::size_t bytes, std::function<void()> task) = 0;
 
   // Runs on the I/O thread, in order of posting.
   virtual void post(std::function<void()> task) = 0;
@@ -76,12 +81,13 @@ struct Limits {
   std::size_t header_bytes_max = 64 * 1024;
   std::size_t body_bytes_max = 64ULL * 1024 * 1024;
   std::size_t connections_max = 2048;
-  std::size_t unsent_bytes_max = 8ULL * 1024 * 1024;  // a reader this slow is dropped
+  std::size_t unsent_bytes_max = 8ULL * 1024 * 1024;  // a stream whose handler writes on over this is dropped
   std::int64_t header_timeout_ms = 30'000;            // from the first byte (or connect) to the last header byte
   std::int64_t body_stall_timeout_ms = 60'000;        // between two reads of a body
   std::int64_t body_timeout_ms = 600'000;             // a whole body
   std::int64_t idle_timeout_ms = 620'000;             // keep-alive between requests; clients reuse for minutes
-  std::int64_t write_stall_timeout_ms = 300'000;      // the kernel takes nothing for so long
+  std::int64_t write_stall_timeout_ms =
+      1'800'000;  // the client reads nothing for so long: longer than a suspended shell's pause
 };
 
 struct ServerOptions {

@@ -26,6 +26,8 @@ struct EngineLimits {
   std::uint32_t retry_after_ms = 5000;     // when Failed, a request may cause one more attempt this often
   std::uint32_t stop_limit_ms = 15'000;    // after Shutdown, before SIGTERM: its cache goes to the disk meanwhile
   std::uint32_t term_limit_ms = 2000;      // after SIGTERM, before SIGKILL
+  std::int64_t keep_alive_ms = -1;         // unused for so long, the engine is ended until it is wanted; -1 = never
+  std::int64_t hang_limit_ms = 0;  // it owes an answer and says nothing for so long: killed, replaced; 0 = never
 };
 
 struct EngineSpec {
@@ -39,13 +41,15 @@ struct EngineSpec {
 class JobListener {
  public:
   virtual ~JobListener() = default;
+  virtual void on_queued(const link::JobQueued&) {}    // its place in the engine's queue, and again when that changes
   virtual void on_started(const link::JobStarted&) {}  // again after a restart; only the first one counts for usage
   virtual void on_progress(const link::JobProgress&) {}
   virtual void on_tokens(const std::vector<link::SampledToken>& tokens) = 0;
   virtual void on_end(const link::JobEnd& end) = 0;
 };
 
-enum class EngineState { Loading, Ready, Restarting, Failed, Stopped };
+// Unloaded: ended because nobody used it. Whatever needs the engine loads it again (and waits); the Hello stays.
+enum class EngineState { Loading, Ready, Restarting, Failed, Stopped, Unloaded };
 
 class EngineProcess {
  public:
@@ -56,8 +60,10 @@ class EngineProcess {
 
   [[nodiscard]] virtual EngineState state() const = 0;
   [[nodiscard]] virtual std::shared_ptr<const link::Hello> hello() const = 0;
-  [[nodiscard]] virtual int process_id() const = 0;  // of the present engine; for status and tests
-  [[nodiscard]] virtual std::uint64_t restart_count() const = 0;
+  [[nodiscard]] virtual int process_id() const = 0;               // of the present engine; for status and tests
+  [[nodiscard]] virtual std::uint64_t restart_count() const = 0;  // after deaths
+  // When the engine last said anything, while it loads too; on the steady clock.
+  [[nodiscard]] virtual std::int64_t last_heard_ms() const = 0;
 
   // A request in flight when the engine dies is asked again of the next one. `done` is called exactly once, on the link
   // thread (after stop(): at once, on the caller's).
@@ -71,6 +77,11 @@ class EngineProcess {
   [[nodiscard]] virtual Result<link::JobId> submit(link::Job job, std::shared_ptr<JobListener> listener) = 0;
   // on_end(Cancelled) follows, from the engine or, while it restarts, at once. A job that has ended is ignored.
   virtual void cancel(link::JobId job) = 0;
+  // A paused job gets no token beyond those of the batch at work until it is resumed; what was computed stays. Holds over
+  // restarts. A job that has ended is ignored.
+  virtual void pause(link::JobId job) = 0;
+  virtual void resume(link::JobId job) = 0;
+  // Unavailable, without loading it, while the model is unloaded.
   virtual void stats(std::function<void(Result<link::StatsReply>)> done) = 0;
   // Where a prompt would come from now, and what people want of the cache. The id is chosen here.
   virtual void probe(link::Probe probe, std::function<void(Result<link::ProbeReply>)> done) = 0;

@@ -20,7 +20,7 @@ namespace {
 using link::EndReason;
 using link::Token;
 
-constexpr Token kPoison = 666, kPoisonLate = 667, kSilent = 668, kTellSeed = 669;
+constexpr Token kPoison = 666, kPoisonLate = 667, kSilent = 668, kTellSeed = 669, kHang = 670;
 
 // A folder for the file that counts lives; gone at the end.
 class Stage {
@@ -401,6 +401,73 @@ TEST_CASE("a listener may submit and cancel from its own calls") {
   REQUIRE(engine->submit(job_of(1), first));
   first->wait_end();
   CHECK(second->wait_end().reason == EndReason::TokensMax);
+}
+
+TEST_CASE("a paused job gives no token until it is resumed, whatever happens to the engine meanwhile") {
+  const Stage stage;
+  const auto engine = stage.start({});
+  const Submitted run = submit(*engine, job_of(1, 0));  // without an end
+  engine->pause(run.id);
+  engine->pause(run.id);
+  // A question overtakes nothing: what the engine said before its answer is here with it.
+  REQUIRE(tokenize(*engine, "a"));
+  const std::string paused_at = run.recorder->text();
+  REQUIRE(tokenize(*engine, "b"));
+  CHECK(run.recorder->text() == paused_at);
+  ::kill(engine->process_id(), SIGKILL);
+  wait_until([&] { return engine->restart_count() == 1 && engine->state() == EngineState::Ready; });
+  REQUIRE(tokenize(*engine, "c"));
+  REQUIRE(tokenize(*engine, "d"));
+  CHECK(run.recorder->text().size() <= paused_at.size() + 64);  // the batch at work when the job came again
+  const std::string again_at = run.recorder->text();
+  CHECK(again_at.starts_with(paused_at));
+  engine->resume(run.id);
+  wait_until([&] { return run.recorder->text().size() > again_at.size() + 1000; });
+  engine->cancel(run.id);
+  run.recorder->wait_end();
+  CHECK(run.recorder->in_order());
+  const std::string text = run.recorder->text();
+  const auto tokens = static_cast<std::uint32_t>(std::ranges::count(text, ' '));
+  CHECK(text == undisturbed_text(job_of(1, tokens)));
+}
+
+TEST_CASE("an engine that hangs with its link open is killed and replaced, and its job goes on") {
+  const Stage stage;
+  const auto engine = stage.start({}, {.hang_limit_ms = 100});
+  const int hung = engine->process_id();
+  const Submitted run = submit(*engine, job_of(kHang));
+  CHECK(run.recorder->wait_end().reason == EndReason::TokensMax);
+  CHECK_EQ(engine->restart_count(), 1);
+  CHECK(::kill(hung, 0) == -1);
+}
+
+TEST_CASE("a model that nobody uses is unloaded, and whatever needs it loads it again") {
+  const Stage stage;
+  const auto engine = stage.start({}, {.keep_alive_ms = 0});
+  const int process_id = engine->process_id();
+  submit(*engine, job_of(1, 5)).recorder->wait_end();
+  wait_until([&] { return engine->state() == EngineState::Unloaded && engine->process_id() == 0; });
+  CHECK(::kill(process_id, 0) == -1);
+  CHECK(engine->hello()->name == "scripted");
+  CHECK_FALSE(stats(*engine));  // a look does not load it
+  CHECK(engine->state() == EngineState::Unloaded);
+  CHECK(submit(*engine, job_of(1, 5)).recorder->wait_end().reason == EndReason::TokensMax);
+  CHECK_EQ(engine->restart_count(), 0);
+  wait_until([&] { return engine->state() == EngineState::Unloaded; });
+  CHECK(tokenize(*engine, "text"));
+  wait_until([&] { return engine->state() == EngineState::Unloaded; });
+  engine->stop();
+  CHECK_FALSE(tokenize(*engine, "text"));
+}
+
+TEST_CASE("a client that leaves while the model is loaded for it ends its job") {
+  const Stage stage;
+  const auto engine = stage.start({"--mute-from", "2"}, {.keep_alive_ms = 0});
+  wait_until([&] { return engine->state() == EngineState::Unloaded; });
+  const Submitted run = submit(*engine, job_of(1));
+  engine->cancel(run.id);
+  CHECK(run.recorder->wait_end().reason == EndReason::Cancelled);
+  engine->stop();
 }
 
 TEST_CASE("many threads submit, cancel and ask while engines die; every job ends once") {

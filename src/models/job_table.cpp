@@ -1,6 +1,7 @@
 // The rules of JobTable; see its header for the idea.
 #include "models/job_table.h"
 
+#include <algorithm>
 #include <format>
 #include <utility>
 
@@ -33,29 +34,39 @@ std::vector<link::Job> JobTable::admit() {
   const auto board = [&](JobId id) {
     LiveJob& live = jobs_.at(id);
     live.aboard = true;
+    live.queued = false;
     waiting_.erase(id);
     sent.push_back(to_send(live));
   };
   for (const JobId id : waiting_) {
-    if (jobs_.at(id).deaths < kTrialDeaths) continue;
+    if (jobs_.at(id).deaths < kTrialDeaths || jobs_.at(id).paused) continue;
     trial_ = id;
     board(id);
     return sent;
   }
   const std::set<JobId> all = waiting_;
-  for (const JobId id : all) board(id);
+  for (const JobId id : all)
+    if (jobs_.at(id).deaths < kTrialDeaths) board(id);
   return sent;
+}
+
+std::shared_ptr<JobListener> JobTable::queued(const link::JobQueued& event) {
+  const auto at = jobs_.find(event.job);
+  if (at == jobs_.end()) return nullptr;
+  at->second.queued = at->second.aboard;
+  return at->second.listener;
 }
 
 std::shared_ptr<JobListener> JobTable::started(const link::JobStarted& event) {
   const auto at = jobs_.find(event.job);
   if (at == jobs_.end()) return nullptr;
+  at->second.queued = false;
   if (!at->second.first_cached_tokens) at->second.first_cached_tokens = event.cached_tokens;
   return at->second.listener;
 }
 
-std::shared_ptr<JobListener> JobTable::progressed(const link::JobProgress& event) const {
-  const auto at = jobs_.find(event.job);
+std::shared_ptr<JobListener> JobTable::listener(JobId id) const {
+  const auto at = jobs_.find(id);
   return at == jobs_.end() ? nullptr : at->second.listener;
 }
 
@@ -84,6 +95,26 @@ JobTable::CancelStep JobTable::cancel(JobId id) {
   return {.ended = remove(at, end_of(at->second, EndReason::Cancelled))};
 }
 
+bool JobTable::pause(JobId id) {
+  const auto at = jobs_.find(id);
+  if (at == jobs_.end() || trial_ == id || std::exchange(at->second.paused, true)) return false;
+  return at->second.aboard;
+}
+
+bool JobTable::resume(JobId id) {
+  const auto at = jobs_.find(id);
+  return at != jobs_.end() && std::exchange(at->second.paused, false) && at->second.aboard;
+}
+
+bool JobTable::paused(JobId id) const {
+  const auto at = jobs_.find(id);
+  return at != jobs_.end() && at->second.paused;
+}
+
+bool JobTable::awaits_engine() const {
+  return std::ranges::any_of(jobs_, [](const auto& entry) { return entry.second.aboard && !entry.second.paused; });
+}
+
 std::vector<EndedJob> JobTable::engine_died(std::string_view how) {
   std::vector<EndedJob> ended;
   trial_.reset();
@@ -92,7 +123,7 @@ std::vector<EndedJob> JobTable::engine_died(std::string_view how) {
     LiveJob& live = here->second;
     if (!live.aboard) continue;
     live.aboard = false;
-    ++live.deaths;
+    if (!std::exchange(live.queued, false)) ++live.deaths;
     waiting_.insert(here->first);
     if (live.cancelled) {
       ended.push_back(remove(here, end_of(live, EndReason::Cancelled)));
@@ -164,7 +195,7 @@ void JobTable::check_invariants() const {
     CHECK(!live.aboard || live.deaths < kTrialDeaths || trial_ == id);
   }
   CHECK(waiting == waiting_.size());
-  CHECK(!trial_ || jobs_.contains(*trial_));
+  CHECK(!trial_ || (jobs_.contains(*trial_) && !jobs_.at(*trial_).paused));
 }
 
 }  // namespace hearth::models

@@ -2,10 +2,12 @@
 // and the judgement over jobs that engines die on. A value without threads, sockets or time; its owner has the mutex.
 //
 // A job is either waiting (not known to the present engine) or aboard. One engine death moves all to waiting and
-// charges one death to each that was aboard; a new token clears a job's deaths.
+// charges one death to each that was aboard, but for those of which the engine had said that they wait for their turn:
+// they were read and not begun, so they did nothing. A new token clears a job's deaths.
 //
 // Quarantine: a job with kTrialDeaths deaths goes aboard again only on trial: before its first new token nothing else
-// is sent to the engine. So a job that kills the engine dies alone, and those that were near it go on.
+// is sent to the engine. So a job that kills the engine dies alone, and those that were near it go on. A paused job has
+// no trial: it waits until it is resumed, or it would hold up all others.
 #pragma once
 
 #include <cstddef>
@@ -46,8 +48,9 @@ class JobTable {
   [[nodiscard]] std::vector<link::Job> admit();
 
   // What the engine says. nullptr or nullopt: no such job (it ended before).
+  [[nodiscard]] std::shared_ptr<JobListener> queued(const link::JobQueued& event);
   [[nodiscard]] std::shared_ptr<JobListener> started(const link::JobStarted& event);
-  [[nodiscard]] std::shared_ptr<JobListener> progressed(const link::JobProgress& event) const;
+  [[nodiscard]] std::shared_ptr<JobListener> listener(link::JobId id) const;
   [[nodiscard]] std::shared_ptr<JobListener> delivered(const link::TokenEvent& event);
   [[nodiscard]] std::optional<EndedJob> ended(link::JobEnd end);
 
@@ -56,6 +59,14 @@ class JobTable {
     std::optional<EndedJob> ended;  // it was waiting: ended here
   };
   [[nodiscard]] CancelStep cancel(link::JobId id);
+
+  // True: the engine must be told. A job on trial is not paused: the others wait for its next token.
+  [[nodiscard]] bool pause(link::JobId id);
+  [[nodiscard]] bool resume(link::JobId id);
+  // Whether it must be paused again after it was sent again.
+  [[nodiscard]] bool paused(link::JobId id) const;
+  // Whether the engine owes a sign of life for any job.
+  [[nodiscard]] bool awaits_engine() const;
 
   // The engine died (`how`, for people). Returns the jobs that end by it: cancelled ones, finished ones whose end was
   // lost, and those with kDeathsMax deaths.
@@ -75,7 +86,9 @@ class JobTable {
     std::optional<std::uint32_t> first_cached_tokens;  // of the first start; that is what the client was told
     unsigned deaths = 0;                               // since the last token
     bool aboard = false;
+    bool queued = false;  // aboard, and waiting for its turn there
     bool cancelled = false;
+    bool paused = false;
   };
   using Jobs = std::map<link::JobId, LiveJob>;
 

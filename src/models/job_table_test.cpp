@@ -42,6 +42,49 @@ std::vector<JobId> died(JobTable& table) {
 }
 using Ids = std::vector<JobId>;
 
+TEST_CASE("a job that only waited for its turn is not charged with the engine's death") {
+  JobTable table(10);
+  add(table, 1);
+  for (int life = 0; life < 10; ++life) {
+    CHECK(admitted(table) == Ids{1});
+    CHECK(table.queued({.job = 1, .jobs_before = 3}) != nullptr);
+    CHECK(died(table).empty());
+  }
+  CHECK(table.queued({.job = 1}) != nullptr);  // it is not aboard: the word of an engine that is gone
+  for (int life = 0; life < 2; ++life) {
+    CHECK(admitted(table) == Ids{1});
+    CHECK(table.queued({.job = 1}) != nullptr);
+    CHECK(table.started({.job = 1}) != nullptr);
+    CHECK(died(table).empty());
+  }
+  CHECK(admitted(table) == Ids{1});
+  CHECK(died(table) == Ids{1});  // read by the third and never heard of again
+}
+
+TEST_CASE("a paused job has no trial and holds nobody up; resumed it has its trial") {
+  JobTable table(10);
+  add(table, 1);
+  CHECK(admitted(table) == Ids{1});
+  CHECK(table.pause(1));
+  CHECK_FALSE(table.pause(1));
+  CHECK_FALSE(table.awaits_engine());
+  CHECK(died(table).empty());
+  CHECK(admitted(table) == Ids{1});
+  CHECK(table.paused(1));
+  CHECK(died(table).empty());
+  add(table, 2);
+  CHECK(admitted(table) == Ids{2});
+  CHECK(table.awaits_engine());
+  CHECK_FALSE(table.resume(1));  // it is not aboard: nothing to tell
+  CHECK(admitted(table) == Ids{1});
+  CHECK_FALSE(table.pause(1));  // on trial
+  CHECK_FALSE(table.paused(1));
+  token(table, 1);
+  CHECK(table.pause(1));
+  CHECK(table.resume(1));
+  CHECK_FALSE(table.resume(1));
+}
+
 TEST_CASE("a job comes again as prompt and delivered tokens, with the same seed and boundaries") {
   JobTable table(10);
   add(table, 1);
@@ -168,7 +211,7 @@ TEST_CASE("the cached count of the first start is the one that stays") {
 TEST_CASE("events of jobs that ended find nobody") {
   JobTable table(10);
   CHECK(table.started({.job = 1}) == nullptr);
-  CHECK(table.progressed({.job = 1}) == nullptr);
+  CHECK(table.listener(1) == nullptr);
   CHECK(table.delivered({.job = 1, .tokens = {{1, "x"}}}) == nullptr);
   CHECK_FALSE(table.ended({.job = 1}));
   CHECK_FALSE(table.cancel(1).tell_engine);

@@ -60,11 +60,13 @@ void Supervisor::run() {
     changed_.notify_all();
   }
   if (first) {
-    do {
-      serve();
-      if (wait_for_frame(0) == Woken::Stop) break;
-      bury();
-    } while (revive());
+    while (true) {
+      const Served why = serve();
+      if (why == Served::Stop || wait_for_frame(0) == Woken::Stop) break;
+      if (why == Served::Lost) bury();
+      if (why == Served::Unused && !sleep_until_wanted()) break;
+      if (!revive(why == Served::Lost ? Revival::AfterDeath : Revival::AfterSleep)) break;
+    }
   }
   end_engine();
   end_everything();
@@ -85,6 +87,7 @@ Result<link::Hello> Supervisor::load() {
     if (woken == Woken::Stop) return fail(ErrorKind::Unavailable, "stopped while the model was loading");
     if (woken == Woken::Nothing) continue;
     Result<link::EngineMessage> message = link_->receive_engine_message();
+    heard();
     if (!message && message.error().kind == ErrorKind::InvalidInput) return std::unexpected(message.error());
     if (!message) {
       return fail(
@@ -112,6 +115,8 @@ void Supervisor::become_ready(link::Hello hello) {
     const std::lock_guard lock(mutex_);
     hello_ = std::make_shared<const link::Hello>(std::move(hello));
     state_ = EngineState::Ready;
+    wanted_ = false;
+    used_ms_ = waiting_ms_ = clock_.now_ms();
     ended = jobs_.end_those_that_fill(hello_->context_tokens);
     if (cache_budget_) queue_locked(std::make_shared<link::FrontMessage>(*cache_budget_));
     for (Message& question : asks_.questions()) queue_locked(std::move(question));
@@ -120,21 +125,24 @@ void Supervisor::become_ready(link::Hello hello) {
   tell(ended);
 }
 
-// Until the engine is dead or we are to stop.
-void Supervisor::serve() {
+// Until the engine is dead or unused, or we are to stop.
+Supervisor::Served Supervisor::serve() {
   while (true) {
     const Woken woken = wait_for_frame(kLookAtChildMs);
-    if (woken == Woken::Stop) return;
+    if (woken == Woken::Stop) return Served::Stop;
+    if (falls_asleep()) return Served::Unused;
     if (woken == Woken::Nothing) {
       // Dead, but a process that it had started holds its end of the link.
-      if (child_->wait_for(milliseconds(0)) && wait_for_frame(0) == Woken::Nothing) return;
+      if (child_->wait_for(milliseconds(0)) && wait_for_frame(0) == Woken::Nothing) return Served::Lost;
+      if (hangs()) return Served::Lost;
       continue;
     }
     Result<link::EngineMessage> message = link_->receive_engine_message();
     if (!message) {
       if (message.error().kind != ErrorKind::Unavailable) log_error("models", "{}", message.error().message);
-      return;
+      return Served::Lost;
     }
+    heard();
     handle(std::move(*message));
   }
 }
@@ -146,7 +154,8 @@ void Supervisor::bury() {
     outgoing_.clear();
   }
   const int process_id = process_id_;
-  const std::string how = describe(discard_engine());
+  const ExitStatus status = discard_engine();
+  const std::string how = std::exchange(hung_, false) ? "it hung and was killed" : describe(status);
   std::vector<EndedJob> ended;
   std::vector<AnsweredAsk> given_up;
   std::size_t live = 0;
@@ -163,11 +172,12 @@ void Supervisor::bury() {
 }
 
 // False: we are to stop.
-bool Supervisor::revive() {
+bool Supervisor::revive(Revival revival) {
   std::uint32_t failures = 0;
+  if (revival == Revival::AfterSleep) troubles_ = 0;
   while (true) {
     const std::size_t step = std::min<std::size_t>(troubles_++, kBackoffMs.size() - 1);
-    if (!pause(kBackoffMs[step])) return false;
+    if (!wait(kBackoffMs[step])) return false;
     Result<link::Hello> hello = load();
     if (hello && !same_model(*hello_, *hello)) {
       hello = fail(ErrorKind::Unavailable, std::format("{} is another model now than when it was loaded; restart the "
@@ -175,7 +185,7 @@ bool Supervisor::revive() {
                                                        spec_.model_path));
     }
     if (hello) {
-      ++restart_count_;
+      if (revival == Revival::AfterDeath) ++restart_count_;
       become_ready(std::move(*hello));
       return true;
     }
@@ -208,13 +218,13 @@ void Supervisor::become_failed(const Error& why) {
 bool Supervisor::wait_for_retry() {
   while (wait_for_frame(kLookAtChildMs) != Woken::Stop) {
     const std::lock_guard lock(mutex_);
-    if (std::exchange(retry_wanted_, false)) return true;
+    if (std::exchange(wanted_, false)) return true;
   }
   return false;
 }
 
 // REQUIRES: no engine. False: we are to stop.
-bool Supervisor::pause(std::int64_t milliseconds_to_wait) {
+bool Supervisor::wait(std::int64_t milliseconds_to_wait) {
   const std::int64_t until_ms = clock_.now_ms() + milliseconds_to_wait;
   while (true) {
     const std::int64_t left_ms = until_ms - clock_.now_ms();
@@ -254,6 +264,7 @@ ExitStatus Supervisor::discard_engine() {
     const std::lock_guard lock(mutex_);
     if (link_) link_->shut_down();  // frees the send thread
     link_.reset();
+    outgoing_.clear();  // nothing of it is for the next engine
   }
   const auto ended = child_->wait_for(kLinkToProcessEnd);
   const ExitStatus status = ended ? *ended : child_->end(milliseconds(0));
@@ -262,34 +273,40 @@ ExitStatus Supervisor::discard_engine() {
   return status;
 }
 
-// The orderly end: Shutdown, and time to follow it. Whatever it still says is not heard: its jobs end now.
+// The orderly end. Whatever the engine still says is not heard: its jobs end now.
 void Supervisor::end_engine() {
   if (!child_) return;
   bool asked = false;
   {
     const std::lock_guard lock(mutex_);
     outgoing_.clear();
-    asked = state_ == EngineState::Ready;
-    queue_locked(std::make_shared<link::FrontMessage>(link::Shutdown{}));
+    asked = state_ == EngineState::Ready || state_ == EngineState::Unloaded;  // which it may just be about to be
+    if (asked) outgoing_.push_back(std::make_shared<link::FrontMessage>(link::Shutdown{}));
+    changed_.notify_all();
   }
-  const std::int64_t until_ms = clock_.now_ms() + spec_.limits.stop_limit_ms;
-  while (asked) {
-    const std::int64_t left_ms = until_ms - clock_.now_ms();
-    pollfd watched{.fd = link_->descriptor(), .events = POLLIN, .revents = 0};
-    if (left_ms <= 0 || ::poll(&watched, 1, static_cast<int>(left_ms)) == 0) break;
-    char unheard[4096];  // an engine that cannot write would not come to read
-    const ssize_t got = ::recv(link_->descriptor(), unheard, sizeof unheard, MSG_DONTWAIT);
-    if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
-      (void)child_->wait_for(milliseconds(std::max<std::int64_t>(until_ms - clock_.now_ms(), 0)));
-      break;
-    }
-  }
+  if (asked) await_engine_end();
   {
     const std::lock_guard lock(mutex_);
     state_ = EngineState::Stopped;
   }
   if (!child_->wait_for(milliseconds(0))) child_->end(milliseconds(spec_.limits.term_limit_ms));
   discard_engine();
+}
+
+// Shutdown is on its way: time to follow it.
+void Supervisor::await_engine_end() {
+  const std::int64_t until_ms = clock_.now_ms() + spec_.limits.stop_limit_ms;
+  while (true) {
+    const std::int64_t left_ms = until_ms - clock_.now_ms();
+    pollfd watched{.fd = link_->descriptor(), .events = POLLIN, .revents = 0};
+    if (left_ms <= 0 || ::poll(&watched, 1, static_cast<int>(left_ms)) == 0) return;
+    char unheard[4096];  // an engine that cannot write would not come to read
+    const ssize_t got = ::recv(link_->descriptor(), unheard, sizeof unheard, MSG_DONTWAIT);
+    if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
+      (void)child_->wait_for(milliseconds(std::max<std::int64_t>(until_ms - clock_.now_ms(), 0)));
+      return;
+    }
+  }
 }
 
 void Supervisor::end_everything() {

@@ -47,6 +47,9 @@ class Supervisor final : public EngineProcess {
                             std::function<void(Result<link::TokenizeReply>)> done) override;
   [[nodiscard]] Result<link::JobId> submit(link::Job job, std::shared_ptr<JobListener> listener) override;
   void cancel(link::JobId job) override;
+  void pause(link::JobId job) override;
+  void resume(link::JobId job) override;
+  [[nodiscard]] std::int64_t last_heard_ms() const override { return last_heard_ms_.load(); }
   void set_cache_budget(link::CacheBudget budget) override;
   void stats(std::function<void(Result<link::StatsReply>)> done) override;
   void probe(link::Probe probe, std::function<void(Result<link::ProbeReply>)> done) override;
@@ -56,25 +59,36 @@ class Supervisor final : public EngineProcess {
  private:
   using Message = std::shared_ptr<const link::FrontMessage>;
   enum class Woken { Frame, Nothing, Stop };
+  enum class Served { Lost, Unused, Stop };
+  enum class Revival { AfterDeath, AfterSleep };
+  enum class Need { Engine, Counters };  // whether it is worth loading an unloaded model
 
   // Link thread: one engine's life after the other (supervisor.cpp).
   void run();
   Result<link::Hello> load();
   void become_ready(link::Hello hello);
-  void serve();
+  Served serve();
   void bury();
-  bool revive();
+  bool revive(Revival revival);
   void become_failed(const Error& why);
   bool wait_for_retry();
-  bool pause(std::int64_t milliseconds);
+  bool wait(std::int64_t milliseconds);
   void end_engine();
+  void await_engine_end();
   void end_everything();
   ExitStatus discard_engine();
   Woken wait_for_frame(std::int64_t limit_ms);
   Woken run_posted();
 
+  // Link thread: engines that nobody uses, and engines that hang (supervisor_idle.cpp).
+  [[nodiscard]] bool falls_asleep();
+  [[nodiscard]] bool hangs();
+  bool sleep_until_wanted();
+  void heard();
+
   // Link thread: what the engine says (supervisor_events.cpp).
   void handle(link::EngineMessage message);
+  void on(const link::JobQueued& event);
   void on(const link::JobStarted& event);
   void on(const link::JobProgress& event);
   void on(const link::TokenEvent& event);
@@ -82,17 +96,18 @@ class Supervisor final : public EngineProcess {
   void on(const link::ContextChanged& event);
   void answer(std::uint64_t id, link::EngineMessage reply);
 
-  // Send thread.
-  void send_queued();
+  void send_queued();  // send thread
 
   // Any thread (supervisor_calls.cpp).
   void ask_tokens(link::TokenizeRequest request, std::function<void(Result<link::TokenizeReply>)> done);
-  void ask(link::FrontMessage question, std::uint64_t id, std::size_t bytes, AskDone done);
+  void ask(link::FrontMessage question, std::uint64_t id, std::size_t bytes, Need need, AskDone done);
   std::uint64_t take_id();
   void post(std::function<void()> call);
 
   // REQUIRES: mutex_ is held.
-  Result<void> may_accept_locked();
+  Result<void> may_accept_locked(Need need);
+  [[nodiscard]] bool owes_answer_locked() const;
+  void begin_waiting_locked();
   void board_waiting_locked();
   void queue_locked(Message message);
 
@@ -101,13 +116,14 @@ class Supervisor final : public EngineProcess {
   const Progress progress_;
   const WakePipe wake_;
   const SteadyClock clock_;
-
   // Link thread only.
   std::unique_ptr<ChildProcess> child_;
+  bool hung_ = false;      // the engine was killed for its silence
   unsigned troubles_ = 0;  // deaths and failed loads since the last token: how long to pause before the next try
 
   std::atomic<int> process_id_ = 0;
   std::atomic<std::uint64_t> restart_count_ = 0;
+  std::atomic<std::int64_t> last_heard_ms_ = 0;
 
   // Guarded by mutex_.
   mutable std::mutex mutex_;
@@ -123,15 +139,13 @@ class Supervisor final : public EngineProcess {
   std::optional<Result<void>> first_load_;
   Error failure_;  // why the state is Failed
   std::int64_t failed_at_ms_ = 0;
-  bool retry_wanted_ = false;
-  bool stopping_ = false;
-  bool stop_noticed_ = false;
-  bool sender_ends_ = false;
+  bool wanted_ = false;          // somebody asked of an engine that is Failed or Unloaded
+  std::int64_t used_ms_ = 0;     // the last time that somebody wanted the engine or had an answer
+  std::int64_t waiting_ms_ = 0;  // since when the engine owes an answer; means nothing while it owes none
+  bool stopping_ = false, stop_noticed_ = false, sender_ends_ = false;
   std::uint64_t next_id_ = 1;
-
   std::once_flag stop_once_;
-  std::thread link_thread_;
-  std::thread send_thread_;
+  std::thread link_thread_, send_thread_;
 };
 
 }  // namespace hearth::models

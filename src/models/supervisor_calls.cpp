@@ -61,11 +61,12 @@ Result<link::JobId> Supervisor::submit(link::Job job, std::shared_ptr<JobListene
   if (!job.sampling.seed) job.sampling.seed = random_u64();
 
   const std::lock_guard lock(mutex_);
-  TRY(may_accept_locked());
+  TRY(may_accept_locked(Need::Engine));
   if (jobs_.full()) {
     return fail(ErrorKind::Overloaded,
                 std::format("{} requests are already waiting for this model; try again later", spec_.limits.jobs_max));
   }
+  begin_waiting_locked();
   job.id = next_id_++;
   const link::JobId id = job.id;
   jobs_.add(std::move(job), std::move(listener));
@@ -83,6 +84,18 @@ void Supervisor::cancel(link::JobId job) {
   wake_.wake();
 }
 
+void Supervisor::pause(link::JobId job) {
+  const std::lock_guard lock(mutex_);
+  if (jobs_.pause(job)) queue_locked(std::make_shared<link::FrontMessage>(link::Pause{.job = job}));
+}
+
+void Supervisor::resume(link::JobId job) {
+  const std::lock_guard lock(mutex_);
+  begin_waiting_locked();
+  if (jobs_.resume(job)) queue_locked(std::make_shared<link::FrontMessage>(link::Resume{.job = job}));
+  board_waiting_locked();  // it may have waited with its trial
+}
+
 void Supervisor::tokenize(std::vector<link::Segment> segments, bool count_only,
                           std::function<void(Result<link::TokenizeReply>)> done) {
   ask_tokens({.segments = std::move(segments), .count_only = count_only}, std::move(done));
@@ -97,7 +110,7 @@ void Supervisor::ask_tokens(link::TokenizeRequest request, std::function<void(Re
   const std::uint64_t id = take_id();
   const std::size_t bytes = bytes_of(request.segments);
   request.id = id;
-  ask(std::move(request), id, bytes, [done = std::move(done)](Result<link::EngineMessage> reply) {
+  ask(std::move(request), id, bytes, Need::Engine, [done = std::move(done)](Result<link::EngineMessage> reply) {
     if (!reply) return done(std::unexpected(std::move(reply).error()));
     done(std::get<link::TokenizeReply>(std::move(*reply)));
   });
@@ -105,7 +118,7 @@ void Supervisor::ask_tokens(link::TokenizeRequest request, std::function<void(Re
 
 void Supervisor::stats(std::function<void(Result<link::StatsReply>)> done) {
   const std::uint64_t id = take_id();
-  ask(link::StatsRequest{.id = id}, id, 0, [done = std::move(done)](Result<link::EngineMessage> reply) {
+  ask(link::StatsRequest{.id = id}, id, 0, Need::Counters, [done = std::move(done)](Result<link::EngineMessage> reply) {
     if (!reply) return done(std::unexpected(std::move(reply).error()));
     done(std::get<link::StatsReply>(std::move(*reply)));
   });
@@ -140,10 +153,11 @@ void Supervisor::set_cache_budget(link::CacheBudget budget) {
   if (state_ == EngineState::Ready) queue_locked(std::make_shared<link::FrontMessage>(budget));
 }
 
-void Supervisor::ask(link::FrontMessage question, std::uint64_t id, std::size_t bytes, AskDone done) {
+void Supervisor::ask(link::FrontMessage question, std::uint64_t id, std::size_t bytes, Need need, AskDone done) {
   const auto message = std::make_shared<const link::FrontMessage>(std::move(question));
   std::unique_lock lock(mutex_);
-  Result<void> accepted = may_accept_locked();
+  Result<void> accepted = may_accept_locked(need);
+  if (accepted) begin_waiting_locked();
   if (accepted && bytes > kMessageBytesMax)
     accepted = fail(ErrorKind::TooLarge, std::format("a text of {} bytes is too large to tokenise", bytes));
   if (accepted && !asks_.add(id, message, bytes, done))
@@ -190,7 +204,7 @@ void Supervisor::stop() {
 void Supervisor::send_queued() {
   std::unique_lock lock(mutex_);
   while (true) {
-    changed_.wait(lock, [this] { return sender_ends_ || (state_ == EngineState::Ready && !outgoing_.empty()); });
+    changed_.wait(lock, [this] { return sender_ends_ || (link_ && !outgoing_.empty()); });
     if (sender_ends_) return;
     Message message = std::move(outgoing_.front());
     outgoing_.pop_front();
@@ -204,19 +218,35 @@ void Supervisor::send_queued() {
   }
 }
 
-Result<void> Supervisor::may_accept_locked() {
+Result<void> Supervisor::may_accept_locked(Need need) {
   if (stopping_ || state_ == EngineState::Stopped) return fail(ErrorKind::Unavailable, "the server is stopping");
-  if (state_ != EngineState::Failed) return {};
-  if (clock_.now_ms() - failed_at_ms_ < spec_.limits.retry_after_ms) return std::unexpected(failure_);
-  state_ = EngineState::Restarting;
-  retry_wanted_ = true;
+  if (need == Need::Engine) used_ms_ = clock_.now_ms();
+  if (state_ != EngineState::Failed && state_ != EngineState::Unloaded) return {};
+  if (state_ == EngineState::Unloaded && need == Need::Counters)
+    return fail(ErrorKind::Unavailable, "the model is unloaded, because nobody used it");
+  if (state_ == EngineState::Failed) {
+    if (clock_.now_ms() - failed_at_ms_ < spec_.limits.retry_after_ms) return std::unexpected(failure_);
+    state_ = EngineState::Restarting;
+  }
+  wanted_ = true;
   wake_.wake();
   return {};
 }
 
+bool Supervisor::owes_answer_locked() const { return asks_.size() > 0 || jobs_.awaits_engine(); }
+
+// Before something is asked of an engine that owes nothing: its silence begins to count.
+void Supervisor::begin_waiting_locked() {
+  if (!owes_answer_locked()) waiting_ms_ = clock_.now_ms();
+}
+
 void Supervisor::board_waiting_locked() {
   if (state_ != EngineState::Ready) return;
-  for (link::Job& job : jobs_.admit()) queue_locked(std::make_shared<link::FrontMessage>(std::move(job)));
+  for (link::Job& job : jobs_.admit()) {
+    const link::JobId id = job.id;
+    queue_locked(std::make_shared<link::FrontMessage>(std::move(job)));
+    if (jobs_.paused(id)) queue_locked(std::make_shared<link::FrontMessage>(link::Pause{.job = id}));
+  }
 }
 
 // An engine that is not Ready gets nothing: what must reach the next one is in the tables.

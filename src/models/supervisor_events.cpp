@@ -10,15 +10,24 @@ namespace hearth::models {
 void Supervisor::handle(link::EngineMessage message) {
   if (const auto* tokens = std::get_if<link::TokenEvent>(&message)) return on(*tokens);
   if (const auto* progress = std::get_if<link::JobProgress>(&message)) return on(*progress);
+  if (const auto* queued = std::get_if<link::JobQueued>(&message)) return on(*queued);
   if (const auto* started = std::get_if<link::JobStarted>(&message)) return on(*started);
   if (auto* end = std::get_if<link::JobEnd>(&message)) return on(std::move(*end));
   if (const auto* changed = std::get_if<link::ContextChanged>(&message)) return on(*changed);
   if (const auto* reply = std::get_if<link::TokenizeReply>(&message)) return answer(reply->id, std::move(message));
   if (const auto* reply = std::get_if<link::StatsReply>(&message)) return answer(reply->id, std::move(message));
-  if (std::holds_alternative<link::JobQueued>(message)) return;  // the waiting are told by pings
   if (const auto* reply = std::get_if<link::ProbeReply>(&message)) return answer(reply->id, std::move(message));
   if (const auto* reply = std::get_if<link::CacheReply>(&message)) return answer(reply->id, std::move(message));
   log_warning("models", "the engine sent message {} at a time it has no meaning", message.index());
+}
+
+void Supervisor::on(const link::JobQueued& event) {
+  std::shared_ptr<JobListener> listener;
+  {
+    const std::lock_guard lock(mutex_);
+    listener = jobs_.queued(event);
+  }
+  if (listener) listener->on_queued(event);
 }
 
 void Supervisor::on(const link::JobStarted& event) {
@@ -34,7 +43,7 @@ void Supervisor::on(const link::JobProgress& event) {
   std::shared_ptr<JobListener> listener;
   {
     const std::lock_guard lock(mutex_);
-    listener = jobs_.progressed(event);
+    listener = jobs_.listener(event.job);
   }
   if (listener) listener->on_progress(event);
 }
@@ -55,6 +64,7 @@ void Supervisor::on(link::JobEnd end) {
   {
     const std::lock_guard lock(mutex_);
     ended = jobs_.ended(std::move(end));
+    used_ms_ = clock_.now_ms();
     board_waiting_locked();
   }
   if (ended) ended->listener->on_end(ended->end);
@@ -72,6 +82,7 @@ void Supervisor::answer(std::uint64_t id, link::EngineMessage reply) {
   std::optional<AnsweredAsk> answered;
   {
     const std::lock_guard lock(mutex_);
+    if (!std::holds_alternative<link::StatsReply>(reply)) used_ms_ = clock_.now_ms();  // a look is no use
     answered = asks_.answered(id, std::move(reply));
   }
   if (answered) answered->done(std::move(answered->reply));

@@ -110,15 +110,19 @@ Result<void> check_access(const AccessRules& rules, const http::Request& request
                        : "this server needs its API key: send it as x-api-key or as Authorization: Bearer KEY");
 }
 
-std::string cache_salt(const AccessRules& rules, const http::Request& request) {
-  if (rules.cache_sharing == CacheSharing::All) return "";
+std::uint64_t owner_of(const AccessRules& rules, const http::Request& request) {
   const auto key = std::ranges::find_if(rules.api_keys, [&](const auto& one) { return has_key(request, one); });
-  if (key == rules.api_keys.end()) return "";
-  // It goes no further than to the engine, which may hear the key: 64 bits are to keep keys apart, not to hide them. On the
-  // disk there is only a hash of it and of the folder's secret (docs/cache-format.md).
+  if (key == rules.api_keys.end()) return 0;
+  // 64 bits are to keep keys apart, not to hide them: it goes to the engine, which may hear the key, and into owner-only
+  // files of batches, beside their requests. The cache's files hold only a hash of it and of the folder's secret.
   std::uint64_t hash = key->size();
   for (const char byte : *key) hash = mix_u64(hash ^ static_cast<unsigned char>(byte), 0x6b6579);
-  return std::format("key-{:016x}", hash);
+  return hash;
+}
+
+std::string cache_salt(const AccessRules& rules, const http::Request& request) {
+  const std::uint64_t owner = rules.cache_sharing == CacheSharing::All ? 0 : owner_of(rules, request);
+  return owner == 0 ? "" : std::format("key-{:016x}", owner);
 }
 
 bool is_operator(const AccessRules& rules, const http::Request& request) {

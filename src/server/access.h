@@ -2,6 +2,7 @@
 // in the user's browser (DNS rebinding, cross-site requests). Pure functions, any thread.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +28,10 @@ enum class KeyNeeded { Yes, No };
 
 // Unauthorized or Forbidden, with the next step in words.
 [[nodiscard]] Result<void> check_access(const AccessRules& rules, const http::Request& request, KeyNeeded key_needed);
+
+// Whose request it is: a number of the API key, the same after every restart; 0 where no keys are asked for.
+// REQUIRES: check_access allowed the request.
+[[nodiscard]] std::uint64_t owner_of(const AccessRules& rules, const http::Request& request);
 
 // What keeps the cache of this request's key apart from the others': the same for the same key after every restart. Empty
 // when all share one cache. REQUIRES: check_access allowed the request.

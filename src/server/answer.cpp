@@ -1,6 +1,7 @@
 // See answer.h.
 #include "server/answer.h"
 
+#include <limits>
 #include <string>
 #include <utility>
 
@@ -9,6 +10,7 @@ namespace {
 
 // Before this, a folded answer keeps its status open for an error; after, silence is the greater danger.
 constexpr std::int64_t kFoldedSilence_ms = 60'000;
+constexpr std::int64_t kKeptSilence_ms = std::numeric_limits<std::int64_t>::max();
 
 class EventAnswer final : public Answer {
  public:
@@ -59,7 +61,8 @@ class EventAnswer final : public Answer {
 
 class FoldedAnswer final : public Answer {
  public:
-  explicit FoldedAnswer(std::shared_ptr<Call> call) : call_(std::move(call)) {}
+  FoldedAnswer(std::shared_ptr<Call> call, std::int64_t silence_ms)
+      : call_(std::move(call)), silence_ms_(silence_ms) {}
 
   [[nodiscard]] bool wants_heartbeats() const override { return false; }
   void open() override {}
@@ -69,7 +72,7 @@ class FoldedAnswer final : public Answer {
   }
 
   bool ping(std::int64_t waited_ms) override {
-    if (waited_ms < kFoldedSilence_ms) return false;
+    if (waited_ms < silence_ms_) return false;
     if (!std::exchange(opened_, true)) {
       call_->exchange()->begin_stream(200, call_->headers({{"content-type", "application/json"}}));
       call_->record.times.headers_us = call_->since_received_us();
@@ -93,6 +96,7 @@ class FoldedAnswer final : public Answer {
 
  private:
   const std::shared_ptr<Call> call_;
+  const std::int64_t silence_ms_;
   wire::MessageFold fold_;
   bool opened_ = false;
 };
@@ -104,7 +108,11 @@ std::unique_ptr<Answer> make_event_answer(std::shared_ptr<Call> call) {
 }
 
 std::unique_ptr<Answer> make_folded_answer(std::shared_ptr<Call> call) {
-  return std::make_unique<FoldedAnswer>(std::move(call));
+  return std::make_unique<FoldedAnswer>(std::move(call), kFoldedSilence_ms);
+}
+
+std::unique_ptr<Answer> make_kept_answer(std::shared_ptr<Call> call) {
+  return std::make_unique<FoldedAnswer>(std::move(call), kKeptSilence_ms);
 }
 
 }  // namespace hearth::server

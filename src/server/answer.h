@@ -31,5 +31,7 @@ class Answer {
 
 [[nodiscard]] std::unique_ptr<Answer> make_event_answer(std::shared_ptr<Call> call);
 [[nodiscard]] std::unique_ptr<Answer> make_folded_answer(std::shared_ptr<Call> call);
+// The same for a reader that waits on no connection: it has its status for ever.
+[[nodiscard]] std::unique_ptr<Answer> make_kept_answer(std::shared_ptr<Call> call);
 
 }  // namespace hearth::server

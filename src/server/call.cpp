@@ -10,8 +10,8 @@ namespace hearth::server {
 namespace {
 
 // Full queues empty within seconds; a restarting engine needs some longer.
-constexpr const char* kRetryAfterOverloaded_s = "3";
-constexpr const char* kRetryAfterUnavailable_s = "5";
+constexpr std::int64_t kRetryAfterOverloaded_s = 3;
+constexpr std::int64_t kRetryAfterUnavailable_s = 5;
 
 ErrorKind kind_of_status(int status) {
   switch (status) {
@@ -64,8 +64,11 @@ void Call::respond_error(int status, const Error& error) {
   http::Response response{.status = status,
                           .headers = {{"content-type", "application/json"}},
                           .body = wire::error_body(error, request_id_).dump()};
-  if (error.kind == ErrorKind::Overloaded) response.headers.emplace_back("retry-after", kRetryAfterOverloaded_s);
-  if (error.kind == ErrorKind::Unavailable) response.headers.emplace_back("retry-after", kRetryAfterUnavailable_s);
+  const bool overloaded = error.kind == ErrorKind::Overloaded;
+  if (overloaded || error.kind == ErrorKind::Unavailable) {
+    const std::int64_t guess_s = overloaded ? kRetryAfterOverloaded_s : kRetryAfterUnavailable_s;
+    response.headers.emplace_back("retry-after", std::to_string(retry_after_s_ > 0 ? retry_after_s_ : guess_s));
+  }
   respond(std::move(response));
 }
 

@@ -24,6 +24,7 @@ class Call {
 
   [[nodiscard]] const http::Request& request() const { return exchange_->request(); }
   [[nodiscard]] const std::shared_ptr<http::Exchange>& exchange() const { return exchange_; }
+  [[nodiscard]] RequestLog& log() const { return log_; }
   [[nodiscard]] const std::string& request_id() const { return request_id_; }
   [[nodiscard]] const Clock& clock() const { return clock_; }
   [[nodiscard]] std::int64_t since_received_us() const { return clock_.now_us() - request().received_us; }
@@ -34,10 +35,12 @@ class Call {
 
   void respond_json(int status, const Json& body);
   void respond(http::Response response);
-  // The status follows from the kind; Overloaded and Unavailable carry retry-after.
+  // The status follows from the kind; Overloaded and Unavailable carry retry-after: what was set, or a guess.
   void respond_error(const Error& error);
   // For statuses that no kind stands for.
   void respond_error(int status, const Error& error);
+
+  void set_retry_after_s(std::int64_t seconds) { retry_after_s_ = seconds; }
 
   RequestRecord record;
   // Once, when the answer is complete; the status is what the client saw.
@@ -49,6 +52,7 @@ class Call {
   const Clock& clock_;
   const std::string request_id_;
   http::Headers headers_;
+  std::int64_t retry_after_s_ = 0;  // 0: not known
   bool finished_ = false;
 };
 

@@ -53,6 +53,9 @@ class FakeEngineProcess final : public models::EngineProcess {
     return ++job_id;
   }
   void cancel(link::JobId cancelled) override { cancelled_jobs.push_back(cancelled); }
+  void pause(link::JobId job_paused) override { paused_jobs.push_back(job_paused); }
+  void resume(link::JobId resumed) override { resumed_jobs.push_back(resumed); }
+  [[nodiscard]] std::int64_t last_heard_ms() const override { return heard_ms; }
   void set_cache_budget(link::CacheBudget budget) override { cache_budget = budget; }
   link::CacheBudget cache_budget;
   void stats(std::function<void(Result<link::StatsReply>)> done) override {
@@ -103,7 +106,8 @@ class FakeEngineProcess final : public models::EngineProcess {
   link::Job job;
   link::JobId job_id = 0;
   std::shared_ptr<models::JobListener> listener;
-  std::vector<link::JobId> cancelled_jobs;
+  std::vector<link::JobId> cancelled_jobs, paused_jobs, resumed_jobs;
+  std::int64_t heard_ms = 0;
 
  private:
   std::shared_ptr<const link::Hello> hello_;

@@ -37,7 +37,12 @@ class FakeExchange final : public http::Exchange {
   }
   void finish() override { ended = true; }
   void abort() override { aborted = ended = true; }
-  [[nodiscard]] std::size_t unsent_bytes() const override { return 0; }
+  [[nodiscard]] std::size_t unsent_bytes() const override { return reads ? 0 : sent.size() - read_bytes; }
+  [[nodiscard]] std::size_t unsent_bytes_of_all() const override { return unsent_bytes() + unsent_elsewhere; }
+  void when_unsent_at_most(std::size_t bytes, std::function<void()> task) override {
+    space_bytes_ = bytes;
+    space_task_ = std::move(task);
+  }
   void post(std::function<void()> task) override { posted_.push_back(std::move(task)); }
   void after_ms(std::int64_t delay_ms, std::function<void()> task) override {
     timers_.emplace_back(clock_.now_ms() + delay_ms, std::move(task));
@@ -52,6 +57,16 @@ class FakeExchange final : public http::Exchange {
       task();
     }
     if (ended || gone) timers_.clear();
+  }
+  // The client stops reading, or reads on.
+  void stop_reading() {
+    reads = false;
+    read_bytes = sent.size();
+  }
+  void read(std::size_t bytes) {
+    read_bytes = std::min(read_bytes + bytes, sent.size());
+    if (space_task_ && unsent_bytes() <= space_bytes_) std::exchange(space_task_, nullptr)();
+    run();
   }
   // Time passes in steps small enough that each timer runs when it is due.
   void pass_ms(std::int64_t duration_ms) {
@@ -78,6 +93,9 @@ class FakeExchange final : public http::Exchange {
   http::Headers headers;
   std::string sent;
   int answer_count = 0;  // begun, whole or as a stream: must end at 1
+  bool reads = true;
+  std::size_t read_bytes = 0;        // of `sent`, while !reads
+  std::size_t unsent_elsewhere = 0;  // of the server's other exchanges
   bool streaming = false, ended = false, aborted = false, gone = false;
 
  private:
@@ -98,6 +116,8 @@ class FakeExchange final : public http::Exchange {
   std::vector<std::function<void()>> posted_;
   std::vector<std::pair<std::int64_t, std::function<void()>>> timers_;
   std::function<void()> on_disconnect_;
+  std::function<void()> space_task_;
+  std::size_t space_bytes_ = 0;
 };
 
 }  // namespace hearth::server

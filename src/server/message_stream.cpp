@@ -13,12 +13,28 @@
 namespace hearth::server {
 namespace {
 
+// What is read of a job at a time, between two looks at how much the client has taken: some 10 KB of events.
+constexpr std::size_t kTokensAtOnce = 64;
+
 std::unique_ptr<Answer> make_answer(Delivery delivery, std::shared_ptr<Call> call) {
-  return delivery == Delivery::Events ? make_event_answer(std::move(call)) : make_folded_answer(std::move(call));
+  if (delivery == Delivery::Events) return make_event_answer(std::move(call));
+  return delivery == Delivery::Folded ? make_folded_answer(std::move(call)) : make_kept_answer(std::move(call));
 }
 
 void append(std::vector<wire::WireEvent>& to, std::vector<wire::WireEvent> events) {
   to.insert(to.end(), std::make_move_iterator(events.begin()), std::make_move_iterator(events.end()));
+}
+
+// As Prometheus' users know it.
+std::string_view why_name(wire::StopReason reason) {
+  switch (reason) {
+    case wire::StopReason::EndTurn:
+    case wire::StopReason::StopSequence: return "stop";
+    case wire::StopReason::MaxTokens:
+    case wire::StopReason::ContextWindowExceeded: return "length";
+    case wire::StopReason::ToolUse: return "tool_calls";
+  }
+  return "stop";
 }
 
 Error error_of(const link::JobEnd& end) {
@@ -32,16 +48,18 @@ Error error_of(const link::JobEnd& end) {
 }  // namespace
 
 MessageStream::MessageStream(std::shared_ptr<Call> call, std::shared_ptr<const ServedModel> model,
-                             MessageStreamOptions options)
+                             std::shared_ptr<SharedJob> job, MessageStreamOptions options)
     : call_(std::move(call)),
       model_(std::move(model)),
       options_(std::move(options)),
+      job_(std::move(job)),
       answer_(make_answer(options_.delivery, call_)),
       encoder_(random_id("msg_"), options_.model, options_.kind),
       stops_(options_.stop_sequences) {}
 
 void MessageStream::begin(HeadersGo headers_go) {
   if (over_) return;
+  headers_go_ = headers_go;
   begun_ms_ = now_ms();
   times_ = {
       .last_byte_ms = begun_ms_, .last_event_ms = begun_ms_, .last_token_ms = begun_ms_, .last_work_ms = begun_ms_};
@@ -51,84 +69,84 @@ void MessageStream::begin(HeadersGo headers_go) {
   if (over_) return;
   if (headers_go == HeadersGo::AtOnce) answer_->open();
   schedule_keep_alive(std::min(options_.keep_alive.ping_ms, options_.keep_alive.first_heartbeat_ms));
+  job_->join(shared_from_this());
 }
 
-void MessageStream::run(AdmittedJob admitted) {
+// The job has gone on: all that is new, in order, as far as the client can take it.
+void MessageStream::hear() {
   if (over_) return;
-  const std::int64_t submit_from_us = call_->clock().now_us();
-  prompt_tokens_ = static_cast<std::uint32_t>(admitted.job.prompt.size());
-  last_boundary_ = admitted.job.boundaries.empty() ? 0 : admitted.job.boundaries.back();
-  max_tokens_cut_ = admitted.job.tokens_max < options_.max_tokens;
-  call_->record.prompt_tokens = prompt_tokens_;
-  call_->record.places = places_of(admitted.job.boundaries, prompt_tokens_);
-  parser_ = std::make_unique<chat::StreamParser>(std::move(admitted.parser));
-  if (admitted.turn) recorder_.emplace(std::move(*admitted.turn));
+  if (job_->failure()) return fail(*job_->failure());
+  if (job_->plan() && !parser_) begin_answer(*job_->plan());
+  if (job_->started() && !started_by_engine_) take_start(*job_->started());
+  while (!over_ && heard_count_ < job_->said_count()) {
+    if (waits_for_reader()) return;
+    const SharedJob::Said said = job_->said(heard_count_, kTokensAtOnce);
+    heard_count_ += said.tokens.size();
+    take_said(said);
+  }
+  if (!over_ && job_->end()) take_end(*job_->end());
+}
 
-  auto job = model_->engine->submit(std::move(admitted.job), shared_from_this());
-  if (!job) return fail(job.error());
-  job_ = *job;
-  ++*model_->live_jobs;
-  call_->record.times.submit_us = call_->clock().now_us() - submit_from_us;
+void MessageStream::begin_answer(const AnswerPlan& plan) {
+  prompt_tokens_ = plan.prompt_tokens;
+  last_boundary_ = plan.last_boundary;
+  max_tokens_cut_ = plan.tokens_max < options_.max_tokens;
+  call_->record.prompt_tokens = prompt_tokens_;
+  call_->record.places = plan.places;
+  parser_ = std::make_unique<chat::StreamParser>(plan.parser);
+  if (plan.turn) recorder_.emplace(*plan.turn);
   // A prompt that the context must grow for may still be refused, and too long must be a 400.
   if (prompt_tokens_ < model_->live_context_tokens()) answer_->open();
 }
 
+void MessageStream::take_start(const link::JobStarted& started) {
+  started_by_engine_ = true;
+  cached_tokens_ = std::min(started.cached_tokens, prompt_tokens_);
+  call_->record.places.cached_tokens = cached_tokens_;
+  call_->record.explanation = started.explanation;
+  answer_->open();
+}
+
+// True: what was sent has to leave first. A stream that has nothing unsent always goes on, however much the others have.
+bool MessageStream::waits_for_reader() {
+  if (reader_slow_) return true;
+  const auto& exchange = call_->exchange();
+  const bool pressed = exchange->unsent_bytes_of_all() > options_.output.all_bytes_max;
+  const std::size_t bound = pressed ? options_.output.pressed_bytes_max : options_.output.stream_bytes_max;
+  if (exchange->unsent_bytes() <= bound) return false;
+  reader_slow_ = true;
+  job_->set_slow(*this, true);
+  exchange->when_unsent_at_most(bound / 4, [weak = weak_from_this()] {
+    if (auto stream = weak.lock()) stream->reader_caught_up();
+  });
+  return true;
+}
+
+void MessageStream::reader_caught_up() {
+  if (over_ || !std::exchange(reader_slow_, false)) return;
+  times_.last_byte_ms = times_.last_event_ms = times_.last_token_ms = now_ms();
+  job_->set_slow(*this, false);
+  hear();
+}
+
 void MessageStream::fail(const Error& error) {
   if (std::exchange(over_, true)) return;
-  cancel_job();
+  call_->record.why = "error";
+  job_->leave(*this);
   end_record();
   answer_->fail(error);
 }
 
-void MessageStream::on_started(const link::JobStarted& started) {
-  call_->exchange()->post(
-      [self = shared_from_this(), cached = started.cached_tokens, explanation = started.explanation]() mutable {
-        if (self->over_ || std::exchange(self->started_by_engine_, true)) return;  // a restarted engine starts it again
-        self->cached_tokens_ = std::min(cached, self->prompt_tokens_);
-        self->call_->record.places.cached_tokens = self->cached_tokens_;
-        self->call_->record.explanation = std::move(explanation);
-        self->times_.last_work_ms = self->now_ms();
-        self->answer_->open();
-      });
-}
-
-void MessageStream::on_progress(const link::JobProgress&) {
-  call_->exchange()->post([self = shared_from_this()] { self->times_.last_work_ms = self->now_ms(); });
-}
-
-void MessageStream::on_tokens(const std::vector<link::SampledToken>& tokens) {
-  std::string bytes;
-  std::vector<link::Token> ids;
-  for (const auto& token : tokens) {
-    bytes += token.piece;
-    ids.push_back(token.token);
-  }
-  const std::int64_t arrived_us = call_->clock().now_us();
-  call_->exchange()->post([self = shared_from_this(), bytes = std::move(bytes), ids = std::move(ids), arrived_us] {
-    self->take_bytes(bytes, ids, arrived_us);
-  });
-}
-
-void MessageStream::on_end(const link::JobEnd& end) {
-  --*model_->live_jobs;
-  call_->exchange()->post([self = shared_from_this(), end] { self->take_end(end); });
-}
-
-void MessageStream::take_bytes(std::string_view bytes, const std::vector<link::Token>& tokens,
-                               std::int64_t arrived_us) {
-  if (over_ || tokens.empty()) return;
+void MessageStream::take_said(const SharedJob::Said& said) {
   const bool first = output_tokens_ == 0;
-  output_tokens_ += static_cast<std::uint32_t>(tokens.size());
-  if (recorder_) recorder_->sampled(tokens, bytes);
-  times_.last_token_ms = times_.last_work_ms = now_ms();
+  output_tokens_ += static_cast<std::uint32_t>(said.tokens.size());
+  if (recorder_) recorder_->sampled(said.tokens, said.bytes);
+  times_.last_token_ms = now_ms();
   start_message();
-  if (!over_) take_text(joiner_.push(bytes));
-  if (in_thought_) thinking_tokens_ += static_cast<std::uint32_t>(tokens.size());
+  if (!over_) take_text(joiner_.push(said.bytes));
+  if (in_thought_) thinking_tokens_ += static_cast<std::uint32_t>(said.tokens.size());
   if (!over_) send(std::exchange(pending_, {}));
-  if (first) {
-    call_->record.times.first_token_us = arrived_us - call_->request().received_us;
-    call_->record.times.first_event_us = call_->clock().now_us() - arrived_us;
-  }
+  if (first) call_->record.times.first_event_us = call_->clock().now_us() - job_->times().first_token_us;
 }
 
 void MessageStream::take_text(std::string_view text) {
@@ -167,7 +185,7 @@ void MessageStream::take_event(const chat::StreamEvent& event) {
     append(pending_, encoder_.add(event));
     const auto* call_end = std::get_if<chat::ToolCallEnd>(&event);
     if (call_end && !call_end->whole) recorder_.reset();
-    if (call_end && options_.parallel_tools == wire::ParallelTools::Disabled && job_) {
+    if (call_end && options_.parallel_tools == wire::ParallelTools::Disabled && !job_ended_) {
       end_message(wire::StopReason::ToolUse, std::nullopt);  // one call was asked for, and here it is
     }
     return;
@@ -181,10 +199,12 @@ void MessageStream::take_stop_step(chat::StopMatcher::Step step) {
 }
 
 void MessageStream::take_end(const link::JobEnd& end) {
-  if (over_) return;
-  job_.reset();
+  job_ended_ = true;
   output_tokens_ = std::max(output_tokens_, end.sampled_tokens);
-  if (end.reason == link::EndReason::Failed || end.reason == link::EndReason::Cancelled) return fail(error_of(end));
+  if (end.reason == link::EndReason::Failed || end.reason == link::EndReason::Cancelled) {
+    if (end.retry_after_ms > 0) call_->set_retry_after_s((end.retry_after_ms + 999) / 1000);
+    return fail(error_of(end));
+  }
   start_message();
   take_text(joiner_.finish());
   if (over_) return;
@@ -208,7 +228,8 @@ void MessageStream::end_message(wire::StopReason reason, std::optional<std::stri
   append(pending_, encoder_.end(reason, std::move(stop_sequence), usage()));
   send(std::exchange(pending_, {}));
   over_ = true;
-  cancel_job();
+  call_->record.why = why_name(reason);
+  job_->leave(*this);
   end_record();
   answer_->finish();
 }
@@ -251,43 +272,59 @@ void MessageStream::send(const std::vector<wire::WireEvent>& events) {
 
 void MessageStream::client_gone() {
   if (std::exchange(over_, true)) return;
-  cancel_job();
+  job_->leave(*this);
   end_record();
   call_->finish_record(kStatusClientGone);
 }
 
-void MessageStream::cancel_job() {
-  if (auto job = std::exchange(job_, std::nullopt)) model_->engine->cancel(*job);
-}
-
 void MessageStream::end_record() {
-  call_->record.cached_tokens = cached_tokens_;
-  call_->record.output_tokens = output_tokens_;
-  if (parser_) call_->record.repairs.add(parser_->repairs());
+  RequestRecord& record = call_->record;
+  record.cached_tokens = cached_tokens_;
+  record.output_tokens = output_tokens_;
+  if (parser_) record.repairs.add(parser_->repairs());
+  const SharedJob::Times& job = job_->times();
+  if (job.submitted_us >= 0 && job.started_us >= 0) record.times.queue_us = job.started_us - job.submitted_us;
+  if (job.first_token_us < 0) return;
+  record.times.first_token_us = job.first_token_us - call_->request().received_us;
+  if (job.started_us >= 0) record.times.prefill_us = job.first_token_us - job.started_us;
+  record.times.decode_us = job.last_token_us - job.first_token_us;
 }
 
+// Work is a sign of life of the job itself; of one that waits its turn, that the engine says anything at all.
 void MessageStream::check_keep_alive() {
   if (over_) return;
+  times_.last_work_ms = std::max(times_.last_work_ms, job_->last_work_ms());
+  if (!job_->started()) times_.last_work_ms = std::max(times_.last_work_ms, model_->engine->last_heard_ms());
+  if (reader_slow_) times_.last_work_ms = now_ms();  // it is we who wait
   const auto decision = decide_keep_alive(options_.keep_alive, times_, now_ms());
   switch (decision.action) {
     case KeepAliveAction::Nothing: break;
     case KeepAliveAction::Stalled:
       return fail({ErrorKind::Unavailable, std::format("the engine gave no sign of work for {} s; ask again",
                                                        options_.keep_alive.stall_timeout_ms / 1000)});
-    case KeepAliveAction::Heartbeat:
-      if (answer_->wants_heartbeats()) {
-        start_message();
-        append(pending_, encoder_.heartbeat());
-        send(std::exchange(pending_, {}));
-      }
-      times_.last_event_ms = now_ms();
-      [[fallthrough]];  // clients that count pings see them at an even pace
-    case KeepAliveAction::Ping:
-      static_cast<void>(answer_->ping(now_ms() - begun_ms_));
-      times_.last_byte_ms = now_ms();
-      break;
+    case KeepAliveAction::Heartbeat: take_heartbeat(); [[fallthrough]];  // who counts pings sees them at an even pace
+    case KeepAliveAction::Ping: take_ping(); break;
   }
   schedule_keep_alive(decision.next_check_ms);
+}
+
+// A client that has not read what it was sent needs no more to know that we live.
+void MessageStream::take_heartbeat() {
+  if (answer_->wants_heartbeats() && !reader_slow_) {
+    start_message();
+    append(pending_, encoder_.heartbeat());
+    send(std::exchange(pending_, {}));
+  }
+  times_.last_event_ms = now_ms();
+}
+
+// While the prompt may yet turn out to be too long its status is kept open; no client waits less than 300 s for headers.
+void MessageStream::take_ping() {
+  const std::int64_t waited_ms = now_ms() - begun_ms_;
+  const bool status_is_open = headers_go_ == HeadersGo::WhenAdmitted && !parser_;
+  const bool hold = status_is_open && waited_ms < options_.keep_alive.first_heartbeat_ms;
+  if (!reader_slow_ && !hold) static_cast<void>(answer_->ping(waited_ms));
+  times_.last_byte_ms = now_ms();
 }
 
 void MessageStream::schedule_keep_alive(std::int64_t delay_ms) {

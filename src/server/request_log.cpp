@@ -1,6 +1,8 @@
 // See request_log.h.
 #include "server/request_log.h"
 
+#include <format>
+
 #include "base/check.h"
 #include "base/log.h"
 
@@ -16,6 +18,9 @@ Json times_json(const StepTimes& times) {
                        {"headers_us", times.headers_us},
                        {"first_token_us", times.first_token_us},
                        {"first_event_us", times.first_event_us},
+                       {"queue_us", times.queue_us},
+                       {"prefill_us", times.prefill_us},
+                       {"decode_us", times.decode_us},
                        {"total_us", times.total_us}});
 }
 
@@ -23,6 +28,9 @@ Json record_json(const RequestRecord& record) {
   return Json::object({{"request_id", record.request_id},
                        {"path", record.path},
                        {"model", record.model},
+                       {"kind", record.kind},
+                       {"attached", record.attached},
+                       {"why", record.why},
                        {"status", record.status},
                        {"body_bytes", record.body_bytes},
                        {"message_count", record.message_count},
@@ -49,6 +57,21 @@ void log_verdict(const RequestRecord& record) {
   log_info("cache", "{}: {}{}{}", record.request_id, verdict.why, verdict.cure.empty() ? "" : "; cure: ", verdict.cure);
 }
 
+// Where the time went, in words: queued, cached, computed, first token, speed, end.
+std::string told(const RequestRecord& record) {
+  const StepTimes& times = record.times;
+  std::string text = std::format("{}{}, ", record.kind, record.attached ? " (attached)" : "");
+  text += times.queue_us < 0 ? "never started" : std::format("queued {} ms", times.queue_us / 1000);
+  text += std::format(", prompt {} tokens = {} cached + {} computed", record.prompt_tokens, record.cached_tokens,
+                      record.prompt_tokens - record.cached_tokens);
+  if (times.first_token_us >= 0) text += std::format(", first token {} ms", times.first_token_us / 1000);
+  text += std::format(", answer {} tokens", record.output_tokens);
+  if (times.decode_us > 0 && record.output_tokens > 1)
+    text += std::format(" at {:.1f}/s",
+                        static_cast<double>(record.output_tokens - 1) * 1e6 / static_cast<double>(times.decode_us));
+  return text + std::format(", {}", record.why);
+}
+
 void log_record(const RequestRecord& record) {
   const std::int64_t total_ms = record.times.total_us / 1000;
   if (record.prompt_tokens == 0) {
@@ -56,8 +79,7 @@ void log_record(const RequestRecord& record) {
            record.path, record.status, total_ms, record.request_id);
     return;
   }
-  log_info("server", "{} {} {} in {} ms: prompt {} tokens ({} cached), answer {} tokens, {}", record.method,
-           record.path, record.status, total_ms, record.prompt_tokens, record.cached_tokens, record.output_tokens,
+  log_info("server", "{} {} {} in {} ms, {}: {}", record.method, record.path, record.status, total_ms, told(record),
            record.request_id);
   log_verdict(record);
   if (record.repairs.any()) {
@@ -86,6 +108,7 @@ void RequestLog::begin(std::string_view path) {
 
 void RequestLog::finish(const RequestRecord& record) {
   log_record(record);
+  metrics_.request_ended(record);
   const std::lock_guard lock(mutex_);
   DCHECK(active_count_ > 0);
   --active_count_;

@@ -15,6 +15,7 @@
 #include "chat/repairs.h"
 #include "link/messages.h"
 #include "server/cache_verdict.h"
+#include "server/metrics.h"
 
 namespace hearth::server {
 
@@ -28,6 +29,9 @@ struct StepTimes {
   std::int64_t headers_us = -1;      // last byte read -> response headers handed to the socket
   std::int64_t first_token_us = -1;  // last byte read -> first token here
   std::int64_t first_event_us = -1;  // first token here -> its event handed to the socket
+  std::int64_t queue_us = -1;        // the job was submitted -> the engine took it from its queue
+  std::int64_t prefill_us = -1;      // from there -> its first token
+  std::int64_t decode_us = -1;       // its first token -> its last
   std::int64_t total_us = -1;        // last byte read -> answer complete
 };
 
@@ -35,9 +39,11 @@ struct RequestRecord {
   std::string request_id;
   std::string method;
   std::string path;
-  std::string model;       // as it was asked for
-  int status = 0;          // 499: the client went away
-  std::string cache_salt;  // whose it was (access.h); not shown
+  std::string model;         // as it was asked for
+  std::string served_model;  // whose answer it was
+  int status = 0;            // 499: the client went away
+  std::uint64_t owner = 0;   // whose it was (access.h); not shown
+  std::string cache_salt;    // whose cache it used; not shown
   std::uint64_t body_bytes = 0;
   std::uint64_t message_count = 0;
   std::uint64_t prompt_tokens = 0;
@@ -45,6 +51,9 @@ struct RequestRecord {
   std::uint64_t output_tokens = 0;
   PromptPlaces places;
   std::optional<link::Explanation> explanation;  // when much was computed; holds words of the prompt
+  std::string_view why = "abort";                // it ended: "stop", "length", "tool_calls", "error", "abort"
+  std::string_view kind = "interactive";         // how it was treated (request_class.h)
+  bool attached = false;                         // it heard another request's job
   chat::RepairCounts repairs;                    // of what the model wrote
   StepTimes times;
 };
@@ -63,10 +72,13 @@ class RequestLog {
   [[nodiscard]] Json recent_json(std::string_view salt) const;
   // All of them, the newest last; who may see what of them is the caller's part.
   [[nodiscard]] std::vector<RequestRecord> recent() const;
+  [[nodiscard]] Metrics& metrics() { return metrics_; }
+  [[nodiscard]] const Metrics& metrics() const { return metrics_; }
   // How often what was mended, by name; docs/dialects.md says what each is.
   [[nodiscard]] Json repairs_json() const;
 
  private:
+  Metrics metrics_;
   // 64: a benchmark's repetitions fit; some 20 KB, and 100 KB more of words around where prompts differ.
   static constexpr std::size_t kRecentMax = 64;
   mutable std::mutex mutex_;

@@ -2,7 +2,6 @@
 // by every request. Thread-safe; a ServedModel never changes once added and is never removed while requests run.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -19,6 +18,7 @@
 #include "chat/turn_memory.h"
 #include "link/messages.h"
 #include "models/engine_process.h"
+#include "server/admission.h"
 #include "server/answer_shape.h"
 #include "wire/anthropic_events.h"
 
@@ -43,8 +43,8 @@ struct ServedModel {
   std::shared_ptr<chat::TurnMemory> turns = std::make_shared<chat::TurnMemory>();
   // Not owned: outlives the HTTP server's threads, and with them every request.
   models::EngineProcess* engine = nullptr;
-  // Jobs the engine has accepted and not ended.
-  std::shared_ptr<std::atomic<std::int64_t>> live_jobs = std::make_shared<std::atomic<std::int64_t>>(0);
+  // Its jobs that wait and run.
+  std::shared_ptr<Admission> admission = std::make_shared<Admission>();
 
   // Of the engine that runs now: with --ctx auto one that was restarted may have found less memory than the first.
   [[nodiscard]] std::uint32_t context_tokens() const { return engine->hello()->context_tokens; }

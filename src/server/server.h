@@ -5,6 +5,7 @@
 // Order of ending: Server::stop() (joins the http threads), then the engines, then ~Server.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -14,13 +15,12 @@
 
 #include "base/clock.h"
 #include "base/result.h"
-#include "documents/pdf_reader.h"
 #include "http/http.h"
 #include "server/access.h"
+#include "server/batches.h"
 #include "server/call.h"
-#include "server/keep_alive.h"
+#include "server/messages.h"
 #include "server/request_log.h"
-#include "server/served_models.h"
 
 namespace hearth::server {
 
@@ -28,33 +28,38 @@ struct ServerOptions {
   http::ServerOptions http;
   AccessRules access;
   KeepAliveRules keep_alive;
-  std::string pdf_program;  // hearth-pdf; empty: PDFs are refused
+  std::size_t waiting_max = 256;  // jobs of one model that may wait
+  std::string pdf_program;        // hearth-pdf; empty: PDFs are refused
+  std::string batch_folder;       // message batches; empty: they end with the server
 };
 
 // All of the front's answers, apart from the sockets: given an exchange, it is answered.
 class Hall {
  public:
   // `clock` outlives the hall; the hall outlives every exchange it was given.
-  Hall(AccessRules access, KeepAliveRules keep_alive, const Clock& clock, std::string pdf_program = "");
+  Hall(AccessRules access, KeepAliveRules keep_alive, const Clock& clock, std::string pdf_program = "",
+       std::string batch_folder = "");
 
   void handle(std::shared_ptr<http::Exchange> exchange);
-  [[nodiscard]] ServedModels& models() { return models_; }
+  [[nodiscard]] ServedModels& models() { return desk_.models; }
+  [[nodiscard]] MessageDesk& desk() { return desk_; }
+  [[nodiscard]] Batches& batches() { return batches_; }
   [[nodiscard]] const RequestLog& log() const { return log_; }
-  // From now on new model requests get 503; those that run go on.
-  void refuse_new_work() { refusing_ = true; }
+  // From now on new model requests get 503, with the advice to come again in so many seconds; those that run go on.
+  void refuse_new_work(std::int64_t retry_after_s) { refusing_s_ = std::clamp<std::int64_t>(retry_after_s, 1, 60); }
 
   struct Route;  // a line of the table in server.cpp
 
  private:
+  void answer_batched(std::shared_ptr<http::Exchange> exchange, const BatchOwner& owner);
   void dispatch(const std::shared_ptr<Call>& call, const Route& route, std::string_view path);
 
   const AccessRules access_;
-  const KeepAliveRules keep_alive_;
   const Clock& clock_;
-  ServedModels models_;
-  documents::PdfReader pdfs_;
   RequestLog log_;
-  std::atomic<bool> refusing_{false};
+  MessageDesk desk_;
+  Batches batches_;
+  std::atomic<std::int64_t> refusing_s_{0};  // 0: not; else retry-after
 };
 
 class Server {
@@ -65,8 +70,8 @@ class Server {
 
   [[nodiscard]] Hall& hall() { return hall_; }
   [[nodiscard]] std::uint16_t port() const { return http_->port(); }
-  // No new connections, no new model requests.
-  void begin_drain();
+  // No new model requests; connections are still taken, so that they hear it.
+  void begin_drain(std::int64_t retry_after_s);
   [[nodiscard]] bool drained() const { return hall_.log().active_count() == 0; }
   void stop();
 

@@ -149,9 +149,11 @@ TEST_CASE("the status shows the engine, the counters and the times of the last r
 TEST_CASE("a server that is stopping finishes what runs and refuses what is new") {
   TestHall t;
   const auto running = t.message("hi");
-  t.hall.refuse_new_work();
-  CHECK(t.message("more")->status == 503);
-  CHECK(t.ask("GET", "/health")->status == 200);
+  t.hall.refuse_new_work(7);
+  const auto refused = t.message("more");
+  CHECK(refused->status == 503);
+  CHECK(refused->header("retry-after") == "7");
+  CHECK(t.ask("GET", "/health")->sent == R"({"status":"draining"})");
   t.say(*running, {"a"});
   t.end(*running, link::EndReason::EndOfTurn);
   CHECK(running->status == 200);

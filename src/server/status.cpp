@@ -1,12 +1,16 @@
 // See status.h.
 #include "server/status.h"
 
+#include <algorithm>
 #include <format>
+#include <functional>
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
 #include "base/utf8.h"
+#include "server/metrics.h"
 
 namespace hearth::server {
 namespace {
@@ -21,12 +25,14 @@ std::string_view state_name(models::EngineState state) {
     case models::EngineState::Restarting: return "restarting";
     case models::EngineState::Failed: return "failed";
     case models::EngineState::Stopped: return "stopped";
+    case models::EngineState::Unloaded: return "unloaded";
   }
   return "unknown";
 }
 
 Json model_status(const ServedModel& model) {
   const auto& hello = *model.hello;
+  const auto jobs = model.admission->counts();
   return Json::object({{"id", model.card.id},
                        {"name", hello.name},
                        {"architecture", hello.architecture},
@@ -45,7 +51,9 @@ Json model_status(const ServedModel& model) {
                        {"state", state_name(model.engine->state())},
                        {"engine_pid", model.engine->process_id()},
                        {"restart_count", model.engine->restart_count()},
-                       {"live_jobs", model.live_jobs->load()}});
+                       {"jobs_waiting", jobs.waiting},
+                       {"jobs_running", jobs.running},
+                       {"live_jobs", jobs.waiting + jobs.running}});
 }
 
 Json counters_json(const link::StatsReply& reply) {
@@ -54,30 +62,106 @@ Json counters_json(const link::StatsReply& reply) {
   return counters;
 }
 
-// Gathers the engines' counters; answers when all are here or the time is over. I/O thread only, once begun.
-struct StatusGathering {
-  std::shared_ptr<Call> call;
-  const RequestLog* log = nullptr;
-  LoadingState loading;
-  std::vector<Json> models;
-  std::size_t missing_count = 0;
-  bool answered = false;
+using Replies = std::vector<std::optional<link::StatsReply>>;  // in the order of the models; none came: nullopt
+using AllModels = std::vector<std::shared_ptr<const ServedModel>>;
 
-  void answer() {
-    if (std::exchange(answered, true)) return;
-    Json list = Json::array();
-    for (auto& model : models) list.push(std::move(model));
-    Json body = Json::object({{"version", HEARTH_VERSION}, {"models", std::move(list)}});
-    if (loading.loading) {
-      body.set("loading", Json::object({{"name", loading.name}, {"fraction", static_cast<double>(loading.fraction)}}));
-    }
-    body.set("requests_total", log->totals_json());
-    body.set("requests", log->counters_json());
-    body.set("repairs", log->repairs_json());
-    body.set("recent", log->recent_json(call->record.cache_salt));
-    call->respond_json(200, body);
+// Gathers the engines' counters; done when all are here or the time is over. I/O thread only, once begun.
+struct Gathering {
+  Replies replies;
+  std::size_t missing_count = 0;
+  std::function<void(const Replies&)> done;  // called once
+
+  void finish() {
+    if (const auto call = std::exchange(done, nullptr)) call(replies);
   }
 };
+
+// `done` is called on the I/O thread.
+void gather(const std::shared_ptr<Call>& call, const AllModels& models, std::function<void(const Replies&)> done) {
+  auto gathering = std::make_shared<Gathering>();
+  gathering->done = std::move(done);
+  call->exchange()->post([call, gathering, models] {
+    gathering->replies.resize(models.size());
+    gathering->missing_count = models.size();
+    if (models.empty()) return gathering->finish();
+    call->exchange()->after_ms(kStatsWait_ms, [gathering] { gathering->finish(); });
+    for (std::size_t i = 0; i < models.size(); ++i) {
+      models[i]->engine->stats([call, gathering, i](Result<link::StatsReply> reply) {
+        call->exchange()->post([gathering, i, reply = std::move(reply)]() mutable {
+          if (reply) gathering->replies[i] = std::move(*reply);
+          if (--gathering->missing_count == 0) gathering->finish();
+        });
+      });
+    }
+  });
+}
+
+Json status_json(const AllModels& models, const Replies& replies, const LoadingState& loading, const RequestLog& log,
+                 std::string_view salt) {
+  Json list = Json::array();
+  for (std::size_t i = 0; i < models.size(); ++i) {
+    Json model = model_status(*models[i]);
+    if (replies[i]) model.set("counters", counters_json(*replies[i]));
+    list.push(std::move(model));
+  }
+  Json body = Json::object({{"version", HEARTH_VERSION}, {"models", std::move(list)}});
+  if (loading.loading) {
+    body.set("loading", Json::object({{"name", loading.name}, {"fraction", static_cast<double>(loading.fraction)}}));
+  }
+  body.set("requests_total", log.totals_json());
+  body.set("requests", log.counters_json());
+  body.set("repairs", log.repairs_json());
+  body.set("recent", log.recent_json(salt));
+  return body;
+}
+
+// What each model knows of itself now; one line per model under each name.
+std::string gauges(const AllModels& models, const Replies& replies) {
+  std::string out;
+  const auto gauge = [&](std::string_view name, std::string_view type, std::string_view help, auto value_of) {
+    out += metric_head(name, type, help);
+    for (std::size_t i = 0; i < models.size(); ++i) {
+      const std::optional<double> value = value_of(i);
+      if (value) out += metric_line(name, models[i]->card.id, *value);
+    }
+  };
+  const auto counter = [&](std::size_t i, const char* name) -> std::optional<double> {
+    if (!replies[i] || !replies[i]->counters.contains(name)) return std::nullopt;
+    return static_cast<double>(replies[i]->counters.at(name));
+  };
+  gauge("vllm:num_requests_running", "gauge", "Jobs that the engine works on.",
+        [&](std::size_t i) { return std::optional(static_cast<double>(models[i]->admission->counts().running)); });
+  gauge("vllm:num_requests_waiting", "gauge", "Jobs that wait for their turn.",
+        [&](std::size_t i) { return std::optional(static_cast<double>(models[i]->admission->counts().waiting)); });
+  gauge("vllm:num_preemptions_total", "counter", "Jobs that were set aside for others.",
+        [&](std::size_t i) { return counter(i, "jobs_preempted"); });
+  gauge("hearth_engine_restarts_total", "counter", "Engines that died and were replaced.",
+        [&](std::size_t i) { return std::optional(static_cast<double>(models[i]->engine->restart_count())); });
+  gauge("hearth_model_loaded", "gauge", "1 while the model's engine can work.", [&](std::size_t i) {
+    return std::optional(models[i]->engine->state() == models::EngineState::Ready ? 1.0 : 0.0);
+  });
+  out += metric_head("hearth_cache_hit_tokens_total", "counter", "Prompt tokens found in the cache, by tier.");
+  for (std::size_t i = 0; i < models.size(); ++i) {
+    // What was imported came from RAM, or through it from the disk; what was not was in the pool.
+    const double all = counter(i, "tokens_cached").value_or(0), imported = counter(i, "tokens_imported").value_or(0);
+    const double disk = counter(i, "disk_tokens_imported").value_or(0);
+    const auto line = [&](double tokens, std::string_view tier) {
+      out += metric_line("hearth_cache_hit_tokens_total", models[i]->card.id, std::max(tokens, 0.0), tier);
+    };
+    if (!replies[i]) continue;
+    line(all - imported, "tier=\"live\"");
+    line(imported - disk, "tier=\"ram\"");
+    line(disk, "tier=\"ssd\"");
+  }
+  std::set<std::string> names;
+  for (const auto& reply : replies)
+    if (reply)
+      for (const auto& [name, value] : reply->counters) names.insert(name);
+  for (const std::string& name : names)
+    gauge("hearth_engine_" + name, "untyped", "The engine's own counter of this name.",
+          [&](std::size_t i) { return counter(i, name.c_str()); });
+  return out;
+}
 
 }  // namespace
 
@@ -88,7 +172,8 @@ void answer_root(const std::shared_ptr<Call>& call, const ServedModels& models) 
   call->respond({.status = 200, .headers = {{"content-type", "text/plain; charset=utf-8"}}, .body = std::move(text)});
 }
 
-void answer_health(const std::shared_ptr<Call>& call, const ServedModels& models) {
+void answer_health(const std::shared_ptr<Call>& call, const ServedModels& models, bool draining) {
+  if (draining) return call->respond_json(503, Json::object({{"status", "draining"}}));
   const auto all = models.all();
   const auto loading = models.loading();
   if (all.empty() || loading.loading) {
@@ -120,24 +205,21 @@ void answer_model(const std::shared_ptr<Call>& call, const ServedModels& models,
 }
 
 void answer_status(const std::shared_ptr<Call>& call, const ServedModels& models, const RequestLog& log) {
-  auto gathering = std::make_shared<StatusGathering>();
-  gathering->call = call;
-  gathering->log = &log;
-  gathering->loading = models.loading();
-  call->exchange()->post([gathering, all = models.all()] {
-    gathering->missing_count = all.size();
-    for (const auto& model : all) gathering->models.push_back(model_status(*model));
-    if (all.empty()) return gathering->answer();
-    gathering->call->exchange()->after_ms(kStatsWait_ms, [gathering] { gathering->answer(); });
-    for (std::size_t i = 0; i < all.size(); ++i) {
-      all[i]->engine->stats([gathering, i](Result<link::StatsReply> reply) {
-        gathering->call->exchange()->post([gathering, i, reply = std::move(reply)] {
-          if (gathering->answered) return;
-          if (reply) gathering->models[i].set("counters", counters_json(*reply));
-          if (--gathering->missing_count == 0) gathering->answer();
-        });
-      });
-    }
+  const AllModels all = models.all();
+  gather(call, all, [call, all, loading = models.loading(), &log](const Replies& replies) {
+    call->respond_json(200, status_json(all, replies, loading, log, call->record.cache_salt));
+  });
+}
+
+void answer_metrics(const std::shared_ptr<Call>& call, const ServedModels& models, const RequestLog& log) {
+  const AllModels all = models.all();
+  gather(call, all, [call, all, &log](const Replies& replies) {
+    std::string text = gauges(all, replies) + log.metrics().prometheus();
+    text += metric_head("hearth_unsent_bytes", "gauge", "Bytes of all answers that wait for their clients.");
+    text += std::format("hearth_unsent_bytes {}\n", call->exchange()->unsent_bytes_of_all());
+    call->respond({.status = 200,
+                   .headers = {{"content-type", "text/plain; version=0.0.4; charset=utf-8"}},
+                   .body = std::move(text)});
   });
 }
 

@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <deque>
 #include <map>
@@ -37,6 +38,7 @@ enum Part : Token {
   kPoisonLate = 667,  // die before its first token
   kSilent = 668,      // never a token
   kTellSeed = 669,    // every token is the seed's low bits
+  kHang = 670,        // in the first life: say nothing more and read nothing more, but live
 };
 
 struct Script {
@@ -149,6 +151,7 @@ class ScriptedEngine {
 
   void on(const Job& job) {
     if (job.prompt[0] == kPoison) die();
+    while (job.prompt[0] == kHang && script_.life == 1) ::pause();
     say(JobStarted{.job = job.id, .cached_tokens = script_.life == 1 ? 5U : 0U});
     say(JobProgress{.job = job.id, .prefilled_tokens = static_cast<std::uint32_t>(job.prompt.size())});
     if (job.prompt[0] == kPoisonLate) die();
@@ -162,6 +165,7 @@ class ScriptedEngine {
   }
   void on(const Cancel& cancel) {
     silent_.erase(cancel.job);
+    paused_.erase(cancel.job);
     std::erase_if(running_, [&](const Running& running) { return running.job.id == cancel.job; });
     say(JobEnd{.job = cancel.job, .reason = EndReason::Cancelled});
   }
@@ -183,8 +187,16 @@ class ScriptedEngine {
         .counters = {{"life", static_cast<std::uint64_t>(script_.life)}, {"open_descriptors", open_descriptors()}}});
   }
   void on(const Probe& probe) { say(ProbeReply{.id = probe.id}); }
-  void on(const Pause&) {}
-  void on(const Resume&) {}
+  void on(const Pause& pause) {
+    const auto at = std::ranges::find(running_, pause.job, [](const Running& running) { return running.job.id; });
+    if (at == running_.end()) return;
+    paused_.emplace(pause.job, std::move(*at));
+    running_.erase(at);
+  }
+  void on(const Resume& resume) {
+    auto paused = paused_.extract(resume.job);
+    if (!paused.empty()) running_.push_back(std::move(paused.mapped()));
+  }
   void on(const CacheRequest& request) { say(CacheReply{.id = request.id}); }
   void on(const Shutdown&) {}
 
@@ -219,6 +231,7 @@ class ScriptedEngine {
   Channel link_;
   std::deque<Running> running_;
   std::map<JobId, Job> silent_;
+  std::map<JobId, Running> paused_;
   long events_ = 0;
 };
 

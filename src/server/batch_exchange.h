@@ -1,0 +1,69 @@
+// BatchExchange: the exchange of one request of a batch: no socket, but the same answer. Its tasks run on the batches'
+// thread, which is for it what the I/O thread is for others.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <utility>
+
+#include "http/http.h"
+
+namespace hearth::server {
+
+class BatchExchange final : public http::Exchange {
+ public:
+  struct Line {  // outlives the exchange; any thread
+    std::function<void(std::function<void()>)> post;
+    std::function<void(std::int64_t, std::function<void()>)> after_ms;
+  };
+  // `done` is called once, on the batches' thread, with the status and the body; 0: it was cut short.
+  using Done = std::function<void(int status, std::string body)>;
+
+  BatchExchange(http::Request request, const Line& line, Done done)
+      : request_(std::move(request)), line_(line), done_(std::move(done)) {}
+  ~BatchExchange() override { end(0, ""); }
+
+  [[nodiscard]] const http::Request& request() const override { return request_; }
+  void drop_body() override { std::string().swap(request_.body); }
+  void respond(http::Response response) override { end(response.status, std::move(response.body)); }
+  void begin_stream(int status, http::Headers) override { status_ = status; }
+  void write(std::string bytes) override { body_ += bytes; }
+  void finish() override { end(status_, std::move(body_)); }
+  void abort() override { end(0, ""); }
+  [[nodiscard]] std::size_t unsent_bytes() const override { return 0; }
+  [[nodiscard]] std::size_t unsent_bytes_of_all() const override { return 0; }
+  void when_unsent_at_most(std::size_t, std::function<void()> task) override { post(std::move(task)); }
+  void post(std::function<void()> task) override { line_.post(std::move(task)); }
+  void after_ms(std::int64_t delay_ms, std::function<void()> task) override {
+    line_.after_ms(delay_ms, std::move(task));
+  }
+  void on_disconnect(std::function<void()> task) override {
+    if (gone_) return post(std::move(task));
+    on_disconnect_ = std::move(task);
+  }
+
+  // As if the client had gone away. Batches' thread.
+  void disconnect() {
+    gone_ = true;
+    done_ = nullptr;
+    if (const auto task = std::exchange(on_disconnect_, nullptr)) task();
+  }
+
+ private:
+  void end(int status, std::string body) {
+    on_disconnect_ = nullptr;
+    const auto done = std::exchange(done_, nullptr);
+    if (done) line_.post([done, status, body = std::move(body)] { done(status, body); });
+  }
+
+  http::Request request_;
+  const Line& line_;
+  Done done_;
+  std::function<void()> on_disconnect_;
+  bool gone_ = false;
+  int status_ = 0;
+  std::string body_;
+};
+
+}  // namespace hearth::server

@@ -1,0 +1,119 @@
+// See batch_routes.h.
+#include "server/batch_routes.h"
+
+#include <algorithm>
+#include <charconv>
+#include <format>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "server/status.h"
+
+namespace hearth::server {
+namespace {
+
+constexpr std::size_t kPageDefault = 20, kPageMost = 1000;  // Anthropic's own
+
+BatchOwner owner_of_call(const Call& call) {
+  return {.owner = call.record.owner, .cache_salt = call.record.cache_salt};
+}
+
+// The name that the client called us by is the one it can call again.
+std::string results_url(const Call& call, std::string_view id) {
+  const std::string* host = call.request().header("host");
+  const std::string base = host != nullptr ? "http://" + *host : std::string();
+  return std::format("{}/v1/messages/batches/{}/results", base, id);
+}
+
+Json card_json(const Call& call, wire::BatchCard card) {
+  card.results_url = results_url(call, card.id);
+  return wire::batch_json(card);
+}
+
+void respond_card(const std::shared_ptr<Call>& call, Result<wire::BatchCard> card) {
+  if (!card) return call->respond_error(card.error());
+  call->respond_json(200, card_json(*call, std::move(*card)));
+}
+
+// "a=1&b=2", percent-decoded.
+std::optional<std::string> query_value(std::string_view query, std::string_view name) {
+  while (!query.empty()) {
+    const std::size_t end = std::min(query.find('&'), query.size());
+    const std::string_view pair = query.substr(0, end);
+    query.remove_prefix(std::min(end + 1, query.size()));
+    const std::size_t equals = std::min(pair.find('='), pair.size());
+    if (pair.substr(0, equals) == name) return percent_decoded(pair.substr(std::min(equals + 1, pair.size())));
+  }
+  return std::nullopt;
+}
+
+Result<std::size_t> page_size(std::string_view query) {
+  const auto text = query_value(query, "limit");
+  if (!text) return kPageDefault;
+  std::size_t limit = 0;
+  const auto read = std::from_chars(text->data(), text->data() + text->size(), limit);
+  if (read.ec != std::errc{} || read.ptr != text->data() + text->size() || limit < 1 || limit > kPageMost)
+    return fail(ErrorKind::InvalidInput, std::format("limit: give a number from 1 to {}", kPageMost));
+  return limit;
+}
+
+}  // namespace
+
+void answer_batch_create(const std::shared_ptr<Call>& call, Batches& batches) {
+  auto requests = wire::decode_batch(call->request().body);
+  call->exchange()->drop_body();
+  if (!requests) return call->respond_error(requests.error());
+  respond_card(call, batches.create(owner_of_call(*call), std::move(*requests)));
+}
+
+// Newest first; after_id goes on to older ones, before_id back to newer ones.
+void answer_batch_list(const std::shared_ptr<Call>& call, const Batches& batches) {
+  const std::string& query = call->request().query;
+  const auto limit = page_size(query);
+  if (!limit) return call->respond_error(limit.error());
+  std::vector<wire::BatchCard> all = batches.list(owner_of_call(*call));
+  const auto place_of = [&](const std::string& id) {
+    return static_cast<std::size_t>(std::ranges::find(all, id, &wire::BatchCard::id) - all.begin());
+  };
+  std::size_t begin = 0, end = all.size();
+  if (const auto after = query_value(query, "after_id")) begin = std::min(place_of(*after) + 1, all.size());
+  if (const auto before = query_value(query, "before_id")) {
+    end = place_of(*before);
+    begin = end > *limit ? end - *limit : 0;
+    const bool has_more = begin > 0;
+    all = {all.begin() + static_cast<std::ptrdiff_t>(begin), all.begin() + static_cast<std::ptrdiff_t>(end)};
+    for (auto& card : all) card.results_url = results_url(*call, card.id);
+    return call->respond_json(200, wire::batch_list_json(all, has_more));
+  }
+  const std::size_t count = std::min(*limit, end - begin);
+  const bool has_more = begin + count < end;
+  all = {all.begin() + static_cast<std::ptrdiff_t>(begin), all.begin() + static_cast<std::ptrdiff_t>(begin + count)};
+  for (auto& card : all) card.results_url = results_url(*call, card.id);
+  call->respond_json(200, wire::batch_list_json(all, has_more));
+}
+
+void answer_batch(const std::shared_ptr<Call>& call, Batches& batches, std::string_view rest) {
+  const std::size_t slash = std::min(rest.find('/'), rest.size());
+  const std::string id = percent_decoded(rest.substr(0, slash));
+  const std::string_view what = rest.substr(slash);
+  const std::string& method = call->request().method;
+  const BatchOwner owner = owner_of_call(*call);
+  const bool reads = method == "GET" || method == "HEAD";
+  if (what.empty() && reads) return respond_card(call, batches.find(owner, id));
+  if (what == "/cancel" && method == "POST") return respond_card(call, batches.cancel(owner, id));
+  if (what.empty() && method == "DELETE") {
+    if (auto removed = batches.remove(owner, id); !removed) return call->respond_error(removed.error());
+    return call->respond_json(200, wire::batch_deleted_json(id));
+  }
+  if (what == "/results" && reads) {
+    auto lines = batches.results(owner, id);
+    if (!lines) return call->respond_error(lines.error());
+    return call->respond(
+        {.status = 200, .headers = {{"content-type", "application/x-jsonl"}}, .body = std::move(*lines)});
+  }
+  call->respond_error(405, {ErrorKind::InvalidInput, std::format("batches take no {} there", method)});
+}
+
+}  // namespace hearth::server

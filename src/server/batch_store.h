@@ -1,0 +1,52 @@
+// BatchStore: the files of message batches (docs/batch-format.md): one owner-only folder per batch, each file whole or
+// absent, with a version and a checksum. Without a folder it is a map in memory. A value without threads; its owner has
+// the mutex.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace hearth::server {
+
+class BatchStore {
+ public:
+  // An empty folder: nothing outlives this process.
+  explicit BatchStore(std::string folder) : folder_(std::move(folder)) {}
+  ~BatchStore();
+  BatchStore(const BatchStore&) = delete;
+  BatchStore& operator=(const BatchStore&) = delete;
+
+  // Makes the folder and takes its lock: two servers must not run the same batches. Where that fails nothing is read or
+  // written there. Once, before everything else.
+  [[nodiscard]] Result<void> open();
+
+  // REQUIRES: is_batch_id(id), and a name of letters, digits and hyphens.
+  [[nodiscard]] Result<void> write(const std::string& id, const std::string& name, std::string_view text);
+  // NotFound, or InvalidInput for a file that is not what was written.
+  [[nodiscard]] Result<std::string> read(const std::string& id, const std::string& name) const;
+  void remove(const std::string& id);
+  // Puts a batch that cannot be read out of the way, for a person to look at.
+  void set_aside(const std::string& id);
+  // Of all batches that lie there.
+  [[nodiscard]] std::vector<std::string> ids() const;
+  // Of a batch's files.
+  [[nodiscard]] std::vector<std::string> names(const std::string& id) const;
+
+ private:
+  [[nodiscard]] std::string path_of(const std::string& id) const;
+
+  std::string folder_;  // empty from a failed open() on
+  int lock_ = -1;
+  std::map<std::string, std::map<std::string, std::string>> memory_;  // id -> name -> text; only without a folder
+};
+
+inline constexpr std::string_view kBatchPrefix = "msgbatch_";
+// It and 24 letters and digits: also what makes it a safe name of a folder.
+[[nodiscard]] bool is_batch_id(std::string_view text);
+
+}  // namespace hearth::server

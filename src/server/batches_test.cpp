@@ -1,0 +1,274 @@
+// Message batches: what is accepted, run, cancelled, kept over a restart and refused; and the files they lie in.
+#include "server/batches.h"
+
+#include <doctest/doctest.h>
+#include <sys/stat.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "base/log.h"
+#include "server/test_hall.h"
+
+namespace hearth::server {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Folder {
+ public:
+  Folder() {
+    char name[] = "/tmp/hearth-batches-XXXXXX";
+    REQUIRE(::mkdtemp(name) != nullptr);
+    path = name;
+    set_log_level(LogLevel::Off);
+  }
+  ~Folder() { fs::remove_all(path); }
+  fs::path path;
+};
+
+// Answers each request with its own text, when the test lets it.
+struct Stage {
+  explicit Stage(std::string folder, BatchLimits limits = {})
+      : batches(
+            std::move(folder),
+            [this](std::shared_ptr<http::Exchange> exchange, const BatchOwner&) {
+              const std::lock_guard lock(mutex);
+              exchange->on_disconnect([this] { ++gone; });
+              held.push_back(std::move(exchange));
+              changed.notify_all();
+            },
+            clock, [this] { return now_s.load(); }, limits) {
+    batches.start();
+  }
+  ~Stage() {
+    batches.stop();
+    held.clear();
+  }
+  std::shared_ptr<http::Exchange> next() {
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [this] { return !held.empty(); });
+    auto exchange = std::move(held.front());
+    held.erase(held.begin());
+    return exchange;
+  }
+  void answer(int status, const std::string& body) { next()->respond({.status = status, .headers = {}, .body = body}); }
+  wire::BatchCard wait_for(const std::string& id, const std::function<bool(const wire::BatchCard&)>& holds) {
+    while (true) {
+      auto card = batches.find(owner, id);
+      REQUIRE(card);
+      if (holds(*card)) return *card;
+      std::this_thread::yield();
+    }
+  }
+  wire::BatchCard wait_end(const std::string& id) {
+    return wait_for(id, [](const auto& card) { return card.status == wire::BatchStatus::Ended; });
+  }
+
+  SteadyClock clock;
+  std::atomic<std::int64_t> now_s = 1'000'000;
+  std::atomic<int> gone = 0;
+  BatchOwner owner{.owner = 7, .cache_salt = "key-7"};
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::vector<std::shared_ptr<http::Exchange>> held;
+  Batches batches;
+};
+
+std::vector<wire::BatchRequest> requests(int count) {
+  std::vector<wire::BatchRequest> list;
+  for (int i = 0; i < count; ++i)
+    list.push_back({.custom_id = "r" + std::to_string(i), .params = Json::object({{"max_tokens", i + 1}})});
+  return list;
+}
+
+std::vector<Json> lines_of(const std::string& text) {
+  std::vector<Json> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) lines.push_back(*Json::parse(line));
+  return lines;
+}
+
+}  // namespace
+
+TEST_CASE("a batch runs its requests, a few at a time, and its results come in their order") {
+  Stage stage("");
+  const auto made = stage.batches.create(stage.owner, requests(3));
+  REQUIRE(made);
+  CHECK(is_batch_id(made->id));
+  CHECK(made->counts.processing == 3);
+  CHECK_FALSE(stage.batches.results(stage.owner, made->id));
+  stage.answer(200, R"({"type":"message","n":1})");
+  stage.answer(400, R"({"type":"error","error":{"type":"invalid_request_error","message":"no"}})");
+  stage.answer(200, R"({"type":"message","n":3})");
+  const auto card = stage.wait_end(made->id);
+  CHECK(card.counts.succeeded == 2);
+  CHECK(card.counts.errored == 1);
+  const auto lines = lines_of(*stage.batches.results(stage.owner, made->id));
+  REQUIRE(lines.size() == 3);
+  CHECK(lines[0].dump() == R"({"custom_id":"r0","result":{"type":"succeeded","message":{"type":"message","n":1}}})");
+  CHECK(lines[1].find("result")->string_at("type") == "errored");
+  CHECK(lines[2].string_at("custom_id") == "r2");
+}
+
+TEST_CASE("a request runs as a whole message, whatever its params say of streaming") {
+  Stage stage("");
+  auto list = requests(1);
+  list[0].params.set("stream", true);
+  REQUIRE(stage.batches.create(stage.owner, std::move(list)));
+  const auto exchange = stage.next();
+  CHECK(exchange->request().body == R"({"max_tokens":1,"stream":false})");
+}
+
+TEST_CASE("a cancelled batch ends at once; what runs is let go, and what was done stays") {
+  Stage stage("", {.running_max = 2});
+  const auto made = stage.batches.create(stage.owner, requests(4));
+  REQUIRE(made);
+  stage.answer(200, R"({"n":1})");
+  stage.wait_for(made->id, [](const auto& card) { return card.counts.succeeded == 1; });
+  const auto running = stage.next();
+  const auto card = stage.batches.cancel(stage.owner, made->id);
+  REQUIRE(card);
+  CHECK(card->status == wire::BatchStatus::Ended);
+  CHECK(card->counts.canceled == 3);
+  while (stage.gone == 0) std::this_thread::yield();
+  running->respond({.status = 200, .headers = {}, .body = R"({"late":1})"});
+  const auto lines = lines_of(*stage.batches.results(stage.owner, made->id));
+  CHECK(lines[0].find("result")->string_at("type") == "succeeded");
+  for (int i = 1; i < 4; ++i) CHECK(lines[i].find("result")->string_at("type") == "canceled");
+  CHECK(stage.batches.cancel(stage.owner, made->id)->counts.canceled == 3);
+}
+
+TEST_CASE("a batch outlives the process: what has a result keeps it, what has none runs again") {
+  const Folder folder;
+  std::string id;
+  {
+    Stage stage(folder.path / "batches");
+    id = stage.batches.create(stage.owner, requests(3))->id;
+    stage.answer(200, R"({"n":1})");
+    stage.wait_for(id, [](const auto& card) { return card.counts.succeeded == 1; });
+    stage.held.push_back(stage.next());  // it runs when the server ends
+  }
+  Stage stage(folder.path / "batches");
+  CHECK(stage.batches.find(stage.owner, id)->counts.processing == 2);
+  CHECK(stage.next()->request().body.starts_with(R"({"max_tokens":2)"));
+  stage.answer(200, R"({"n":3})");
+  stage.wait_for(id, [](const auto& card) { return card.counts.succeeded + card.counts.errored == 3; });
+  const auto lines = lines_of(*stage.batches.results(stage.owner, id));
+  CHECK(lines[0].find("result")->find("message")->find("n")->as_integer() == 1);
+  CHECK(lines[2].find("result")->find("message")->find("n")->as_integer() == 3);
+}
+
+TEST_CASE("its files are the owner's alone, and gone when it is deleted") {
+  const Folder folder;
+  Stage stage(folder.path / "batches");
+  const std::string id = stage.batches.create(stage.owner, requests(1))->id;
+  CHECK_FALSE(stage.batches.remove(stage.owner, id));
+  stage.answer(200, "{}");
+  stage.wait_end(id);
+  for (const auto& entry : fs::recursive_directory_iterator(folder.path)) {
+    struct stat found{};
+    REQUIRE(::stat(entry.path().c_str(), &found) == 0);
+    CHECK((found.st_mode & 077) == 0);
+  }
+  CHECK(stage.batches.remove(stage.owner, id));
+  CHECK_FALSE(fs::exists(folder.path / "batches" / id));
+  CHECK_FALSE(stage.batches.find(stage.owner, id));
+}
+
+TEST_CASE("another key sees nothing of a batch") {
+  Stage stage("");
+  const std::string id = stage.batches.create(stage.owner, requests(1))->id;
+  const BatchOwner other{.owner = 8, .cache_salt = ""};
+  CHECK_FALSE(stage.batches.find(other, id));
+  CHECK_FALSE(stage.batches.cancel(other, id));
+  CHECK_FALSE(stage.batches.remove(other, id));
+  CHECK_FALSE(stage.batches.results(other, id));
+  CHECK(stage.batches.list(other).empty());
+  CHECK(stage.batches.list(stage.owner).size() == 1);
+}
+
+TEST_CASE("damaged files put their batch aside, byte by byte, and never end the server") {
+  const Folder folder;
+  std::string id;
+  {
+    Stage stage(folder.path);
+    id = stage.batches.create(stage.owner, requests(1))->id;
+  }
+  const fs::path state = folder.path / id / "state";
+  std::ifstream in(state, std::ios::binary);
+  const std::string good((std::istreambuf_iterator<char>(in)), {});
+  BatchStore store(folder.path);  // which reads without the lock
+  for (std::size_t cut = 0; cut <= good.size(); ++cut) {
+    std::string bad = good;
+    if (cut < good.size()) bad[cut] = static_cast<char>(bad[cut] ^ 0x11);
+    std::ofstream(state, std::ios::binary) << (cut == good.size() ? good.substr(0, good.size() / 2) : bad);
+    CHECK_FALSE(store.read(id, "state"));
+  }
+  fs::create_symlink("/etc/passwd", folder.path / id / "link");
+  CHECK_FALSE(store.read(id, "link"));
+  Stage stage(folder.path);
+  CHECK_FALSE(stage.batches.find(stage.owner, id));
+  CHECK(fs::exists(folder.path / (id + ".bad")));
+}
+
+TEST_CASE("of two servers on one folder the second keeps its batches to itself") {
+  const Folder folder;
+  Stage first(folder.path);
+  const std::string id = first.batches.create(first.owner, requests(1))->id;
+  Stage second(folder.path);
+  CHECK_FALSE(second.batches.find(second.owner, id));
+  const std::string other = second.batches.create(second.owner, requests(1))->id;
+  CHECK_FALSE(fs::exists(folder.path / other));
+}
+
+TEST_CASE("what was not run in time is expired, and ended batches are forgotten in the end") {
+  Stage stage("", {.expires_after_s = 100, .kept_after_s = 200});
+  const std::string id = stage.batches.create(stage.owner, requests(1))->id;
+  stage.now_s += 150;
+  CHECK(stage.wait_end(id).counts.expired == 1);
+  CHECK(lines_of(*stage.batches.results(stage.owner, id))[0].find("result")->string_at("type") == "expired");
+  stage.now_s += 100;
+  while (stage.batches.find(stage.owner, id)) std::this_thread::yield();
+}
+
+TEST_CASE("only so many batches and bytes are kept") {
+  Stage stage("", {.batches_max = 2, .bytes_max = 1000});
+  REQUIRE(stage.batches.create(stage.owner, requests(1)));
+  CHECK_FALSE(stage.batches.create(stage.owner, requests(40)));
+  REQUIRE(stage.batches.create(stage.owner, requests(1)));
+  CHECK(stage.batches.create(stage.owner, requests(1)).error().kind == ErrorKind::RateLimited);
+}
+
+TEST_CASE("the batch routes answer as the wire has them") {
+  TestHall t;
+  const auto bad = t.ask("POST", "/v1/messages/batches", R"({"requests":[{"custom_id":"a b","params":{}}]})");
+  CHECK(bad->status == 400);
+  CHECK(bad->sent.contains("requests.0.custom_id"));
+  const auto made = t.ask("POST", "/v1/messages/batches", R"({"requests":[{"custom_id":"a","params":{"x":1}}]})");
+  REQUIRE(made->status == 200);
+  const Json batch = *Json::parse(made->sent);
+  const std::string id = batch.string_at("id");
+  CHECK(batch.string_at("processing_status") == "in_progress");
+  CHECK(batch.find("results_url")->is_null());
+  CHECK(t.ask("GET", "/v1/messages/batches/" + id)->sent == made->sent);
+  CHECK(t.ask("GET", "/v1/messages/batches/" + id + "/results")->status == 400);
+  CHECK(t.ask("DELETE", "/v1/messages/batches/" + id)->status == 400);
+  CHECK(t.ask("PUT", "/v1/messages/batches/" + id)->status == 405);
+  CHECK(t.ask("GET", "/v1/messages/batches/msgbatch_nothing")->status == 404);
+  const auto ended = t.ask("POST", "/v1/messages/batches/" + id + "/cancel", "", {{"host", "localhost:8787"}});
+  CHECK(ended->sent.contains("http://localhost:8787/v1/messages/batches/" + id + "/results"));
+  CHECK(t.ask("GET", "/v1/messages/batches/" + id + "/results")->header("content-type") == "application/x-jsonl");
+  for (int i = 0; i < 4; ++i) t.ask("POST", "/v1/messages/batches", R"({"requests":[{"custom_id":"a","params":{}}]})");
+  const Json page = *Json::parse(t.ask("GET", "/v1/messages/batches", "", {})->sent);
+  CHECK(page.find("data")->as_array().size() == 5);
+  CHECK_FALSE(page.find("has_more")->as_boolean());
+  CHECK(t.ask("DELETE", "/v1/messages/batches/" + id)->sent ==
+        R"({"id":")" + id + R"(","type":"message_batch_deleted"})");
+}
+
+}  // namespace hearth::server
