@@ -128,7 +128,7 @@ void Supervisor::probe(link::Probe probe, std::function<void(Result<link::ProbeR
   const std::uint64_t id = take_id();
   const std::size_t bytes = probe.tokens.size() * sizeof(link::Token);
   probe.id = id;
-  ask(std::move(probe), id, bytes, [done = std::move(done)](Result<link::EngineMessage> reply) {
+  ask(std::move(probe), id, bytes, Need::Engine, [done = std::move(done)](Result<link::EngineMessage> reply) {
     if (!reply) return done(std::unexpected(std::move(reply).error()));
     done(std::get<link::ProbeReply>(std::move(*reply)));
   });
@@ -138,7 +138,7 @@ void Supervisor::cache(link::CacheRequest request, std::function<void(Result<lin
   const std::uint64_t id = take_id();
   const std::size_t bytes = request.tokens.size() * sizeof(link::Token) + request.bytes.size();
   request.id = id;
-  ask(std::move(request), id, bytes, [done = std::move(done)](Result<link::EngineMessage> reply) {
+  ask(std::move(request), id, bytes, Need::Engine, [done = std::move(done)](Result<link::EngineMessage> reply) {
     if (!reply) return done(std::unexpected(std::move(reply).error()));
     auto answer = std::get<link::CacheReply>(std::move(*reply));
     if (!answer.failed) return done(std::move(answer));

@@ -50,6 +50,7 @@ bool Loop::step() {
   admit();
   tell_queue();
   import_slices();
+  remove_ended();  // some end as they start or as their import does: they hold no place when room is looked for
   build_batch();
   if (rows_.empty()) {
     remove_ended();
@@ -93,9 +94,13 @@ PlanLimits Loop::limits() {
     chunk = unit * static_cast<std::uint32_t>(std::clamp(units, 1.0, static_cast<double>(units_max)));
   }
   PlanLimits limits{.batch_tokens = rows_max_, .prefill_tokens = chunk, .prefill_tokens_beside = unit};
+  // The plan gives its rows to batch work last: that counts only where there is no other prompt.
   std::uint32_t shortest = std::numeric_limits<std::uint32_t>::max();
-  for (const PlanJob& job : plan_jobs_)
-    if (is_prefill(job)) shortest = std::min(shortest, job.pending);
+  for (const bool last : {false, true}) {
+    for (const PlanJob& job : plan_jobs_)
+      if (is_prefill(job) && job.last == last) shortest = std::min(shortest, job.pending);
+    if (shortest != std::numeric_limits<std::uint32_t>::max()) break;
+  }
   // Nobody watches batch work: it is no stream that a prompt would have to wait for.
   const bool streams = std::ranges::any_of(plan_jobs_, [](const PlanJob& job) { return is_stream(job) && !job.last; });
   prefill_held_ = false;

@@ -120,9 +120,9 @@ void Loop::admit() {
       set_aside(*giving);
       ++totals_.jobs_displaced;
     }
+    job.placed_ms = now_ms;   // before it starts: it may end at once
     if (!start(job)) return;  // every sequence runs
     job.preempted_at_end_count.reset();
-    job.placed_ms = now_ms;
     const auto place = std::ranges::find(waiting_, &job, &JobPointer::get);
     running_.push_back(std::move(*place));
     waiting_.erase(place);
@@ -157,8 +157,9 @@ void Loop::make_room() {
     rows_max_ = static_cast<std::uint32_t>(rows_.size() / 2);
     return;
   }
-  const auto last = std::ranges::max_element(running_, {}, [](const JobPointer& job) {
-    return std::tuple(job->paused, job->priority == link::Priority::Batch, job->arrival);
+  const auto last = std::ranges::max_element(running_, {}, [now_ms = clock_.now_ms()](const JobPointer& job) {
+    const bool batch = urgency(job->priority, now_ms - job->arrived_ms) == link::Priority::Batch;
+    return std::tuple(job->paused, batch, job->arrival);
   });
   JobState& job = **last;
   job.preempted_at_end_count = totals_.jobs_ended;
