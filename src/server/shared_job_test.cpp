@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include "base/random.h"
 #include "server/test_hall.h"
 
 namespace hearth::server {
@@ -17,8 +18,14 @@ std::string body_of(const std::string& text, const std::string& more) {
   return R"({"model":"any","max_tokens":100000,"messages":[{"role":"user","content":")" + text + "\"}]" + more + "}";
 }
 
-// A word per token, so that neither text nor order can be wrong unnoticed.
-std::string word(int number) { return "w" + std::to_string(number) + " "; }
+// A word per token, so that neither text nor order can be wrong unnoticed; letters without a pattern, or the answer would be
+// cut for repeating itself.
+std::string word(int number) {
+  std::string text;
+  for (std::uint64_t bits = mix_u64(7, static_cast<std::uint64_t>(number)), i = 0; i < 6; ++i, bits /= 26)
+    text += static_cast<char>('a' + bits % 26);
+  return text + " ";
+}
 
 }  // namespace
 
@@ -40,14 +47,15 @@ TEST_CASE("a slow reader's stream is held at its bound, its job pauses, and noth
   CHECK(t.engine.resumed_jobs.empty());
   exchange->pass_ms(120'000);  // no ping is added to what it does not read
   CHECK(exchange->unsent_bytes() < limits.stream_bytes_max + 64 * 1024);
-  while (text_of(*exchange) != said) exchange->read(1 << 20);
+  for (int i = 0; i < 100; ++i) exchange->read(1 << 20);
+  CHECK(text_of(*exchange).size() >= said.size() - 1);  // a space at the end waits for what follows
   CHECK(t.engine.resumed_jobs.size() >= 1);
   CHECK(t.engine.paused_jobs.size() <= t.engine.resumed_jobs.size() + 1);
-  exchange->read(1 << 20);
   t.end(*exchange, link::EndReason::EndOfTurn);
-  exchange->read(1 << 20);
+  for (int i = 0; i < 4; ++i) exchange->read(1 << 20);
   CHECK(exchange->ended);
-  CHECK(text_of(*exchange) == said);
+  CHECK(said.starts_with(text_of(*exchange)));
+  CHECK(text_of(*exchange).size() >= said.size() - 1);
   CHECK(t.engine.cancelled_jobs.empty());
 }
 
@@ -62,8 +70,10 @@ TEST_CASE("a job that ends while its reader is slow is read to its end later") {
   }
   t.end(*exchange, link::EndReason::EndOfTurn, 5'000);
   CHECK_FALSE(exchange->ended);
-  while (!exchange->ended) exchange->read(1 << 20);
-  CHECK(text_of(*exchange) == said);
+  for (int i = 0; i < 20 && !exchange->ended; ++i) exchange->read(1 << 20);
+  CHECK(exchange->ended);
+  CHECK(said.starts_with(text_of(*exchange)));
+  CHECK(text_of(*exchange).size() >= said.size() - 1);
   CHECK(t.engine.cancelled_jobs.empty());
 }
 
@@ -105,7 +115,7 @@ TEST_CASE("the same request again, while the first is open, hears the running jo
   t.say(*first, {"one ", "two "});
   const auto again = t.ask("POST", "/v1/messages", body_of("hi", kStream), {{"x-stainless-retry-count", "1"}});
   CHECK(t.engine.job_id == 1);
-  CHECK(text_of(*again) == "one two ");
+  CHECK(text_of(*again) == "one two");
   t.say(*first, {"three"});
   CHECK(text_of(*first) == "one two three");
   CHECK(text_of(*again) == "one two three");
@@ -143,7 +153,8 @@ TEST_CASE("a dead connection that is full holds up neither its job nor the strea
   REQUIRE(t.engine.paused_jobs.size() == 1);
   const auto again = t.ask("POST", "/v1/messages", body_of("hi", kGreedy));
   CHECK(t.engine.resumed_jobs.size() == 1);
-  CHECK(text_of(*again) == said);
+  CHECK(said.starts_with(text_of(*again)));
+  CHECK(text_of(*again).size() >= said.size() - 1);
   t.end(*dead, link::EndReason::EndOfTurn);
   CHECK(again->ended);
   CHECK_FALSE(dead->ended);
