@@ -185,18 +185,9 @@ const chat::Dialect* chosen_dialect(const ServeOptions& options, std::size_t mod
   return chat::find_dialect(options.dialects[model_index]);
 }
 
-void add_serve_flags(CLI::App& command, ServeOptions& options) {
-  command
-      .add_option("-m,--model", options.models,
-                  "A GGUF file; again for each further model (default: the small built-in one, where installed)")
-      ->type_name("FILE")
-      ->expected(1)
-      ->take_all();
-  command
-      .add_option("-a,--alias", options.aliases,
-                  "The model's id for clients (default: its file's name); one per --model")
-      ->expected(1)
-      ->take_all();
+namespace {
+
+void add_access_flags(CLI::App& command, ServeOptions& options) {
   command.add_option("--host", options.host, "Address to listen on; others than loopback need an API key")
       ->capture_default_str();
   command.add_option("--port", options.port, "Port to listen on; 0 takes a free one")
@@ -213,6 +204,23 @@ void add_serve_flags(CLI::App& command, ServeOptions& options) {
   command.add_option("--allow-origin", options.allowed_origins, "An origin whose web pages may use this server")
       ->expected(1)
       ->take_all();
+}
+
+}  // namespace
+
+void add_serve_flags(CLI::App& command, ServeOptions& options) {
+  command
+      .add_option("-m,--model", options.models,
+                  "A GGUF file; again for each further model (default: the small built-in one, where installed)")
+      ->type_name("FILE")
+      ->expected(1)
+      ->take_all();
+  command
+      .add_option("-a,--alias", options.aliases,
+                  "The model's id for clients (default: its file's name); one per --model")
+      ->expected(1)
+      ->take_all();
+  add_access_flags(command, options);
   command
       .add_option("--dialect", options.dialects,
                   "How a model writes thoughts and calls; again for each further model (hearth debug dialects lists "
