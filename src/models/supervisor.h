@@ -124,7 +124,6 @@ class Supervisor final : public EngineProcess {
   std::atomic<int> process_id_ = 0;
   std::atomic<std::uint64_t> restart_count_ = 0;
   std::atomic<std::int64_t> last_heard_ms_ = 0;
-
   // Guarded by mutex_.
   mutable std::mutex mutex_;
   std::condition_variable changed_;                // for launch(), stop() and the send thread
