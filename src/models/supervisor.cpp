@@ -130,11 +130,11 @@ Supervisor::Served Supervisor::serve() {
   while (true) {
     const Woken woken = wait_for_frame(kLookAtChildMs);
     if (woken == Woken::Stop) return Served::Stop;
-    if (falls_asleep()) return Served::Unused;
     if (woken == Woken::Nothing) {
       // Dead, but a process that it had started holds its end of the link.
       if (child_->wait_for(milliseconds(0)) && wait_for_frame(0) == Woken::Nothing) return Served::Lost;
       if (hangs()) return Served::Lost;
+      if (falls_asleep()) return Served::Unused;
       continue;
     }
     Result<link::EngineMessage> message = link_->receive_engine_message();
@@ -144,6 +144,7 @@ Supervisor::Served Supervisor::serve() {
     }
     heard();
     handle(std::move(*message));
+    if (falls_asleep()) return Served::Unused;  // here too: who looks at it again and again does not use it
   }
 }
 

@@ -61,8 +61,7 @@ class EventAnswer final : public Answer {
 
 class FoldedAnswer final : public Answer {
  public:
-  FoldedAnswer(std::shared_ptr<Call> call, std::int64_t silence_ms)
-      : call_(std::move(call)), silence_ms_(silence_ms) {}
+  FoldedAnswer(std::shared_ptr<Call> call, std::int64_t silence_ms) : call_(std::move(call)), silence_ms_(silence_ms) {}
 
   [[nodiscard]] bool wants_heartbeats() const override { return false; }
   void open() override {}

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <chrono>
 #include <format>
+#include <functional>
 #include <ranges>
-#include <tuple>
 #include <utility>
 
 #include "base/check.h"
@@ -124,7 +124,7 @@ void Batches::start_items() {
     std::vector<Batch*> order;
     for (auto& [id, batch] : batches_)
       if (!batch.ended_unix_s) order.push_back(&batch);
-    std::ranges::sort(order, {}, [](const Batch* b) { return std::tie(b->created_unix_s, b->arrival, b->id); });
+    std::ranges::sort(order, {}, &Batch::number);
     for (Batch* batch : order) {
       for (std::size_t i = 0; i < batch->items.size() && running_count_ < limits_.running_max; ++i) {
         if (batch->items[i] != ItemState::Waiting) continue;
@@ -204,8 +204,8 @@ Result<wire::BatchCard> Batches::create(const BatchOwner& owner, std::vector<wir
     return fail(ErrorKind::RateLimited,
                 std::format("{} batches are kept already; delete those whose results were read", batches_.size()));
   Batch batch{.id = random_id(kBatchPrefix), .owner = owner, .created_unix_s = now_unix_s_()};
-  batch.arrival = ++arrivals_;
   batch.bytes = text.size();
+  for (const auto& [id, other] : batches_) batch.number = std::max(batch.number, other.number + 1);
   batch.items.assign(requests.size(), ItemState::Waiting);
   // The state last: a batch is there when it is there.
   Result<void> written = store_.write(batch.id, kRequestsFile, text);
@@ -236,14 +236,10 @@ Result<wire::BatchCard> Batches::find(const BatchOwner& owner, const std::string
 
 std::vector<wire::BatchCard> Batches::list(const BatchOwner& owner) const {
   const std::lock_guard lock(mutex_);
-  std::vector<const Batch*> newest_first;
-  for (const auto& [id, batch] : batches_)
-    if (batch.owner.owner == owner.owner) newest_first.push_back(&batch);
-  std::ranges::sort(newest_first, std::ranges::greater{},
-                    [](const Batch* b) { return std::tie(b->created_unix_s, b->arrival, b->id); });
   std::vector<wire::BatchCard> cards;
-  cards.reserve(newest_first.size());
-  for (const Batch* batch : newest_first) cards.push_back(card_locked(*batch));
+  for (const auto& [id, batch] : batches_)
+    if (batch.owner.owner == owner.owner) cards.push_back(card_locked(batch));
+  std::ranges::sort(cards, std::greater(), &wire::BatchCard::number);
   return cards;
 }
 

@@ -76,8 +76,8 @@ class Batches {
   struct Batch {
     std::string id;
     BatchOwner owner;
+    std::uint64_t number = 0;  // in the order they came
     std::int64_t created_unix_s = 0;
-    std::uint64_t arrival = 0;  // among those of one second; 0 = came before this server started
     std::optional<std::int64_t> cancel_unix_s, ended_unix_s;
     std::size_t bytes = 0;  // of its requests
     std::vector<ItemState> items;
@@ -118,7 +118,6 @@ class Batches {
   std::deque<std::function<void()>> tasks_;
   std::multimap<std::int64_t, std::function<void()>> timers_;  // due on clock_, in milliseconds
   std::size_t running_count_ = 0;
-  std::uint64_t arrivals_ = 0;
   std::int64_t rest_until_ms_ = 0;  // the server had no place: nothing is begun before
   bool stopping_ = false;
   std::thread thread_;

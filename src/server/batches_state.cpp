@@ -44,9 +44,9 @@ bool Batches::load_locked(const std::string& id) {
   const auto state = Json::parse(*text);
   if (!state || !state->is_object()) return false;
   const auto created = integer_at(*state, "created"), count = integer_at(*state, "count"),
-             bytes = integer_at(*state, "bytes");
+             bytes = integer_at(*state, "bytes"), number = integer_at(*state, "number");
   const Json* owner = state->find("owner");
-  if (!created || !count || !bytes || owner == nullptr || !owner->is_string()) return false;
+  if (!created || !count || !bytes || !number || *number < 0 || owner == nullptr || !owner->is_string()) return false;
   if (*count < 1 || *count > static_cast<std::int64_t>(wire::kBatchRequestsMax) || *bytes < 0) return false;
   std::uint64_t owner_number = 0;
   const std::string& hex = owner->as_string();
@@ -58,6 +58,7 @@ bool Batches::load_locked(const std::string& id) {
   batch.cancel_unix_s = integer_at(*state, "cancel");
   batch.ended_unix_s = integer_at(*state, "ended");
   batch.bytes = static_cast<std::size_t>(*bytes);
+  batch.number = static_cast<std::uint64_t>(*number);
   const std::string rest = state->string_at("rest");
   const ItemState others = rest == "canceled"  ? ItemState::Canceled
                            : rest == "expired" ? ItemState::Expired
@@ -76,6 +77,7 @@ Result<void> Batches::write_state_locked(const Batch& batch) {
   const bool expired = std::ranges::contains(batch.items, ItemState::Expired);
   const Json state = Json::object({{"owner", std::format("{:x}", batch.owner.owner)},
                                    {"salt", batch.owner.cache_salt},
+                                   {"number", batch.number},
                                    {"created", batch.created_unix_s},
                                    {"cancel", time_or_null(batch.cancel_unix_s)},
                                    {"ended", time_or_null(batch.ended_unix_s)},
@@ -134,7 +136,7 @@ void Batches::end_if_done_locked(Batch& batch) {
 }
 
 wire::BatchCard Batches::card_locked(const Batch& batch) const {
-  wire::BatchCard card{.id = batch.id, .created_unix_s = batch.created_unix_s};
+  wire::BatchCard card{.id = batch.id, .number = batch.number, .created_unix_s = batch.created_unix_s};
   card.expires_unix_s = batch.created_unix_s + limits_.expires_after_s;
   card.ended_unix_s = batch.ended_unix_s;
   card.cancel_unix_s = batch.cancel_unix_s;

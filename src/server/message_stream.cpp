@@ -59,7 +59,6 @@ MessageStream::MessageStream(std::shared_ptr<Call> call, std::shared_ptr<const S
 
 void MessageStream::begin(HeadersGo headers_go) {
   if (over_) return;
-  headers_go_ = headers_go;
   begun_ms_ = now_ms();
   times_ = {
       .last_byte_ms = begun_ms_, .last_event_ms = begun_ms_, .last_token_ms = begun_ms_, .last_work_ms = begun_ms_};
@@ -67,7 +66,7 @@ void MessageStream::begin(HeadersGo headers_go) {
     if (auto stream = weak.lock()) stream->client_gone();
   });
   if (over_) return;
-  if (headers_go == HeadersGo::AtOnce) answer_->open();
+  if (headers_go == HeadersGo::AtOnce) open();
   schedule_keep_alive(std::min(options_.keep_alive.ping_ms, options_.keep_alive.first_heartbeat_ms));
   job_->join(shared_from_this());
 }
@@ -96,7 +95,7 @@ void MessageStream::begin_answer(const AnswerPlan& plan) {
   parser_ = std::make_unique<chat::StreamParser>(plan.parser);
   if (plan.turn) recorder_.emplace(*plan.turn);
   // A prompt that the context must grow for may still be refused, and too long must be a 400.
-  if (prompt_tokens_ < model_->live_context_tokens()) answer_->open();
+  if (prompt_tokens_ < model_->live_context_tokens()) open();
 }
 
 void MessageStream::take_start(const link::JobStarted& started) {
@@ -104,6 +103,12 @@ void MessageStream::take_start(const link::JobStarted& started) {
   cached_tokens_ = std::min(started.cached_tokens, prompt_tokens_);
   call_->record.places.cached_tokens = cached_tokens_;
   call_->record.explanation = started.explanation;
+  open();
+}
+
+// From here on an error is no status any more.
+void MessageStream::open() {
+  opened_ = true;
   answer_->open();
 }
 
@@ -321,8 +326,7 @@ void MessageStream::take_heartbeat() {
 // While the prompt may yet turn out to be too long its status is kept open; no client waits less than 300 s for headers.
 void MessageStream::take_ping() {
   const std::int64_t waited_ms = now_ms() - begun_ms_;
-  const bool status_is_open = headers_go_ == HeadersGo::WhenAdmitted && !parser_;
-  const bool hold = status_is_open && waited_ms < options_.keep_alive.first_heartbeat_ms;
+  const bool hold = !opened_ && waited_ms < options_.keep_alive.first_heartbeat_ms;
   if (!reader_slow_ && !hold) static_cast<void>(answer_->ping(waited_ms));
   times_.last_byte_ms = now_ms();
 }

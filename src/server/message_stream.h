@@ -65,6 +65,7 @@ class MessageStream final : public JobHearer, public std::enable_shared_from_thi
   void fail(const Error& error);
   void begin_answer(const AnswerPlan& plan);
   void take_start(const link::JobStarted& started);
+  void open();
   [[nodiscard]] bool waits_for_reader();
   void reader_caught_up();
   void take_said(const SharedJob::Said& said);
@@ -103,7 +104,7 @@ class MessageStream final : public JobHearer, public std::enable_shared_from_thi
   KeepAliveTimes times_;
   std::int64_t begun_ms_ = 0;
   std::size_t heard_count_ = 0;  // tokens of the job that were read
-  HeadersGo headers_go_ = HeadersGo::AtOnce;
+  bool opened_ = false;          // the client has been given its headers, where this answer sends them early
   bool over_ = false;
   bool reader_slow_ = false;     // the client has not taken what was sent: nothing is read until it has
   bool job_ended_ = false;       // its last token was read

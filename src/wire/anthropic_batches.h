@@ -32,6 +32,7 @@ struct BatchCounts {
 };
 struct BatchCard {
   std::string id;
+  std::uint64_t number = 0;  // in the order they came; not shown
   BatchStatus status = BatchStatus::InProgress;
   BatchCounts counts;
   std::int64_t created_unix_s = 0, expires_unix_s = 0;

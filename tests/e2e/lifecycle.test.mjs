@@ -6,6 +6,7 @@ import { test, assert, equal, serve, fakeModel, npmPackages, scratch, stream, po
 const script = (more = {}) => ({
   name: 'scripted', context_tokens: 32768,
   rules: [
+    { when: { last_user_contains: ['slow'] }, token_delay_ms: 10, say: 'one two three four five six. ' },
     { when: { last_user_contains: ['long'] }, token_delay_ms: 10, say: 'one two three four five six seven eight nine ten. '.repeat(8) },
   ],
   otherwise: 'Hello.', ...more,
@@ -58,14 +59,14 @@ test('SDK: a batch is cancelled, and another outlives a restart of the server', 
   try {
     let client = await sdk(server);
     const many = (text) => ({ requests: Array.from({ length: 20 }, (_, i) => ({ custom_id: `r${i}`, params: ask(`${text} ${i}`) })) });
-    const stopped = await client.messages.batches.create(many('long'));
+    const stopped = await client.messages.batches.create(many('slow'));
     await sleep(300);
     const cancelled = await client.messages.batches.cancel(stopped.id);
     assert(['canceling', 'ended'].includes(cancelled.processing_status), cancelled.processing_status);
     const counts = (await ended(client, stopped.id)).request_counts;
     assert(counts.canceled > 0 && counts.canceled + counts.succeeded === 20, JSON.stringify(counts));
-    id = (await client.messages.batches.create(many('long'))).id;
-    await sleep(2500);
+    id = (await client.messages.batches.create(many('slow'))).id;
+    await sleep(1500);
     const before = (await client.messages.batches.retrieve(id)).request_counts;
     await server.stop();
     server = await serve(model, { args });
@@ -94,7 +95,7 @@ test('SIGTERM lets a running answer end, tells new requests when to come again, 
     const result = await running;
     const exit = await server.stop();
     equal(exit.code, 0, 'exit');
-    if (limit === '20') equal([textOf(result.events).trimEnd(), cut], [script().rules[0].say.trimEnd(), false], 'the running answer');
+    if (limit === '20') equal([textOf(result.events).trimEnd(), cut], [script().rules[1].say.trimEnd(), false], 'the running answer');
     else assert(cut || !result.raw.includes('message_stop'), 'an answer over the limit is cut');
   }
 });
