@@ -73,7 +73,7 @@ export async function serve(model, { args = [], env = {}, limit_s = 60 } = {}) {
     enginePid: async () => (await request(`${url}/v1/hearth/status`)).json.models[0].engine_pid,
     status: async () => (await request(`${url}/v1/hearth/status`)).json,
     stop: async () => {
-      if (!exit) { child.kill('SIGTERM'); setTimeout(() => { if (!exit) child.kill('SIGKILL'); }, 10_000).unref(); }
+      if (!exit) { child.kill('SIGTERM'); setTimeout(() => { if (!exit) child.kill('SIGKILL'); }, 30_000).unref(); }
       const ended = await exited;
       rmSync(home, { recursive: true, force: true });
       return ended;
