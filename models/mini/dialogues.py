@@ -5,7 +5,7 @@ import random
 import jinja2
 
 from elsewhere import DEMO, make_work, small_talk
-from steps import dress, last_words, make_chain, make_step, plan, result_of
+from steps import Step, dress, last_words, make_chain, make_step, plan, result_of
 from tools import KINDS, make_toolbox
 from words import Source
 
@@ -87,7 +87,6 @@ def play_steps(talk, box, steps):
             if reader is None:
                 failed = "failed"
             else:
-                from steps import Step
                 look = Step("read", {"path": step.values["path"]}, "", f"read {step.values['path']}")
                 talk.turn(f"Step {number} of {count}: the file must be read first. Use {reader.name}.", call=(reader.name, arguments_for(reader, look)))
                 talk.result(talk.source.content(step.values["path"]))
@@ -102,7 +101,6 @@ def play_steps(talk, box, steps):
 
 def fallback(source, step, kinds):
     """The kind of tool that can do a step when its own is missing, and the step told in its terms; None: nothing can."""
-    from steps import Step
     if step.kind in kinds:
         return step
     values = step.values

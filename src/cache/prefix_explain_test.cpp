@@ -4,24 +4,16 @@
 #include <algorithm>
 #include <limits>
 
-#include "base/random.h"
 #include "cache/prefix_cache.h"
+#include "cache/test_lines.h"
 #include "engine/fake_engine.h"
 
 namespace hearth::cache {
 namespace {
 
 using engine::MemoryKind;
-
-std::vector<Token> line_of(std::uint64_t seed, std::size_t count) {
-  std::vector<Token> tokens(count);
-  for (std::size_t i = 0; i < count; ++i) tokens[i] = static_cast<Token>('A' + mix_u64(seed, i) % 26);
-  return tokens;
-}
-std::vector<Token> joined(std::vector<Token> a, const std::vector<Token>& b) {
-  a.insert(a.end(), b.begin(), b.end());
-  return a;
-}
+using testing::joined;
+using testing::letters;
 
 struct Bench {
   explicit Bench(MemoryKind kind = MemoryKind::Attention, CacheLimits limits = {}, bool exact = false)
@@ -76,20 +68,20 @@ struct Bench {
 
 TEST_CASE("a first prompt is new, its next turn continues, and what parts is told with both sides") {
   Bench test;
-  const auto first = line_of(1, 1000);
+  const auto first = letters(1, 1000);
   Explanation why = test.run(first);
   CHECK(why.beyond == Beyond::New);
   CHECK(why.lost == Lost::Nothing);
   CHECK(why.known_tokens == 0);
 
-  why = test.run(joined(first, line_of(2, 400)));
+  why = test.run(joined(first, letters(2, 400)));
   CHECK(why.beyond == Beyond::Continues);
   CHECK(why.known_tokens == 1000);
   CHECK(why.cached_tokens == 1000);
   CHECK(why.line_tokens == 1000);
   CHECK(why.was.empty());
 
-  auto changed = joined(first, line_of(2, 400));
+  auto changed = joined(first, letters(2, 400));
   changed[600] = '!';
   why = test.run(changed);
   CHECK(why.beyond == Beyond::Differs);
@@ -104,7 +96,7 @@ TEST_CASE("a first prompt is new, its next turn continues, and what parts is tol
 
 TEST_CASE("another key's line explains nothing and shows nothing") {
   Bench test;
-  const auto line = line_of(1, 1000);
+  const auto line = letters(1, 1000);
   test.run(line, {}, "mine");
   const Explanation why = test.run(line, {}, "yours");
   CHECK(why.beyond == Beyond::New);
@@ -120,10 +112,10 @@ TEST_CASE("another key's line explains nothing and shows nothing") {
 TEST_CASE("what was evicted is told: when, and for what") {
   // Some 12 bytes a token: RAM for one line of two.
   Bench test(MemoryKind::Attention, {.ram_bytes_max = 40'000});
-  const auto first = line_of(1, 2000);
+  const auto first = letters(1, 2000);
   test.run(first);
   test.demote_all();
-  const auto second = line_of(2, 2000);
+  const auto second = letters(2, 2000);
   test.run(second);
   test.run(second);  // used twice: worth more than the first
   test.demote_all();
@@ -140,7 +132,7 @@ TEST_CASE("what was evicted is told: when, and for what") {
 
 TEST_CASE("a smaller budget is a reason of its own") {
   Bench test;
-  const auto line = line_of(1, 2000);
+  const auto line = letters(1, 2000);
   test.run(line);
   test.demote_all();
   test.cache.set_ram_budget(0);
@@ -152,7 +144,7 @@ TEST_CASE("a smaller budget is a reason of its own") {
 
 TEST_CASE("what nothing outside the pool took is said to be not kept") {
   Bench test(MemoryKind::Attention, {.ram_bytes_max = 0});
-  const auto line = line_of(1, 2000);
+  const auto line = letters(1, 2000);
   test.run(line);
   test.demote_all();
   const Explanation why = test.run(line);
@@ -164,9 +156,9 @@ TEST_CASE("what nothing outside the pool took is said to be not kept") {
 
 TEST_CASE("a state that cannot be cut is missing where none was kept, or where it left") {
   Bench test(MemoryKind::Hybrid);
-  const auto trunk = line_of(1, 1500);
-  test.run(joined(trunk, line_of(2, 500)), {512});
-  const Explanation why = test.run(joined(trunk, line_of(3, 500)));
+  const auto trunk = letters(1, 1500);
+  test.run(joined(trunk, letters(2, 500)), {512});
+  const Explanation why = test.run(joined(trunk, letters(3, 500)));
   CHECK(why.known_tokens == 1500);
   CHECK(why.cached_tokens == 512);
   CHECK(why.beyond == Beyond::Differs);
@@ -175,12 +167,12 @@ TEST_CASE("a state that cannot be cut is missing where none was kept, or where i
 
 TEST_CASE("the last token is computed for what follows it, and an exact engine uses whole units only") {
   Bench hybrid(MemoryKind::Hybrid);
-  const auto line = line_of(1, 1000);
+  const auto line = letters(1, 1000);
   hybrid.run(line, {999});
   CHECK(hybrid.run(line).lost == Lost::LastToken);
   Bench exact(MemoryKind::Attention, {}, true);
   exact.run(line);
-  const Explanation why = exact.run(joined(line, line_of(2, 300)));
+  const Explanation why = exact.run(joined(line, letters(2, 300)));
   CHECK(why.cached_tokens == 768);
   CHECK(why.known_tokens == 1000);
   CHECK(why.lost == Lost::ExactUnit);
@@ -188,7 +180,7 @@ TEST_CASE("the last token is computed for what follows it, and an exact engine u
 
 TEST_CASE("lines are pinned, survive what evicts others, and go when they are unpinned or the cache is cleared") {
   Bench test(MemoryKind::Attention, {.ram_bytes_max = 80'000});
-  const auto line = line_of(1, 2000);
+  const auto line = letters(1, 2000);
   test.run(line);
   const std::string salt;
   const KnownLine& known = *test.cache.known_line(&salt, "");
@@ -202,10 +194,10 @@ TEST_CASE("lines are pinned, survive what evicts others, and go when they are un
   CHECK(test.cache.desk().pinned_bytes() == *bytes);
   test.demote_all();
   for (std::uint64_t seed = 10; seed < 16; ++seed) {
-    test.run(line_of(seed, 2000));
+    test.run(letters(seed, 2000));
     test.demote_all();
   }
-  CHECK(test.cache.usable_tokens("", joined(line, line_of(9, 5))) == 2000);
+  CHECK(test.cache.usable_tokens("", joined(line, letters(9, 5))) == 2000);
   CHECK(test.cache.desk().unpin(id));
   CHECK_FALSE(test.cache.desk().unpin(id));
   test.cache.check_invariants();
@@ -220,7 +212,7 @@ TEST_CASE("lines are pinned, survive what evicts others, and go when they are un
 
 TEST_CASE("more than half of RAM is not pinned") {
   Bench test(MemoryKind::Attention, {.ram_bytes_max = 40'000});
-  test.run(line_of(1, 2000));
+  test.run(letters(1, 2000));
   test.demote_all();
   const std::string salt;
   const auto refused = test.cache.desk().pin(*test.cache.known_line(&salt, ""));
@@ -230,7 +222,7 @@ TEST_CASE("more than half of RAM is not pinned") {
 
 TEST_CASE("clearing one key's lines leaves the others', and what runs") {
   Bench test;
-  const auto line = line_of(1, 1000);
+  const auto line = letters(1, 1000);
   test.run(line, {}, "a");
   test.run(line, {}, "b");
   test.demote_all();
@@ -265,13 +257,13 @@ TEST_CASE("a trunk that was exported is known where it is imported, and its answ
       CAPTURE(static_cast<int>(kind));
       Bench from(kind);
       Bench to(kind);
-      const auto line = line_of(1, 1300);
+      const auto line = letters(1, 1300);
       from.run(line, {700, 1000});
       const auto taken = carry(from, to, part);
       if (!taken) FAIL(taken.error().message);
       CHECK(taken->complete);
       CHECK(taken->tokens == 1300);
-      const Explanation why = to.run(joined(line, line_of(2, 100)), {}, "key");
+      const Explanation why = to.run(joined(line, letters(2, 100)), {}, "key");
       CHECK(why.cached_tokens == 1300);
       CHECK(to.cache.usable_tokens("", line) == 0);  // it was another key that took it in
       from.cache.check_invariants();
@@ -282,7 +274,7 @@ TEST_CASE("a trunk that was exported is known where it is imported, and its answ
 TEST_CASE("a trunk of another model, or what is no trunk, is refused, and parts come one after the other") {
   Bench from;
   Bench hybrid(MemoryKind::Hybrid);
-  from.run(line_of(1, 600));
+  from.run(letters(1, 600));
   Bench to;
   const std::string salt;
   const KnownLine& line = *from.cache.known_line(&salt, "");

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/random.h"
 #include "cache/ram_tier.h"
 
 namespace hearth::cache::testing {
@@ -22,6 +23,13 @@ inline Root root_named(std::string_view name) {
 inline Line numbers(std::size_t count, Token first = 0) {
   Line line(count);
   std::iota(line.begin(), line.end(), first);
+  return line;
+}
+
+// Letters, as the fake engine's vocabulary has them.
+inline Line letters(std::uint64_t seed, std::size_t count) {
+  Line line(count);
+  for (std::size_t i = 0; i < count; ++i) line[i] = static_cast<Token>('A' + mix_u64(seed, i) % 26);
   return line;
 }
 

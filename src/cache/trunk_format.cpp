@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/raw_bytes.h"
 
 namespace hearth::cache {
 namespace {
@@ -18,22 +19,6 @@ constexpr std::uint32_t kMagic = 0x314B5448;  // "HTK1" as its bytes lie in the 
 constexpr std::uint16_t kVersion = 1;
 constexpr std::size_t kStartBytes = 4 + 2 + 2 + 32 + 4 + 4;
 constexpr std::size_t kPieceBytes = 1 + 1 + 2 + 4 + 4 + 8;
-
-template <class T>
-void put(std::string& out, const T& value) {
-  static_assert(std::is_trivially_copyable_v<T>);
-  const auto* bytes = reinterpret_cast<const char*>(&value);
-  out.append(bytes, sizeof value);
-}
-
-template <class T>
-T take(std::span<const std::uint8_t>& bytes) {
-  T value;
-  CHECK(bytes.size() >= sizeof value);
-  std::memcpy(&value, bytes.data(), sizeof value);
-  bytes = bytes.subspan(sizeof value);
-  return value;
-}
 
 Error broken(std::string what) {
   return {ErrorKind::InvalidInput, "this is no trunk file that can be used: " + std::move(what)};
@@ -47,22 +32,22 @@ std::span<const std::uint8_t> bytes_of(const std::string& text) {
 
 std::string encode_trunk_header(const TrunkHeader& header) {
   std::string out;
-  put(out, kMagic);
-  put(out, kVersion);
-  put(out, std::uint16_t{0});
-  put(out, header.identity);
-  put(out, static_cast<std::uint32_t>(header.tokens.size()));
-  put(out, static_cast<std::uint32_t>(header.pieces.size()));
+  append_raw(out, kMagic);
+  append_raw(out, kVersion);
+  append_raw(out, std::uint16_t{0});
+  append_raw(out, header.identity);
+  append_raw(out, static_cast<std::uint32_t>(header.tokens.size()));
+  append_raw(out, static_cast<std::uint32_t>(header.pieces.size()));
   out.append(reinterpret_cast<const char*>(header.tokens.data()), header.tokens.size() * sizeof(Token));
   for (const TrunkPiece& piece : header.pieces) {
-    put(out, static_cast<std::uint8_t>(piece.is_anchor ? 1 : 0));
-    put(out, static_cast<std::uint8_t>(piece.kind));
-    put(out, std::uint16_t{0});
-    put(out, piece.begin);
-    put(out, piece.end);
-    put(out, piece.bytes);
+    append_raw(out, static_cast<std::uint8_t>(piece.is_anchor ? 1 : 0));
+    append_raw(out, static_cast<std::uint8_t>(piece.kind));
+    append_raw(out, std::uint16_t{0});
+    append_raw(out, piece.begin);
+    append_raw(out, piece.end);
+    append_raw(out, piece.bytes);
   }
-  put(out, content_hash(bytes_of(out)));
+  append_raw(out, content_hash(bytes_of(out)));
   return out;
 }
 
@@ -110,16 +95,16 @@ Result<void> TrunkReader::step() {
 
 Result<void> TrunkReader::read_start() {
   std::span<const std::uint8_t> rest = held_;
-  if (take<std::uint32_t>(rest) != kMagic) return std::unexpected(broken("it does not begin with HTK1"));
-  if (const auto version = take<std::uint16_t>(rest); version != kVersion)
+  if (take_raw<std::uint32_t>(rest) != kMagic) return std::unexpected(broken("it does not begin with HTK1"));
+  if (const auto version = take_raw<std::uint16_t>(rest); version != kVersion)
     return std::unexpected(broken(std::format("its version is {}, this Hearth knows {}", version, kVersion)));
-  if (take<std::uint16_t>(rest) != 0) return std::unexpected(broken("it has flags that this version does not know"));
-  header_.identity = take<Hash>(rest);
+  if (take_raw<std::uint16_t>(rest) != 0) return std::unexpected(broken("it has flags that this version does not know"));
+  header_.identity = take_raw<Hash>(rest);
   if (header_.identity != identity_)
     return std::unexpected(
         broken("it was made with another model file, other KV types or another back end than this server's"));
-  token_count_ = take<std::uint32_t>(rest);
-  piece_count_ = take<std::uint32_t>(rest);
+  token_count_ = take_raw<std::uint32_t>(rest);
+  piece_count_ = take_raw<std::uint32_t>(rest);
   if (token_count_ == 0 || token_count_ > kTrunkTokensMax)
     return std::unexpected(broken(std::format("it speaks of {} tokens", token_count_)));
   if (piece_count_ == 0 || piece_count_ > token_count_ / kBlockTokens + 1 + kTrunkAnchorsMax)
@@ -133,19 +118,19 @@ Result<void> TrunkReader::read_start() {
 Result<void> TrunkReader::read_table() {
   start_.insert(start_.end(), held_.begin(), held_.end() - kTrunkDigestBytes);
   std::span<const std::uint8_t> digest = std::span(held_).last(kTrunkDigestBytes);
-  if (take<Hash>(digest) != content_hash(start_)) return std::unexpected(broken("its table is damaged"));
+  if (take_raw<Hash>(digest) != content_hash(start_)) return std::unexpected(broken("its table is damaged"));
   std::span<const std::uint8_t> rest = held_;
   header_.tokens.resize(token_count_);
   std::memcpy(header_.tokens.data(), rest.data(), token_count_ * sizeof(Token));
   rest = rest.subspan(token_count_ * sizeof(Token));
   for (std::size_t i = 0; i < piece_count_; ++i) {
-    const auto tag = take<std::uint8_t>(rest);
-    const auto kind = take<std::uint8_t>(rest);
-    const auto unused = take<std::uint16_t>(rest);
+    const auto tag = take_raw<std::uint8_t>(rest);
+    const auto kind = take_raw<std::uint8_t>(rest);
+    const auto unused = take_raw<std::uint16_t>(rest);
     TrunkPiece piece{.is_anchor = tag == 1, .kind = static_cast<AnchorKind>(kind)};
-    piece.begin = take<std::uint32_t>(rest);
-    piece.end = take<std::uint32_t>(rest);
-    piece.bytes = take<std::uint64_t>(rest);
+    piece.begin = take_raw<std::uint32_t>(rest);
+    piece.end = take_raw<std::uint32_t>(rest);
+    piece.bytes = take_raw<std::uint64_t>(rest);
     if (tag > 1 || unused != 0 || kind > static_cast<std::uint8_t>(AnchorKind::Branch))
       return std::unexpected(broken(std::format("piece {} is of a kind that this version does not know", i)));
     header_.pieces.push_back(piece);
@@ -182,7 +167,7 @@ Result<void> TrunkReader::check_pieces() const {
 
 Result<void> TrunkReader::end_piece() {
   std::span<const std::uint8_t> digest = std::span(held_).last(kTrunkDigestBytes);
-  const Hash expected = take<Hash>(digest);
+  const Hash expected = take_raw<Hash>(digest);
   std::vector<std::uint8_t> bytes = std::exchange(held_, {});
   bytes.resize(bytes.size() - kTrunkDigestBytes);
   if (content_hash(bytes) != expected) return std::unexpected(broken(std::format("piece {} is damaged", piece_)));

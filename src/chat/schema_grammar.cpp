@@ -281,38 +281,45 @@ std::uint32_t SchemaGrammar::count_at(const Json& schema, std::string_view key, 
   return otherwise;
 }
 
-std::string SchemaGrammar::string_body(const Json& schema) {
+// `min...` and `max...` of a string or an array; ours bounds what the schema leaves open.
+SchemaGrammar::Counts SchemaGrammar::counts_of(const Json& schema, std::string_view what, std::uint32_t bound) {
+  const bool text = what == "string";
+  Counts counts{.least = count_at(schema, text ? "minLength" : "minItems", 0),
+                .most = count_at(schema, text ? "maxLength" : "maxItems", kGrammarUnbounded)};
+  if (bound != 0) counts.most = std::min(counts.most, std::max(bound, counts.least));
+  if (counts.most < counts.least) {
+    note(std::format("the bounds of {} {}'s length cannot be held", text ? "a" : "an", what));
+    counts.most = kGrammarUnbounded;
+  }
+  return counts;
+}
+
+// What a `pattern` or a `format` says about a text's characters; nullopt: nothing that can be held.
+std::optional<std::string> SchemaGrammar::text_shape(const Json& schema, CharSpelling spelling) {
   if (const Json* pattern = schema.find("pattern"); pattern != nullptr && pattern->is_string()) {
     if (schema.find("minLength") != nullptr || schema.find("maxLength") != nullptr)
       note("the length of a string with a `pattern` is not checked");
-    const auto body = pattern_grammar(pattern->as_string(), char_spelling(), writer_);
-    if (body) return in_quotes("(" + *body + ")");
+    const auto body = pattern_grammar(pattern->as_string(), spelling, writer_);
+    if (body) return "(" + *body + ")";
     note(std::format("a `pattern` cannot be expressed: {}", pattern->as_string().substr(0, 80)));
   }
   if (const Json* format = schema.find("format"); format != nullptr && format->is_string()) {
     const auto body = format_grammar(format->as_string());
-    if (body) return in_quotes(writer_.rule(*body));
+    if (body) return writer_.rule(*body);
     note(std::format("the format `{}` is not checked", format->as_string().substr(0, 40)));
   }
-  const std::uint32_t least = count_at(schema, "minLength", 0);
-  std::uint32_t most = count_at(schema, "maxLength", kGrammarUnbounded);
-  if (bounds_.string_chars_max != 0) most = std::min(most, std::max(bounds_.string_chars_max, least));
-  if (most < least) {
-    note("the bounds of a string's length cannot be held");
-    most = kGrammarUnbounded;
-  }
+  return std::nullopt;
+}
+
+std::string SchemaGrammar::string_body(const Json& schema) {
+  if (const auto shape = text_shape(schema, char_spelling())) return in_quotes(*shape);
+  const auto [least, most] = counts_of(schema, "string", bounds_.string_chars_max);
   if (least == 0 && most == kGrammarUnbounded) return any_string();
   return in_quotes(grammar_repeat(char_rule(), least, most));
 }
 
 std::string SchemaGrammar::array_body(const Json& schema) {
-  const std::uint32_t least = count_at(schema, "minItems", 0);
-  std::uint32_t most = count_at(schema, "maxItems", kGrammarUnbounded);
-  if (bounds_.array_items_max != 0) most = std::min(most, std::max(bounds_.array_items_max, least));
-  if (most < least) {
-    note("the bounds of an array's length cannot be held");
-    most = kGrammarUnbounded;
-  }
+  const auto [least, most] = counts_of(schema, "array", bounds_.array_items_max);
   const Json* items = schema.find("items");
   const Json* tuple = schema.find("prefixItems");
   if (tuple == nullptr && items != nullptr && items->is_array()) std::swap(tuple, items);
@@ -395,25 +402,8 @@ std::optional<std::string> SchemaGrammar::bare_text(const Json& given, std::stri
 
 // What may be text is read as text, also where other types are allowed too.
 std::optional<std::string> SchemaGrammar::bare_string(const Json& schema, std::string_view end) {
-  const bool counted = schema.find("minLength") != nullptr || schema.find("maxLength") != nullptr;
-  if (const Json* pattern = schema.find("pattern"); pattern != nullptr && pattern->is_string()) {
-    if (counted) note("the length of a string with a `pattern` is not checked");
-    const auto body = pattern_grammar(pattern->as_string(), CharSpelling::Tagged, writer_);
-    if (body) return "(" + *body + ")";
-    note(std::format("a `pattern` cannot be expressed: {}", pattern->as_string().substr(0, 80)));
-  }
-  if (const Json* format = schema.find("format"); format != nullptr && format->is_string()) {
-    const auto body = format_grammar(format->as_string());
-    if (body) return body;
-    note(std::format("the format `{}` is not checked", format->as_string().substr(0, 40)));
-  }
-  const std::uint32_t least = count_at(schema, "minLength", 0);
-  std::uint32_t most = count_at(schema, "maxLength", kGrammarUnbounded);
-  if (bounds_.string_chars_max != 0) most = std::min(most, std::max(bounds_.string_chars_max, least));
-  if (most < least) {
-    note("the bounds of a string's length cannot be held");
-    most = kGrammarUnbounded;
-  }
+  if (auto shape = text_shape(schema, CharSpelling::Tagged)) return shape;
+  const auto [least, most] = counts_of(schema, "string", bounds_.string_chars_max);
   if (least == 0 && most == kGrammarUnbounded) return std::nullopt;
   // Some ten nodes for each character and each place in the tag: of a long text a shorter beginning of the tag may not come.
   const std::size_t counts = std::max<std::size_t>(1, most == kGrammarUnbounded ? least : most);

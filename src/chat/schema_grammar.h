@@ -88,6 +88,11 @@ class SchemaGrammar {
   [[nodiscard]] std::string list_of(const std::string& item, std::uint32_t least, std::uint32_t most,
                                     std::string_view open, std::string_view close);
   [[nodiscard]] const Json* target(const std::string& reference) const;
+  struct Counts {
+    std::uint32_t least = 0, most = 0;
+  };
+  [[nodiscard]] Counts counts_of(const Json& schema, std::string_view what, std::uint32_t bound);
+  [[nodiscard]] std::optional<std::string> text_shape(const Json& schema, CharSpelling spelling);
   [[nodiscard]] std::uint32_t count_at(const Json& schema, std::string_view key, std::uint32_t otherwise);
   void note(std::string text);
   void note_what_is_not_held(const Json& schema);

@@ -64,15 +64,18 @@ std::string find_pdf_program() {
 }
 
 Result<std::string> find_builtin_model() {
-  if (const char* named = std::getenv("HEARTH_BUILTIN_MODEL"); named && *named) return std::string(named);
   TRY_ASSIGN(const auto self, own_path());
   const auto prefix = self.parent_path().parent_path();
   // build/PRESET/bin/hearth of a checkout is three folders below it.
   const auto checkout = prefix.parent_path().parent_path();
-  for (const auto& path : {prefix / "share" / "hearth" / kBuiltinModel, checkout / "models" / "mini" / kBuiltinModel}) {
+  std::vector<std::filesystem::path> places = {prefix / "share" / "hearth" / kBuiltinModel,
+                                               checkout / "models" / "mini" / kBuiltinModel};
+  if (const char* named = std::getenv("HEARTH_BUILTIN_MODEL"); named && *named) places = {named};
+  for (const auto& path : places)
     if (::access(path.c_str(), R_OK) == 0) return path.string();
-  }
-  return fail(ErrorKind::NotFound, "the built-in model is not installed here; name a model with --model FILE.gguf");
+  return fail(ErrorKind::NotFound,
+              "no --model was given, and no built-in model is installed here; name one with --model FILE.gguf "
+              "(`hearth pull` tells how to get one)");
 }
 
 int run_engine(int argc, char** argv) {

@@ -6,7 +6,7 @@
 #include <memory>
 #include <mutex>
 
-#include "base/log.h"
+#include "base/test_log.h"
 #include "sched/test_loop.h"
 #include "store/fake_disk.h"
 
@@ -14,16 +14,8 @@ namespace hearth::sched {
 namespace {
 
 using store::Crash;
+using hearth::testing::Quiet;
 using store::FakeDisk;
-
-class Quiet {
- public:
-  Quiet() { set_log_level(LogLevel::Off); }
-  ~Quiet() { set_log_level(before_); }
-
- private:
-  const LogLevel before_ = log_level();
-};
 
 std::unique_ptr<cache::DiskTier> tier_on(std::unique_ptr<store::Disk> disk, MemoryKind kind, std::uint64_t seed,
                                          store::Workers workers = store::Workers::Caller) {

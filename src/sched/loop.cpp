@@ -111,6 +111,16 @@ PlanLimits Loop::limits() {
   return limits;
 }
 
+// Batch work, unless somebody more urgent waits for the prefix that it computes.
+bool Loop::comes_last(const JobState& job, std::int64_t now_ms) const {
+  const auto is_batch = [&](const JobState& any) {
+    return urgency(any.priority, now_ms - any.arrived_ms) == link::Priority::Batch;
+  };
+  return is_batch(job) && std::ranges::none_of(waiting_, [&](const JobPointer& waiting) {
+           return waiting->joined_job == job.id && !is_batch(*waiting);
+         });
+}
+
 void Loop::build_batch() {
   rows_.clear();
   plan_.clear();
@@ -120,7 +130,7 @@ void Loop::build_batch() {
     plan_jobs_.push_back({.pending = job->importing || job->ended || job->paused ? 0 : job->pending(),
                           .until_stop = job->until_stop(),
                           .chunk = job->chunk(info_.prefill_unit),
-                          .last = urgency(job->priority, now_ms - job->arrived_ms) == link::Priority::Batch,
+                          .last = comes_last(*job, now_ms),
                           .arrival = job->arrival});
   if (std::ranges::all_of(plan_jobs_, [](const PlanJob& job) { return job.pending == 0; })) return;
   plan_ = plan_batch(plan_jobs_, limits(), prefill_turn_);

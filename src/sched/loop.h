@@ -101,6 +101,7 @@ class Loop {
   void keep_anchor(const JobState& job);
 
   // one batch (loop.cpp)
+  [[nodiscard]] bool comes_last(const JobState& job, std::int64_t now_ms) const;
   void build_batch();
   void after_decode(std::int64_t decode_us);
   void account(std::int64_t decode_us);
@@ -131,7 +132,6 @@ class Loop {
   std::vector<PlannedRows> plan_;
   std::vector<engine::Row> rows_;
   std::vector<float> unbanned_;  // a row without the token that must not come
-
   std::uint64_t arrivals_ = 0, prefill_turn_ = 0;  // numbers of jobs, and of batches with prefill
   StepCosts costs_;
   PaceState pace_;

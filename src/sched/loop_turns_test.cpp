@@ -115,6 +115,19 @@ TEST_CASE("batch work gives its place to an interactive job and goes on where it
   CHECK(test.jobs[1].started_count == 1);
 }
 
+TEST_CASE("batch work whose prefix an interactive job waits for does not come last") {
+  TestLoop test(fake_options(), {.parallel_jobs = 4, .ubatch_tokens = 64});
+  const auto shared = prompt_of(1, 600);
+  auto batch = greedy_job(1, joined(shared, prompt_of(2, 40)), 12);
+  batch.priority = Priority::Batch;
+  test.submit(batch);
+  test.step();
+  test.submit(greedy_job(2, prompt_of(3, 1500), 12));
+  test.submit(greedy_job(3, joined(shared, prompt_of(4, 40)), 12));
+  run_until(test, [&] { return !test.jobs[3].tokens.empty(); });
+  CHECK(test.jobs[2].tokens.empty());
+}
+
 TEST_CASE("an owner who has every place gives some to another after a while") {
   TestLoop test(fake_options(), {.parallel_jobs = 2});
   test.submit(endless(1, Priority::Interactive, 1));

@@ -36,7 +36,9 @@ std::uint32_t whole(std::uint32_t rows, const PaceLimits& limits) {
 std::uint32_t prefill_rows_beside(const StepCosts& costs, const PaceState& state, const PaceLimits& limits,
                                   std::uint32_t shortest) {
   const double step_us = costs.streams_us();
-  if (step_us == 0 || costs.prefill_us(limits.rows_max) == 0)  // this one will tell
+  const bool prefill_known = costs.prefill_us(limits.rows_max) != 0;
+  if (step_us == 0 && prefill_known) return 0;  // a step of the streams alone tells what theirs costs
+  if (step_us == 0 || !prefill_known)           // this one will tell
     return std::min(std::max(kProbeRows, limits.rows_min), limits.rows_max);
 
   // What hardly lengthens a step goes along with any.

@@ -87,6 +87,14 @@ TEST_CASE("what is not known yet is learned with a small chunk") {
   CHECK(prefill_rows_beside(StepCosts{}, {}, {.rows_max = 16}, 5000) == 16);
 }
 
+TEST_CASE("streams that were never seen alone get a step of their own, so that their cost is known") {
+  StepCosts costs;
+  costs.learn(0, 512, 512 * 1300.0);
+  CHECK(prefill_rows_beside(costs, {}, {}, 5000) == 0);
+  costs.learn(1, 0, 2000);
+  CHECK(prefill_rows_beside(costs, paced({}, costs, 0, 0, false, 0), {}, 5000) > 0);
+}
+
 StepCosts known_costs(double step_us, double row_us) {
   StepCosts costs;
   costs.learn(1, 0, step_us);

@@ -219,19 +219,17 @@ Result<wire::BatchCard> Batches::create(const BatchOwner& owner, std::vector<wir
   return card_locked(at->second);
 }
 
-Result<Batches::Map::iterator> Batches::owned_locked(const BatchOwner& owner, const std::string& id) {
+Result<const Batches::Batch*> Batches::owned_locked(const BatchOwner& owner, const std::string& id) const {
   const auto at = batches_.find(id);
   if (at == batches_.end() || at->second.owner.owner != owner.owner)
-    return fail(ErrorKind::NotFound, "there is no message batch of that id");
-  return at;
+    return fail(ErrorKind::NotFound, "there is no message batch of that id; GET /v1/messages/batches lists them");
+  return &at->second;
 }
 
 Result<wire::BatchCard> Batches::find(const BatchOwner& owner, const std::string& id) const {
   const std::lock_guard lock(mutex_);
-  const auto at = batches_.find(id);
-  if (at == batches_.end() || at->second.owner.owner != owner.owner)
-    return fail(ErrorKind::NotFound, "there is no message batch of that id");
-  return card_locked(at->second);
+  TRY_ASSIGN(const Batch* batch, owned_locked(owner, id));
+  return card_locked(*batch);
 }
 
 std::vector<wire::BatchCard> Batches::list(const BatchOwner& owner) const {
@@ -245,8 +243,8 @@ std::vector<wire::BatchCard> Batches::list(const BatchOwner& owner) const {
 
 Result<wire::BatchCard> Batches::cancel(const BatchOwner& owner, const std::string& id) {
   const std::lock_guard lock(mutex_);
-  TRY_ASSIGN(const auto at, owned_locked(owner, id));
-  Batch& batch = at->second;
+  TRY(owned_locked(owner, id));
+  Batch& batch = batches_.at(id);
   if (batch.ended_unix_s) return card_locked(batch);
   if (!batch.cancel_unix_s) batch.cancel_unix_s = now_unix_s_();
   end_rest_locked(batch, ItemState::Canceled);
@@ -255,11 +253,11 @@ Result<wire::BatchCard> Batches::cancel(const BatchOwner& owner, const std::stri
 
 Result<void> Batches::remove(const BatchOwner& owner, const std::string& id) {
   const std::lock_guard lock(mutex_);
-  TRY_ASSIGN(const auto at, owned_locked(owner, id));
-  if (!at->second.ended_unix_s)
+  TRY_ASSIGN(const Batch* batch, owned_locked(owner, id));
+  if (!batch->ended_unix_s)
     return fail(ErrorKind::InvalidInput, "the batch is still being processed; cancel it first");
   store_.remove(id);
-  batches_.erase(at);
+  batches_.erase(id);
   return {};
 }
 

@@ -84,7 +84,6 @@ class Batches {
     std::vector<wire::BatchRequest> requests;  // read when the first one runs, let go when the batch has ended
     std::map<std::size_t, std::weak_ptr<BatchExchange>> running;  // one that nobody answers comes back as cut short
   };
-  using Map = std::map<std::string, Batch>;
 
   // The batches' thread.
   void run();
@@ -101,7 +100,7 @@ class Batches {
   void end_rest_locked(Batch& batch, ItemState state);
   void end_if_done_locked(Batch& batch);
   [[nodiscard]] bool read_requests_locked(Batch& batch);
-  [[nodiscard]] Result<Map::iterator> owned_locked(const BatchOwner& owner, const std::string& id);
+  [[nodiscard]] Result<const Batch*> owned_locked(const BatchOwner& owner, const std::string& id) const;
   [[nodiscard]] wire::BatchCard card_locked(const Batch& batch) const;
   void post(std::function<void()> task);
 
@@ -114,7 +113,7 @@ class Batches {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   BatchStore store_;
-  Map batches_;
+  std::map<std::string, Batch> batches_;
   std::deque<std::function<void()>> tasks_;
   std::multimap<std::int64_t, std::function<void()>> timers_;  // due on clock_, in milliseconds
   std::size_t running_count_ = 0;

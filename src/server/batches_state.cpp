@@ -159,10 +159,8 @@ wire::BatchCard Batches::card_locked(const Batch& batch) const {
 // Everything that was not run has no file: its line follows from the batch.
 Result<std::string> Batches::results(const BatchOwner& owner, const std::string& id) const {
   const std::lock_guard lock(mutex_);
-  const auto at = batches_.find(id);
-  if (at == batches_.end() || at->second.owner.owner != owner.owner)
-    return fail(ErrorKind::NotFound, "there is no message batch of that id");
-  const Batch& batch = at->second;
+  TRY_ASSIGN(const Batch* found, owned_locked(owner, id));
+  const Batch& batch = *found;
   if (!batch.ended_unix_s)
     return fail(ErrorKind::InvalidInput, "the batch has no results yet: its processing has not ended");
   TRY_ASSIGN(const std::string text, store_.read(id, kRequestsFile));

@@ -6,9 +6,9 @@
 #include <cstring>
 #include <format>
 #include <string_view>
-#include <type_traits>
 
 #include "base/check.h"
+#include "base/raw_bytes.h"
 
 namespace hearth::store {
 namespace {
@@ -60,24 +60,6 @@ struct IndexBytes {
 };
 static_assert(sizeof(IndexBytes) == 56);
 
-template <class T>
-void append(Bytes& to, const T& value) {
-  static_assert(std::is_trivially_copyable_v<T>);
-  const std::size_t before = to.size();
-  to.resize(before + sizeof value);
-  std::memcpy(to.data() + before, &value, sizeof value);
-}
-
-// REQUIRES: enough bytes.
-template <class T>
-T take(std::span<const std::uint8_t>& from) {
-  T value;
-  CHECK(from.size() >= sizeof value);
-  std::memcpy(&value, from.data(), sizeof value);
-  from = from.subspan(sizeof value);
-  return value;
-}
-
 std::unexpected<Error> wrong(std::string_view what) { return fail(ErrorKind::InvalidInput, std::string(what)); }
 std::unexpected<Error> wrong_version(std::uint32_t version) {
   return wrong(std::format("it has format version {}, this program reads {}", version, kFormatVersion));
@@ -86,7 +68,7 @@ std::unexpected<Error> wrong_version(std::uint32_t version) {
 void append_entry(Bytes& to, const Entry& entry) {
   const Meta& meta = entry.meta;
   CHECK(!meta.tokens.empty() && meta.tokens.size() <= kRecordTokensMax);
-  append(to, EntryBytes{.kind = static_cast<std::uint8_t>(meta.key.kind),
+  append_raw(to, EntryBytes{.kind = static_cast<std::uint8_t>(meta.key.kind),
                         .codec = static_cast<std::uint8_t>(entry.place.codec),
                         .anchor_kind = meta.anchor_kind,
                         .line_kind = meta.line_kind,
@@ -112,7 +94,7 @@ void append_entry(Bytes& to, const Entry& entry) {
 // `end`: what records may reach up to in their file.
 Result<Entry> take_entry(std::span<const std::uint8_t>& from, std::uint64_t end) {
   if (from.size() < sizeof(EntryBytes)) return wrong("its table is cut off");
-  const auto read = take<EntryBytes>(from);
+  const auto read = take_raw<EntryBytes>(from);
   if (read.kind > kRecordKindLast || read.codec > kCodecLast)
     return wrong("its table names a kind that does not exist");
   if (read.token_count == 0 || read.token_count > kRecordTokensMax ||
@@ -159,7 +141,7 @@ Digest index_digest(std::span<const std::uint8_t> bytes) {
 
 Bytes extent_header(std::uint64_t id, std::uint64_t created_unix_ms) {
   Bytes bytes;
-  append(bytes, HeaderBytes{.id = id, .created_unix_ms = created_unix_ms});
+  append_raw(bytes, HeaderBytes{.id = id, .created_unix_ms = created_unix_ms});
   return bytes;
 }
 
@@ -176,7 +158,7 @@ Digest record_digest(const Key& key, const Place& place, std::span<const std::ui
 
 Bytes record_header(const Place& place) {
   Bytes bytes;
-  append(bytes, RecordBytes{.codec = static_cast<std::uint32_t>(place.codec),
+  append_raw(bytes, RecordBytes{.codec = static_cast<std::uint32_t>(place.codec),
                             .stored_bytes = place.stored_bytes,
                             .digest = place.digest});
   return bytes;
@@ -186,7 +168,7 @@ Bytes extent_footer(std::uint64_t id, std::uint64_t offset, std::span<const Entr
   Bytes bytes;
   for (const Entry& entry : entries) append_entry(bytes, entry);
   const std::uint64_t footer_bytes = bytes.size();
-  append(bytes, TrailerBytes{.footer_offset = offset,
+  append_raw(bytes, TrailerBytes{.footer_offset = offset,
                              .footer_bytes = footer_bytes,
                              .entry_count = static_cast<std::uint32_t>(entries.size()),
                              .digest = table_digest(id, bytes)});
@@ -195,7 +177,7 @@ Bytes extent_footer(std::uint64_t id, std::uint64_t offset, std::span<const Entr
 
 Result<ExtentHeader> read_extent_header(std::span<const std::uint8_t> bytes) {
   if (bytes.size() < sizeof(HeaderBytes)) return wrong("it is too short");
-  const auto read = take<HeaderBytes>(bytes);
+  const auto read = take_raw<HeaderBytes>(bytes);
   if (read.magic != kExtentMagic) return wrong("it does not begin as an extent does");
   if (read.version != kFormatVersion) return wrong_version(read.version);
   return ExtentHeader{.id = read.id, .created_unix_ms = read.created_unix_ms};
@@ -204,7 +186,7 @@ Result<ExtentHeader> read_extent_header(std::span<const std::uint8_t> bytes) {
 Result<Trailer> read_trailer(std::span<const std::uint8_t> bytes, std::uint64_t file_bytes) {
   if (bytes.size() != sizeof(TrailerBytes) || file_bytes < kExtentHeaderBytes + sizeof(TrailerBytes))
     return wrong("it is too short");
-  const auto read = take<TrailerBytes>(bytes);
+  const auto read = take_raw<TrailerBytes>(bytes);
   if (read.magic != kTrailerMagic) return wrong("its end is missing");
   if (read.version != kFormatVersion) return wrong_version(read.version);
   const std::uint64_t end = file_bytes - sizeof(TrailerBytes);
@@ -233,7 +215,7 @@ Result<std::vector<Entry>> read_footer(std::uint64_t id, const Trailer& trailer,
 
 Result<void> check_record_header(std::span<const std::uint8_t> bytes, const Place& place) {
   if (bytes.size() < sizeof(RecordBytes)) return wrong("the record is cut off");
-  const auto read = take<RecordBytes>(bytes);
+  const auto read = take_raw<RecordBytes>(bytes);
   if (read.magic == 0 && read.stored_bytes == 0) return fail(ErrorKind::NotFound, "the record was given back");
   if (read.magic != kRecordMagic || read.codec != static_cast<std::uint32_t>(place.codec) ||
       read.stored_bytes != place.stored_bytes || read.digest != place.digest)
@@ -245,17 +227,17 @@ Bytes write_index(const Index& index) {
   Bytes bytes;
   bytes.reserve(sizeof(IndexBytes) + index.extents.size() * 16 + index.entries.size() * (sizeof(EntryBytes) + 1024) +
                 32);
-  append(bytes, IndexBytes{.written_unix_ms = index.written_unix_ms,
+  append_raw(bytes, IndexBytes{.written_unix_ms = index.written_unix_ms,
                            .day = index.day,
                            .day_bytes = index.day_bytes,
                            .extent_count = index.extents.size(),
                            .entry_count = index.entries.size()});
   for (const auto& [id, size] : index.extents) {
-    append(bytes, id);
-    append(bytes, size);
+    append_raw(bytes, id);
+    append_raw(bytes, size);
   }
   for (const Entry& entry : index.entries) append_entry(bytes, entry);
-  append(bytes, index_digest(bytes));
+  append_raw(bytes, index_digest(bytes));
   return bytes;
 }
 
@@ -263,7 +245,7 @@ Result<Index> read_index(std::span<const std::uint8_t> bytes) {
   if (bytes.size() < sizeof(IndexBytes) + sizeof(Digest)) return wrong("it is too short");
   const std::span<const std::uint8_t> whole = bytes.first(bytes.size() - sizeof(Digest));
   auto rest = whole;
-  const auto head = take<IndexBytes>(rest);
+  const auto head = take_raw<IndexBytes>(rest);
   if (head.magic != kIndexMagic) return wrong("it does not begin as an index does");
   if (head.version != kFormatVersion) return wrong_version(head.version);
   const Digest digest = index_digest(whole);
@@ -276,8 +258,8 @@ Result<Index> read_index(std::span<const std::uint8_t> bytes) {
               .entries = {}};
   if (head.extent_count > rest.size() / 16) return wrong("it promises extents that are not there");
   for (std::uint64_t i = 0; i < head.extent_count; ++i) {
-    const auto id = take<std::uint64_t>(rest);
-    index.extents[id] = take<std::uint64_t>(rest);
+    const auto id = take_raw<std::uint64_t>(rest);
+    index.extents[id] = take_raw<std::uint64_t>(rest);
   }
   if (head.entry_count > rest.size() / sizeof(EntryBytes)) return wrong("it promises records that are not there");
   index.entries.reserve(head.entry_count);

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "base/log.h"
 #include "base/random.h"
+#include "base/test_log.h"
 #include "store/fake_disk.h"
 #include "store/store.h"
 
@@ -72,14 +72,6 @@ inline std::vector<std::uint64_t> readable(Store& store, const std::vector<Entry
   return numbers;
 }
 
-// What a test breaks on purpose is not to be read about.
-class Quiet {
- public:
-  Quiet() { set_log_level(LogLevel::Off); }
-  ~Quiet() { set_log_level(before_); }
-
- private:
-  const LogLevel before_ = log_level();
-};
+using hearth::testing::Quiet;
 
 }  // namespace hearth::store::testing
