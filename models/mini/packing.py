@@ -77,7 +77,7 @@ def tree_of(talk, tokenizer, source, others=(), tail_most=90):
 
 
 class Sequence:
-    """One tree as flat lists: tokens, positions, the piece of each token, and (index, target) pairs to learn."""
+    """One tree as flat lists: tokens, positions, the piece of each token, and (index, target, piece) to learn."""
 
     def __init__(self, pieces):
         self.tokens, self.positions, self.piece_of, self.targets = [], [], [], []
@@ -90,18 +90,18 @@ class Sequence:
             self.positions += range(start, start + len(piece.tokens))
             self.piece_of += [number] * len(piece.tokens)
             depth_at_end.append(start + len(piece.tokens))
-            self.targets += [(base + i - 1, piece.tokens[i]) for i in piece.learned]
+            self.targets += [(base + i - 1, piece.tokens[i], number) for i in piece.learned]
 
 
 def batch_of(sequences, dtype):
-    """(tokens, positions, mask to add to scores, flat indices, targets), padded to the longest."""
+    """(tokens, positions, mask to add to scores, flat indices, targets, the answer each belongs to), padded to the longest."""
     longest = max(len(s.tokens) for s in sequences)
     longest = (longest + 15) // 16 * 16
     count = len(sequences)
     tokens = torch.zeros(count, longest, dtype=torch.long)
     positions = torch.zeros(count, longest, dtype=torch.long)
     seen = torch.zeros(count, longest, longest, dtype=torch.bool)
-    indices, targets = [], []
+    indices, targets, leaves, answers = [], [], [], 0
     for row, s in enumerate(sequences):
         n = len(s.tokens)
         tokens[row, :n] = torch.tensor(s.tokens)
@@ -113,7 +113,10 @@ def batch_of(sequences, dtype):
         of = torch.tensor(s.piece_of)
         seen[row, :n, :n] = related[of][:, of].tril()
         seen[row, n:, 0] = True
-        indices += [row * longest + i for i, _ in s.targets]
-        targets += [t for _, t in s.targets]
+        indices += [row * longest + i for i, _, _ in s.targets]
+        targets += [t for _, t, _ in s.targets]
+        numbers = {piece: answers + n for n, piece in enumerate(dict.fromkeys(p for _, _, p in s.targets))}
+        leaves += [numbers[p] for _, _, p in s.targets]
+        answers += len(numbers)
     mask = torch.zeros(count, 1, longest, longest, dtype=dtype).masked_fill(~seen[:, None], -30000.0)
-    return tokens, positions, mask, torch.tensor(indices), torch.tensor(targets)
+    return tokens, positions, mask, torch.tensor(indices), torch.tensor(targets), torch.tensor(leaves)

@@ -22,9 +22,9 @@ from tokenizer import Tokenizer  # noqa: E402
 from words import Source  # noqa: E402
 
 SEED = 7
-LENGTH_MOST = 1200       # longer trees are left out: they pad whole batches
 POOL = 96                # conversations that are sorted by length and cut into batches
-TOKENS_A_STEP = 3000
+TOKENS_A_STEP = 3600
+GROWTH = ((0, 620), (3000, 850), (7000, 1200))  # from a step on: the longest tree. Short ones first: they teach more a second; longer than the last pad whole batches
 OTHERS = 1               # more asks to a sequence's tools: more to learn in it, but attention costs its square
 
 
@@ -34,15 +34,19 @@ def make_sequence(seed, template, tokenizer, others):
     return Sequence(tree_of(talk, tokenizer, source, first_turns(talk, others)))
 
 
-def batches(tokenizer, start):
+def length_most(step):
+    return max(most for begin, most in GROWTH if step >= begin)
+
+
+def batches(tokenizer, start, step):
     """Endless (number of the next conversation, sequences) with about TOKENS_A_STEP tokens each."""
     template, seed = make_template(), start
     while True:
-        pool = []
+        pool, most = [], length_most(step)
         while len(pool) < POOL:
             sequence = make_sequence(SEED * 10_000_000 + seed, template, tokenizer, OTHERS)
             seed += 1
-            if len(sequence.tokens) <= LENGTH_MOST:
+            if len(sequence.tokens) <= most:
                 pool.append(sequence)
         pool.sort(key=lambda s: len(s.tokens))
         cut, at = [], 0
@@ -52,6 +56,7 @@ def batches(tokenizer, start):
             at += count
         random.Random(seed).shuffle(cut)
         for group in cut:
+            step += 1
             yield seed, group
 
 
@@ -61,16 +66,24 @@ def optimizer_of(model, rate):
     return Muon((p for n, p in named if is_matrix(n, p)), [p for n, p in named if not is_matrix(n, p)], rate)
 
 
-def rate_at(step, steps, peak):
+def rate_at(step, options):
+    """Up in 60 steps, level for `hold` steps, then down in a line until the last."""
     if step < 60:
-        return peak * (step + 1) / 60
-    done = min(1.0, step / steps)
-    return peak * (1.0 if done < 0.45 else 0.02 + 0.98 * (1 - (done - 0.45) / 0.55))
+        return options.rate * (step + 1) / 60
+    return options.rate * (1.0 if step < options.hold else 0.02 + 0.98 * (options.steps - step) / (options.steps - options.hold))
+
+
+def whole_of(logits, targets, leaves):
+    """How many answers would come out letter by letter if each time the likeliest token were taken, and of how many."""
+    right = torch.ones(int(leaves.max()) + 1, dtype=torch.bool)
+    right[leaves[logits.argmax(-1) != targets]] = False
+    return int(right.sum()), len(right)
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--steps", type=int, default=12000)
+    parser.add_argument("--steps", type=int, default=20000)
+    parser.add_argument("--hold", type=int, default=13000)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", default="build/mini")
@@ -94,17 +107,17 @@ def main():
     kept = {n: p.detach().clone() for n, p in model.named_parameters()}  # a slow average: what is exported
     if options.resume:
         kept = state["kept"]
-    last, losses, rights = time.time(), [], []
-    for seed, group in batches(tokenizer, seed):
+    last, losses, rights, wholes = time.time(), [], [], []
+    for seed, group in batches(tokenizer, seed, step):
         if step >= options.steps:
             break
-        line, positions, mask, wanted, targets = batch_of(group, torch.bfloat16)
+        line, positions, mask, wanted, targets, leaves = batch_of(group, torch.bfloat16)
         logits = model(line, positions, mask, wanted, torch.bfloat16)
         loss = F.cross_entropy(logits, targets)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step(rate_at(step, options.steps, options.rate))
+        optimizer.step(rate_at(step, options))
         step += 1
         if step % 4 == 0:
             with torch.no_grad():
@@ -113,13 +126,15 @@ def main():
         tokens += line.numel()
         losses.append(loss.item())
         rights.append((logits.argmax(-1) == targets).float().mean().item())
+        wholes.append(whole_of(logits, targets, leaves))
         if step % 50 == 0:
             now = time.time()
             spent += now - last
             last = now
-            print(f"step {step} loss {sum(losses) / len(losses):.4f} right {sum(rights) / len(rights):.4f} tokens {tokens / 1e6:.2f}M {tokens / spent:.0f}/s "
+            print(f"step {step} loss {sum(losses) / len(losses):.4f} right {sum(rights) / len(rights):.4f} "
+                  f"whole {sum(w[0] for w in wholes) / sum(w[1] for w in wholes):.3f} tokens {tokens / 1e6:.2f}M {tokens / spent:.0f}/s "
                   f"{spent / 60:.1f} min conversations {seed}", flush=True)
-            losses, rights = [], []
+            losses, rights, wholes = [], [], []
         if step % 100 == 0 or step == options.steps:
             torch.save({"model": model.state_dict(), "kept": kept, "optimizer": optimizer.state_dict(), "step": step, "seed": seed, "tokens": tokens, "spent": spent}, out / "state.tmp")
             (out / "state.tmp").rename(out / "state.pt")

@@ -42,22 +42,26 @@ std::uint64_t CacheDesk::bytes_of(const Match& match) const {
 }
 
 Result<std::uint64_t> CacheDesk::pin(const KnownLine& line) {
-  if (is_pinned(line.id)) unpin(line.id);  // it may have grown
+  const std::string id = line.id;
+  const auto before = std::ranges::find(pins_, id, &Pin::line_id);  // it may have grown
+  const std::uint64_t bytes_before = before == pins_.end() ? 0 : before->bytes;
   Match match = ram_.find(*line.root, line.tokens, static_cast<std::uint32_t>(line.tokens.size()));
   if (match.tokens == 0)
     return fail(ErrorKind::NotFound, "RAM holds nothing of this line now: send its prompt once more, then pin it");
   const std::uint64_t bytes = bytes_of(match);
-  if (pins_.size() == kPinsMax)
+  if (before == pins_.end() && pins_.size() == kPinsMax)
     return fail(ErrorKind::TooLarge, std::format("{} lines are pinned already; unpin one first", kPinsMax));
-  if (pinned_bytes_ + bytes > ram_.budget_bytes() / 2)
+  if (pinned_bytes_ - bytes_before + bytes > ram_.budget_bytes() / 2)
     return fail(
         ErrorKind::TooLarge,
         std::format("{} bytes more would pin over half of the cache's {} bytes of RAM; unpin a line or give it more "
                     "(--cache-ram)",
                     bytes, ram_.budget_bytes()));
   ram_.pin(match);
+  if (before != pins_.end()) unpin(id);
   pinned_bytes_ += bytes;
-  pins_.push_back({.line_id = line.id, .root = line.root, .match = std::move(match), .bytes = bytes});
+  pins_.push_back({.line_id = id, .root = line.root, .match = std::move(match), .bytes = bytes});
+  known_.hold(id, true);
   return bytes;
 }
 
@@ -66,6 +70,7 @@ bool CacheDesk::unpin(const std::string& line_id) {
   if (pin == pins_.end()) return false;
   pinned_bytes_ -= pin->bytes;
   ram_.unpin(pin->match);
+  known_.hold(pin->line_id, false);
   pins_.erase(pin);
   return true;
 }
@@ -115,7 +120,8 @@ Result<void> CacheDesk::begin_export(const KnownLine& line, const Hash& identity
   for (const AnchorId id : begun.anchors) {
     const auto snapshot = ram_.snapshot(id);
     const auto frame = engine::open_frame(snapshot, engine::StatePart::Snapshot);
-    begun.header.pieces.push_back({.is_anchor = true, .end = frame ? frame->end : 0, .bytes = snapshot.size()});
+    begun.header.pieces.push_back(
+        {.is_anchor = true, .kind = ram_.kind(id), .end = frame ? frame->end : 0, .bytes = snapshot.size()});
   }
   begun.match = std::move(match);
   begun.head = encode_trunk_header(begun.header);
@@ -141,7 +147,8 @@ Result<CacheDesk::Part> CacheDesk::export_part(const KnownLine& line, const Hash
                                                std::size_t bytes_max) {
   if (offset == 0) TRY(begin_export(line, identity));
   if (!export_ || export_->line_id != line.id)
-    return fail(ErrorKind::InvalidInput, "another export has begun since; begin again from offset 0");
+    return fail(ErrorKind::InvalidInput,
+                "this export has ended, or another has begun since; begin again from offset 0");
   Export& running = *export_;
   Part part{.total_bytes = trunk_file_bytes(running.header),
             .tokens = static_cast<std::uint32_t>(running.header.tokens.size())};

@@ -26,6 +26,7 @@ std::uint32_t common_of(std::span<const Token> a, std::span<const Token> b) {
 void KnownLines::remember(const Root& root, std::span<const Token> tokens, std::uint64_t now_ms) {
   if (tokens.empty() || tokens.size() > kTokensMax) return;
   std::string id;
+  bool held = false;
   std::uint32_t uses = 1;
   for (auto line = lines_.begin(); line != lines_.end(); ++line) {
     if (line->root != &root) continue;
@@ -38,18 +39,30 @@ void KnownLines::remember(const Root& root, std::span<const Token> tokens, std::
       return;
     }
     id = std::move(line->id);
+    held = line->held;
     tokens_ -= line->tokens.size();
     lines_.erase(line);
     break;
   }
   if (id.empty()) id = std::format("{:016x}", random_u64());
   tokens_ += tokens.size();
-  lines_.push_front(
-      {.root = &root, .id = std::move(id), .tokens = {tokens.begin(), tokens.end()}, .used_ms = now_ms, .uses = uses});
+  lines_.push_front({.root = &root,
+                     .id = std::move(id),
+                     .tokens = {tokens.begin(), tokens.end()},
+                     .used_ms = now_ms,
+                     .uses = uses,
+                     .held = held});
   while (lines_.size() > kLinesMax || tokens_ > kTokensMax) {
-    tokens_ -= lines_.back().tokens.size();
-    lines_.pop_back();
+    const auto goes = std::ranges::find_if_not(lines_.rbegin(), lines_.rend(), &KnownLine::held);
+    if (goes == lines_.rend()) break;
+    tokens_ -= goes->tokens.size();
+    lines_.erase(std::next(goes).base());
   }
+}
+
+void KnownLines::hold(const std::string& id, bool held) {
+  for (KnownLine& line : lines_)
+    if (line.id == id) line.held = held;
 }
 
 KnownLines::Match KnownLines::longest(const Root& root, std::span<const Token> prompt) const {

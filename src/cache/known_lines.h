@@ -19,6 +19,7 @@ struct KnownLine {
   std::vector<Token> tokens;
   std::uint64_t used_ms = 0;
   std::uint32_t uses = 1;
+  bool held = false;  // stays, however many come after it: people have named it
 };
 
 class KnownLines {
@@ -36,6 +37,7 @@ class KnownLines {
   // The line that agrees longest with the prompt; of equals one that ends there, then the one used last.
   [[nodiscard]] Match longest(const Root& root, std::span<const Token> prompt) const;
   [[nodiscard]] const std::list<KnownLine>& lines() const { return lines_; }  // the one used last in front
+  void hold(const std::string& id, bool held);                                // REQUIRES: fewer are held than kLinesMax
   void forget(const Root* root);                                              // nullptr: all
 
  private:

@@ -16,14 +16,18 @@ const KnownLine* PrefixCache::known_line(const std::string* salt, std::string_vi
   return found;
 }
 
-// Idle lines that share with it go to RAM, where it can be pinned and exported.
+// The idle line that agrees longest with it goes to RAM, where it can be pinned and exported.
 void PrefixCache::bring_to_ram(const KnownLine& known) {
+  std::optional<Sequence> best;
+  std::uint32_t longest = 0;
   for (std::size_t i = 0; i < lines_.size(); ++i) {
-    const auto sequence = static_cast<Sequence>(i);
-    const Line& one = line(sequence);
-    if (one.state == Line::State::Idle && one.root == known.root && common_prefix(one.tokens, known.tokens) > 0)
-      export_whole(sequence);
+    const Line& one = lines_[i];
+    if (one.state != Line::State::Idle || one.root != known.root) continue;
+    const std::uint32_t common = common_prefix(one.tokens, known.tokens);
+    if (common > longest) best = static_cast<Sequence>(i);
+    longest = std::max(longest, common);
   }
+  if (best) export_whole(*best);
 }
 
 std::uint64_t PrefixCache::forget(const std::string* salt) {

@@ -61,6 +61,7 @@ std::span<const std::uint8_t> RamTier::bytes(BlockId id) const { return tree_->b
 Range RamTier::range(BlockId id) const { return {tree_->block(id).begin, tree_->block(id).end()}; }
 const Hash& RamTier::hash(BlockId id) const { return tree_->block(id).hash; }
 std::span<const std::uint8_t> RamTier::snapshot(AnchorId id) const { return tree_->anchor(id).snapshot.bytes(); }
+AnchorKind RamTier::kind(AnchorId id) const { return tree_->anchor(id).kind; }
 std::span<const float> RamTier::logits(AnchorId id) const { return tree_->anchor(id).logits; }
 
 std::optional<Range> RamTier::next_missing(const Root& root, std::span<const Token> line, std::uint32_t from) const {

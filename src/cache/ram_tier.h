@@ -57,6 +57,7 @@ class RamTier {
   [[nodiscard]] Range range(BlockId id) const;
   [[nodiscard]] const Hash& hash(BlockId id) const;
   [[nodiscard]] std::span<const std::uint8_t> snapshot(AnchorId id) const;
+  [[nodiscard]] AnchorKind kind(AnchorId id) const;
   [[nodiscard]] std::span<const float> logits(AnchorId id) const;  // empty when not kept
 
   // ---- storing: walk a line and store what is missing, then its anchors

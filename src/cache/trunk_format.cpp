@@ -98,11 +98,13 @@ Result<void> TrunkReader::read_start() {
   if (take_raw<std::uint32_t>(rest) != kMagic) return std::unexpected(broken("it does not begin with HTK1"));
   if (const auto version = take_raw<std::uint16_t>(rest); version != kVersion)
     return std::unexpected(broken(std::format("its version is {}, this Hearth knows {}", version, kVersion)));
-  if (take_raw<std::uint16_t>(rest) != 0) return std::unexpected(broken("it has flags that this version does not know"));
+  if (take_raw<std::uint16_t>(rest) != 0)
+    return std::unexpected(broken("it has flags that this version does not know"));
   header_.identity = take_raw<Hash>(rest);
   if (header_.identity != identity_)
-    return std::unexpected(
-        broken("it was made with another model file, other KV types or another back end than this server's"));
+    return std::unexpected(broken(
+        "it was made with another model file, library version, back end or other settings of the engine (KV types, "
+        "flash attention, --exact) than this server's"));
   token_count_ = take_raw<std::uint32_t>(rest);
   piece_count_ = take_raw<std::uint32_t>(rest);
   if (token_count_ == 0 || token_count_ > kTrunkTokensMax)

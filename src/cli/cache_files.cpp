@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "base/json.h"
+#include "base/random.h"
 #include "cli/cache_words.h"
 #include "cli/standard_input.h"
 
@@ -105,8 +106,9 @@ Result<std::string> ask_server(std::string_view url, HttpQuestion question, std:
 
 // The file has its name when it is whole: what was begun and not ended is removed.
 Result<void> export_trunk(const TrunkTransfer& transfer) {
-  const std::string unfinished = transfer.file + ".part";
-  const File file(::open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR));
+  // A name that nobody can have made before, or it might be readable by others.
+  const std::string unfinished = std::format("{}.{:016x}.part", transfer.file, random_u64());
+  const File file(::open(unfinished.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR));
   if (file.descriptor() < 0) return std::unexpected(file_error("cannot make", unfinished));
   auto written = write_parts(transfer, file, unfinished);
   if (written && (::fsync(file.descriptor()) != 0 || std::rename(unfinished.c_str(), transfer.file.c_str()) != 0))

@@ -52,10 +52,9 @@ Json as_json(const FolderReport& report) {
 }
 
 std::string as_words(const FolderReport& report) {
-  std::string words = std::format("{}: {} records, {}, {}\n", report.name, report.records,
-                                  bytes_words(static_cast<std::int64_t>(report.bytes)),
-                                  report.damaged.empty() ? "all as they were written"
-                                                         : std::format("{} of them damaged:", report.damaged.size()));
+  std::string words = std::format(
+      "{}: {} records, {}, {}\n", report.name, report.records, bytes_words(static_cast<std::int64_t>(report.bytes)),
+      report.damaged.empty() ? "all as they were written" : std::format("{} of them damaged:", report.damaged.size()));
   for (const std::string& one : report.damaged) words += "  " + one + '\n';
   return words;
 }
@@ -76,12 +75,13 @@ Result<void> verify_cache(const std::string& cache_folder, bool json) {
     words += as_words(report);
   }
   if (error)
-    return fail(ErrorKind::NotFound,
-                std::format("there is no cache in {} ({}); name another folder with --cache-dir", all.string(), error.message()));
+    return fail(ErrorKind::NotFound, std::format("there is no cache in {} ({}); name another folder with --cache-dir",
+                                                 all.string(), error.message()));
   if (words.empty()) words = std::format("no model has a cache in {} yet\n", all.string());
   TRY(write_standard_output(json ? Json::object({{"folders", std::move(reports)}}).dump() + "\n" : words));
   if (damaged == 0) return {};
-  return fail(ErrorKind::Io, std::format("{} records are damaged; a server leaves them out and computes what they held", damaged));
+  return fail(ErrorKind::Io,
+              std::format("{} records are damaged; a server leaves them out and computes what they held", damaged));
 }
 
 }  // namespace hearth::cli

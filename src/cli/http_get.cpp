@@ -76,19 +76,19 @@ Result<void> send_all(const Socket& socket, std::string_view bytes) {
 }
 
 // Where the answer ends, once its head is here and names a length; otherwise it ends with the connection.
+constexpr std::size_t kLengthUnknown = ~std::size_t{0};
 std::size_t answer_bytes(std::string_view bytes) {
-  constexpr std::size_t kUnknown = ~std::size_t{0};
   const auto head_end = bytes.find("\r\n\r\n");
-  if (head_end == std::string_view::npos) return kUnknown;
+  if (head_end == std::string_view::npos) return kLengthUnknown;
   constexpr std::string_view kName = "content-length:";
   std::string head(bytes.substr(0, head_end));
   std::ranges::transform(head, head.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   const auto at = head.find(kName);
-  if (at == std::string::npos) return kUnknown;
+  if (at == std::string::npos) return kLengthUnknown;
   const auto digits = head.find_first_not_of(' ', at + kName.size());
   std::size_t length = 0;
-  if (digits == std::string::npos) return kUnknown;
-  if (std::from_chars(head.data() + digits, head.data() + head.size(), length).ec != std::errc{}) return kUnknown;
+  if (digits == std::string::npos) return kLengthUnknown;
+  if (std::from_chars(head.data() + digits, head.data() + head.size(), length).ec != std::errc{}) return kLengthUnknown;
   return head_end + 4 + length;
 }
 
@@ -97,7 +97,11 @@ Result<std::string> receive_answer(const Socket& socket, std::size_t bytes_max) 
   std::array<char, 16 * 1024> part{};
   for (;;) {
     const auto received = ::recv(socket.descriptor, part.data(), part.size(), 0);
-    if (received == 0) return bytes;
+    if (received == 0) {
+      const std::size_t whole = answer_bytes(bytes);
+      if (whole == kLengthUnknown || bytes.size() >= whole) return bytes;
+      return fail(ErrorKind::Unavailable, "the connection ended before the answer did; try again");
+    }
     if (received < 0) return fail(ErrorKind::Unavailable, std::format("no answer came: {}", std::strerror(errno)));
     bytes.append(part.data(), static_cast<std::size_t>(received));
     if (bytes.size() > bytes_max) return fail(ErrorKind::TooLarge, "the answer is too large; is this Hearth?");

@@ -20,7 +20,8 @@ void LlamaEngine::allow_growth(GrowthMeans means) {
 std::optional<std::uint64_t> LlamaEngine::room_beside(std::uint32_t context_tokens, std::uint64_t outside_bytes) const {
   if (!growth_ || context_tokens <= info_.context_tokens || context_tokens > info_.context_limit_tokens)
     return std::nullopt;
-  if (!growth_->check_memory) return outside_bytes + growth_->sizes.large_tokens;  // the user knows better
+  if (!growth_->check_memory)
+    return outside_bytes + held_bytes(growth_->sizes, info_.context_tokens);  // the user knows better
   Measure now = free_now(growth_->sizes);
   for (PoolUse& pool : now)
     if (pool.name == kRamPool) pool.weights_bytes = growth_->hidden_weights_bytes;

@@ -100,6 +100,14 @@ std::uint32_t start_context(const SizeLine& line, std::uint32_t tokens_max) {
   return std::clamp(static_cast<std::uint32_t>(tokens), std::min(kStartTokens, tokens_max), tokens_max);
 }
 
+std::uint64_t held_bytes(const SizeLine& line, std::uint32_t tokens) {
+  if (line.small_tokens == line.large_tokens) return 0;
+  std::uint64_t bytes = 0;
+  for (const PoolUse& pool : extrapolate(line.small, line.small_tokens, line.large, line.large_tokens, tokens))
+    if (pool.name == kRamPool) bytes += pool.context_bytes;
+  return bytes;
+}
+
 std::optional<std::uint64_t> room_to_grow(const SizeLine& line, const Measure& now, std::uint32_t held_tokens,
                                           std::uint32_t tokens, std::uint64_t outside_bytes) {
   CHECK(now.size() == line.small.size() && held_tokens < tokens);

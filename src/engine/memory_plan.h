@@ -53,6 +53,9 @@ struct SizeLine {
 inline constexpr std::uint32_t kStartTokens = 32768;
 [[nodiscard]] std::uint32_t start_context(const SizeLine& line, std::uint32_t tokens_max);
 
+// What a context of so many tokens takes of RAM; 0 when nothing was measured.
+[[nodiscard]] std::uint64_t held_bytes(const SizeLine& line, std::uint32_t tokens);
+
 // Growing from `held_tokens` to `tokens` while the model is loaded. `now`: what is free in each pool of the line, and the
 // weights that are in memory but do not show there (mapped files). `outside_bytes` of RAM hold states that left the pool.
 // Nothing when it does not fit even without those; else how many bytes of them may stay, and come, before it is done.

@@ -104,6 +104,16 @@ TEST_CASE("growing counts what is freed, what hides in mapped files and what wai
   CHECK_FALSE(room_to_grow(SizeLine{}, {}, 4096, 8192, 0));
 }
 
+TEST_CASE("what a context holds of RAM is read off the line, and a GPU's memory is not RAM") {
+  SizeLine line{.small_tokens = 4096, .large_tokens = 32768};
+  line.small = {pool(8 * kGiB, 4096ULL * 131072, 0, 16 * kGiB), pool(kGiB, 4096ULL * 65536, 0, 16 * kGiB, "GPU")};
+  line.large = {pool(8 * kGiB, 32768ULL * 131072, 0, 16 * kGiB), pool(kGiB, 32768ULL * 65536, 0, 16 * kGiB, "GPU")};
+  CHECK(held_bytes(line, 32768) == 4 * kGiB);
+  CHECK(held_bytes(line, 65536) >= 8 * kGiB);
+  CHECK(held_bytes(line, 65536) <= 8 * kGiB + 128 * kMiB);  // beyond what was measured: 1/64 more
+  CHECK(held_bytes(SizeLine{}, 32768) == 0);
+}
+
 TEST_CASE("measured plans: a given context stays as it is, or grows to --ctx-max") {
   EngineOptions options = tiny_options(tiny_models::Kind::Hybrid);
   CHECK(plan_of(options).context_limit_tokens == 131072);

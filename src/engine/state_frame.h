@@ -1,5 +1,5 @@
-// The frame around a piece of state that left an engine: which positions it is for, and how many bytes follow. It never
-// leaves the machine, so it is in the machine's own byte order; what reads it trusts the payload but checks the frame.
+// The frame around a piece of state that left an engine: which positions it is for, and how many bytes follow. It is in the
+// machine's own byte order, little-endian where it leaves the machine in a trunk file; what reads it trusts the payload but checks the frame.
 // Pure.
 #pragma once
 

@@ -138,7 +138,9 @@ void Supervisor::cache(link::CacheRequest request, std::function<void(Result<lin
   const std::uint64_t id = take_id();
   const std::size_t bytes = request.tokens.size() * sizeof(link::Token) + request.bytes.size();
   request.id = id;
-  ask(std::move(request), id, bytes, Need::Engine, [done = std::move(done)](Result<link::EngineMessage> reply) {
+  // Who only looks does not use the model, and need not wait for it to load.
+  const Need need = request.action == link::CacheAction::List ? Need::Counters : Need::Engine;
+  ask(std::move(request), id, bytes, need, [done = std::move(done)](Result<link::EngineMessage> reply) {
     if (!reply) return done(std::unexpected(std::move(reply).error()));
     auto answer = std::get<link::CacheReply>(std::move(*reply));
     if (!answer.failed) return done(std::move(answer));
@@ -223,7 +225,8 @@ Result<void> Supervisor::may_accept_locked(Need need) {
   if (need == Need::Engine) used_ms_ = clock_.now_ms();
   if (state_ != EngineState::Failed && state_ != EngineState::Unloaded) return {};
   if (state_ == EngineState::Unloaded && need == Need::Counters)
-    return fail(ErrorKind::Unavailable, "the model is unloaded, because nobody used it");
+    return fail(ErrorKind::Unavailable,
+                "the model is unloaded, because nobody used it; its next request loads it again");
   if (state_ == EngineState::Failed) {
     if (clock_.now_ms() - failed_at_ms_ < spec_.limits.retry_after_ms) return std::unexpected(failure_);
     state_ = EngineState::Restarting;

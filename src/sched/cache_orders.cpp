@@ -70,7 +70,8 @@ Result<link::CacheReply> CacheOrders::obey_for(const cache::KnownLine& line, con
   const cache::Hash& identity = cache_.root_of("").hash;
   TRY_ASSIGN(auto part, desk.export_part(line, identity, request.offset, link::kTrunkPartBytesMax));
   reply.numbers = {{"total_bytes", part.total_bytes}, {"tokens", part.tokens}};
-  if (request.offset + part.bytes.size() >= part.total_bytes) desk.end_export();
+  if (part.bytes.size() < link::kTrunkPartBytesMax)
+    desk.end_export();  // who reads on after a full part gets an empty one
   reply.bytes = std::move(part.bytes);
   return reply;
 }

@@ -13,8 +13,8 @@
 namespace hearth::sched {
 namespace {
 
-using store::Crash;
 using hearth::testing::Quiet;
+using store::Crash;
 using store::FakeDisk;
 
 std::unique_ptr<cache::DiskTier> tier_on(std::unique_ptr<store::Disk> disk, MemoryKind kind, std::uint64_t seed,

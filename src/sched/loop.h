@@ -1,4 +1,4 @@
-// Loop: from jobs to tokens. One thread owns a Loop and its Engine; nothing here locks or waits.
+// Loop: from jobs to tokens. One thread owns a Loop and its Engine; nothing here locks, and only a context that grows waits.
 //
 //   step():  1 admit   waiting jobs get a sequence with the longest prefix that is known, in any tier, in turns (turns.h)
 //            2 import  a slice of what comes back from RAM
@@ -131,7 +131,7 @@ class Loop {
   std::vector<PlanJob> plan_jobs_;
   std::vector<PlannedRows> plan_;
   std::vector<engine::Row> rows_;
-  std::vector<float> unbanned_;  // a row without the token that must not come
+  std::vector<float> unbanned_;                    // a row without the token that must not come
   std::uint64_t arrivals_ = 0, prefill_turn_ = 0;  // numbers of jobs, and of batches with prefill
   StepCosts costs_;
   PaceState pace_;

@@ -17,6 +17,7 @@ namespace hearth::sched {
 namespace {
 
 // Jobs are refused by the loop long before; this bounds a front that floods the link.
+constexpr std::uint32_t kTokensToldMax = 16U << 20;  // the largest context there can be; 64 MiB of a frame's 96
 constexpr std::size_t kQueueCountMax = 4096;
 // Text and tokens of the segments of some hundred long conversations.
 constexpr std::size_t kSegmentBytesMax = 64U << 20;
@@ -84,8 +85,12 @@ Service::~Service() {
   if (reader_.joinable()) reader_.join();
 }
 
-// A send fails only when the front is gone, and the I/O thread finds that out by itself.
-void Service::send(const link::EngineMessage& message) { [[maybe_unused]] const auto sent = channel_.send(message); }
+// A send fails when the front is gone, which the I/O thread finds out by itself. That a message is too large is a mistake of
+// ours: whoever waits for it would wait for ever.
+void Service::send(const link::EngineMessage& message) {
+  const auto sent = channel_.send(message);
+  if (!sent && sent.error().kind == ErrorKind::TooLarge) log_error("sched", "not sent: {}", sent.error().message);
+}
 
 int Service::run(const LoadEngine& load) {
   // The link is read from the start, so that an engine whose front dies does not go on loading for minutes.
@@ -227,6 +232,8 @@ void Service::tokenize(const engine::Tokenizer& tokenizer, const link::TokenizeR
     if (request.with_pieces && !request.count_only)
       for (const engine::Token token : tokens) reply.pieces.push_back(tokenizer.shown(token));
   }
+  // More than any context holds: the count says that it is too long, and the frame has no room for the rest.
+  if (reply.count > kTokensToldMax) reply.tokens = {}, reply.pieces = {};
   send(reply);
 }
 

@@ -254,8 +254,7 @@ Result<wire::BatchCard> Batches::cancel(const BatchOwner& owner, const std::stri
 Result<void> Batches::remove(const BatchOwner& owner, const std::string& id) {
   const std::lock_guard lock(mutex_);
   TRY_ASSIGN(const Batch* batch, owned_locked(owner, id));
-  if (!batch->ended_unix_s)
-    return fail(ErrorKind::InvalidInput, "the batch is still being processed; cancel it first");
+  if (!batch->ended_unix_s) return fail(ErrorKind::InvalidInput, "the batch is still being processed; cancel it first");
   store_.remove(id);
   batches_.erase(id);
   return {};

@@ -176,6 +176,10 @@ void answer_cache_probe(const std::shared_ptr<Call>& call, const ServedModels& m
   auto asked = [call, model = *chosen,
                 ends = std::move(prepared->boundary_segments)](Result<link::TokenizeReply> reply) {
     if (!reply) return call->exchange()->post([call, error = reply.error()] { call->respond_error(error); });
+    if (reply->count >= model->context_tokens())
+      return call->exchange()->post([call, error = wire::prompt_too_long(reply->count, model->context_tokens() - 1)] {
+        call->respond_error(error);
+      });
     const auto boundaries = boundary_positions(ends, reply->segment_ends, reply->tokens.size());
     const auto places = places_of(boundaries, reply->count);
     model->engine->probe({.cache_salt = call->record.cache_salt, .tokens = std::move(reply->tokens)},
@@ -211,7 +215,7 @@ void answer_cache_clear(const std::shared_ptr<Call>& call, const ServedModels& m
   if (!asked) return call->respond_error(asked.error());
   const Json* all = asked->find("every_key");
   const bool every_key = all != nullptr && all->is_boolean() && all->as_boolean();
-  if (every_key && !viewer.is_operator)
+  if ((every_key || viewer.shares) && !viewer.is_operator)  // with --share-cache what is its own is everybody's
     return call->respond_error({ErrorKind::Forbidden, "only the first key may clear what belongs to the others"});
   ask_cache(call, *model, {.action = link::CacheAction::Clear, .cache_salt = viewer.salt, .every_key = every_key},
             [call](const link::CacheReply& reply) { call->respond_json(200, numbers_json(reply.numbers)); });

@@ -69,23 +69,23 @@ void append_entry(Bytes& to, const Entry& entry) {
   const Meta& meta = entry.meta;
   CHECK(!meta.tokens.empty() && meta.tokens.size() <= kRecordTokensMax);
   append_raw(to, EntryBytes{.kind = static_cast<std::uint8_t>(meta.key.kind),
-                        .codec = static_cast<std::uint8_t>(entry.place.codec),
-                        .anchor_kind = meta.anchor_kind,
-                        .line_kind = meta.line_kind,
-                        .begin = meta.begin,
-                        .token_count = static_cast<std::uint32_t>(meta.tokens.size()),
-                        .uses = meta.uses,
-                        .branches = meta.branches,
-                        .extent = entry.place.extent,
-                        .offset = entry.place.offset,
-                        .stored_bytes = entry.place.stored_bytes,
-                        .raw_bytes = entry.place.raw_bytes,
-                        .stored_unix_ms = meta.stored_unix_ms,
-                        .used_unix_ms = meta.used_unix_ms,
-                        .root = meta.root,
-                        .parent = meta.parent,
-                        .name = meta.key.name,
-                        .digest = entry.place.digest});
+                            .codec = static_cast<std::uint8_t>(entry.place.codec),
+                            .anchor_kind = meta.anchor_kind,
+                            .line_kind = meta.line_kind,
+                            .begin = meta.begin,
+                            .token_count = static_cast<std::uint32_t>(meta.tokens.size()),
+                            .uses = meta.uses,
+                            .branches = meta.branches,
+                            .extent = entry.place.extent,
+                            .offset = entry.place.offset,
+                            .stored_bytes = entry.place.stored_bytes,
+                            .raw_bytes = entry.place.raw_bytes,
+                            .stored_unix_ms = meta.stored_unix_ms,
+                            .used_unix_ms = meta.used_unix_ms,
+                            .root = meta.root,
+                            .parent = meta.parent,
+                            .name = meta.key.name,
+                            .digest = entry.place.digest});
   const std::size_t before = to.size();
   to.resize(before + meta.tokens.size() * sizeof(std::int32_t));
   std::memcpy(to.data() + before, meta.tokens.data(), meta.tokens.size() * sizeof(std::int32_t));
@@ -159,8 +159,8 @@ Digest record_digest(const Key& key, const Place& place, std::span<const std::ui
 Bytes record_header(const Place& place) {
   Bytes bytes;
   append_raw(bytes, RecordBytes{.codec = static_cast<std::uint32_t>(place.codec),
-                            .stored_bytes = place.stored_bytes,
-                            .digest = place.digest});
+                                .stored_bytes = place.stored_bytes,
+                                .digest = place.digest});
   return bytes;
 }
 
@@ -169,9 +169,9 @@ Bytes extent_footer(std::uint64_t id, std::uint64_t offset, std::span<const Entr
   for (const Entry& entry : entries) append_entry(bytes, entry);
   const std::uint64_t footer_bytes = bytes.size();
   append_raw(bytes, TrailerBytes{.footer_offset = offset,
-                             .footer_bytes = footer_bytes,
-                             .entry_count = static_cast<std::uint32_t>(entries.size()),
-                             .digest = table_digest(id, bytes)});
+                                 .footer_bytes = footer_bytes,
+                                 .entry_count = static_cast<std::uint32_t>(entries.size()),
+                                 .digest = table_digest(id, bytes)});
   return bytes;
 }
 
@@ -228,10 +228,10 @@ Bytes write_index(const Index& index) {
   bytes.reserve(sizeof(IndexBytes) + index.extents.size() * 16 + index.entries.size() * (sizeof(EntryBytes) + 1024) +
                 32);
   append_raw(bytes, IndexBytes{.written_unix_ms = index.written_unix_ms,
-                           .day = index.day,
-                           .day_bytes = index.day_bytes,
-                           .extent_count = index.extents.size(),
-                           .entry_count = index.entries.size()});
+                               .day = index.day,
+                               .day_bytes = index.day_bytes,
+                               .extent_count = index.extents.size(),
+                               .entry_count = index.entries.size()});
   for (const auto& [id, size] : index.extents) {
     append_raw(bytes, id);
     append_raw(bytes, size);
