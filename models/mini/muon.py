@@ -6,7 +6,7 @@ import torch
 QUINTIC = (3.4445, -4.7750, 2.0315)
 
 
-def orthogonal(matrix, rounds=5):
+def orthogonal(matrix, rounds=4):
     """About U V' of the singular value decomposition, by Newton-Schulz in bfloat16."""
     a, b, c = QUINTIC
     x = matrix.bfloat16()

@@ -42,6 +42,9 @@ std::uint64_t CacheDesk::bytes_of(const Match& match) const {
 }
 
 Result<std::uint64_t> CacheDesk::pin(const KnownLine& line) {
+  if (ram_.budget_bytes() == 0)
+    return fail(ErrorKind::InvalidInput,
+                "the cache has no RAM to pin it in: give it some (--cache-ram, or POST /v1/hearth/cache)");
   const std::string id = line.id;
   const auto before = std::ranges::find(pins_, id, &Pin::line_id);  // it may have grown
   const std::uint64_t bytes_before = before == pins_.end() ? 0 : before->bytes;

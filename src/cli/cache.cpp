@@ -59,7 +59,7 @@ Result<void> probe(const CacheOptions& options) {
     TRY_ASSIGN(body, read_file(options.file, kStandardInputBytesMax));
   }
   return ask_and_print(options,
-                       {.method = "POST", .path = "/v1/hearth/cache/probe", .body = std::move(body), .patience_s = 30},
+                       {.method = "POST", .path = path_of(options, "probe"), .body = std::move(body), .patience_s = 30},
                        probe_words);
 }
 
@@ -95,7 +95,8 @@ CLI::App* add(CLI::App& cache, const std::shared_ptr<CacheOptions>& options, Com
               const char* description, std::function<Result<void>(const CacheOptions&)> run) {
   CLI::App* command = cache.add_subcommand(name, description);
   command->add_option("--url", options->url, "Where the server is")->capture_default_str();
-  command->add_option("--model", options->model, "Which of its models (default: the first)");
+  command->add_option("--model", options->model,
+                      "Which of its models (default: the first; `why`: all; `probe`: the request's)");
   command->add_option("--api-key", options->api_key, "The server's key, if it asks for one")->envname("HEARTH_API_KEY");
   command->add_flag("--json", options->json, "Print the server's answer as it is");
   command->callback([&chosen, options, run = std::move(run)] {

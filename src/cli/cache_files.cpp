@@ -91,11 +91,7 @@ Result<std::uint64_t> write_parts(const TrunkTransfer& transfer, const File& fil
 Result<std::string> ask_server(std::string_view url, HttpQuestion question, std::string_view api_key) {
   TRY_ASSIGN(const Url where, parse_url(url));
   auto answer = http_ask(where, question, api_key);
-  if (!answer)
-    return fail(answer.error().kind,
-                std::format("{}; start one with `hearth serve --model FILE.gguf`, or name another with "
-                            "--url",
-                            answer.error().message));
+  if (!answer) return std::unexpected(answer.error());
   if (answer->status == 200) return std::move(answer->body);
   std::string message = std::format("the server answered with status {}", answer->status);
   if (const auto body = Json::parse(answer->body); body && body->find("error") != nullptr)
@@ -130,6 +126,8 @@ Result<void> import_trunk(const TrunkTransfer& transfer) {
   while (true) {
     TRY_ASSIGN(std::string part, read_part(file, transfer.file));
     if (part.empty() && offset > 0) break;
+    if (part.empty())
+      return fail(ErrorKind::InvalidInput, std::format("{} is empty: no trunk is in it", transfer.file));
     const std::size_t bytes = part.size();
     TRY_ASSIGN(const std::string answer, ask_server(transfer.url,
                                                     {.method = "POST",

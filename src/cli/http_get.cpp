@@ -63,7 +63,8 @@ Result<std::unique_ptr<Socket>> connect_to(const Url& url, int patience_s) {
     last_error = errno;
   }
   return fail(ErrorKind::Unavailable,
-              std::format("no server answers at {}:{} ({})", url.host, url.port, std::strerror(last_error)));
+              std::format("no server answers at {}:{} ({}); start one with `hearth serve`, or name another with --url",
+                          url.host, url.port, std::strerror(last_error)));
 }
 
 Result<void> send_all(const Socket& socket, std::string_view bytes) {

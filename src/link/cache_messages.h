@@ -78,7 +78,6 @@ struct CacheRequest {
   std::string cache_salt;  // whose
   bool every_key = false;  // List, Clear: of all keys
   std::string line;        // its id, or a beginning of it that no other has
-  std::vector<Token> tokens;
   std::uint64_t offset = 0;
   std::string bytes;  // Import
 };

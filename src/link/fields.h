@@ -60,7 +60,7 @@ auto fields(Either<JobEnd> auto& m) {
 auto fields(Either<TierSpan> auto& m) { return std::tie(m.end, m.tier); }
 auto fields(Either<ProbeReply> auto& m) { return std::tie(m.id, m.cached_tokens, m.spans); }
 auto fields(Either<CacheRequest> auto& m) {
-  return std::tie(m.id, m.action, m.cache_salt, m.every_key, m.line, m.tokens, m.offset, m.bytes);
+  return std::tie(m.id, m.action, m.cache_salt, m.every_key, m.line, m.offset, m.bytes);
 }
 auto fields(Either<CacheLine> auto& m) {
   return std::tie(m.id, m.own, m.pinned, m.tokens, m.uses, m.used_ms_ago, m.spans);

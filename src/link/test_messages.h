@@ -59,7 +59,6 @@ inline std::vector<FrontMessage> every_front_message() {
                    .cache_salt = "key",
                    .every_key = true,
                    .line = "0123",
-                   .tokens = {last},
                    .offset = 1ULL << 40,
                    .bytes = odd_text},
       StatsRequest{.id = 4},

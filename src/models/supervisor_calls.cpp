@@ -136,7 +136,7 @@ void Supervisor::probe(link::Probe probe, std::function<void(Result<link::ProbeR
 
 void Supervisor::cache(link::CacheRequest request, std::function<void(Result<link::CacheReply>)> done) {
   const std::uint64_t id = take_id();
-  const std::size_t bytes = request.tokens.size() * sizeof(link::Token) + request.bytes.size();
+  const std::size_t bytes = request.bytes.size();
   request.id = id;
   // Who only looks does not use the model, and need not wait for it to load.
   const Need need = request.action == link::CacheAction::List ? Need::Counters : Need::Engine;

@@ -87,6 +87,7 @@ Json explanation_json(const RequestRecord& record, bool with_text) {
   const link::Explanation& told = *record.explanation;
   const CacheVerdict verdict = judge(record.places, told);
   Json json = Json::object({{"known_tokens", told.known_tokens},
+                            {"line_tokens", told.line_tokens},
                             {"lost", word(told.lost)},
                             {"beyond", word(told.beyond)},
                             {"too_much", verdict.too_much}});
@@ -148,9 +149,11 @@ void answer_cache_list(const std::shared_ptr<Call>& call, const ServedModels& mo
 }
 
 void answer_cache_why(const std::shared_ptr<Call>& call, const RequestLog& log, const Viewer& viewer) {
+  const std::string model = query_value(call->request().query, "model");
   Json list = Json::array();
   for (const RequestRecord& record : log.recent()) {
     const bool own = record.cache_salt == viewer.salt;
+    if (!model.empty() && record.model != model && record.served_model != model) continue;
     if (!own && !viewer.is_operator) continue;
     Json json = Json::object({{"request_id", record.request_id},
                               {"model", record.model},
@@ -169,7 +172,8 @@ void answer_cache_probe(const std::shared_ptr<Call>& call, const ServedModels& m
   auto request =
       wire::decode_count_tokens(call->request().body, [&pdfs](std::string_view pdf) { return pdfs.text(pdf); });
   if (!request) return call->respond_error(request.error());
-  const auto chosen = models.choose(request->model);
+  const auto chosen =
+      query_value(call->request().query, "model").empty() ? models.choose(request->model) : model_of(*call, models);
   if (!chosen) return call->respond_error(chosen.error());
   auto prepared = prepare_prompt(**chosen, std::move(request->conversation));
   if (!prepared) return call->respond_error(prepared.error());
