@@ -187,6 +187,7 @@ void Connection::send_continue() {
 void Connection::begin_turn(RequestTraits traits, std::shared_ptr<ExchangeState> state) {
   parser_.reset();
   set_deadline(Waiting::Nothing, 0);
+  ++core_.answering_count;
   turn_ = std::make_shared<Turn>(traits, core_.timers, std::move(state), [this] {
     if (!std::exchange(touched_, true)) core_.touched.push_back(shared_from_this());
   });
@@ -310,6 +311,7 @@ void Connection::wait_for_space() {
 void Connection::answered() {
   keep_alive_ = turn_->keep_alive() && keep_alive_;
   turn_.reset();
+  --core_.answering_count;
   set_deadline(Waiting::Nothing, 0);
   SocketError ignored;
   socket_.cancel(ignored);
@@ -322,6 +324,7 @@ void Connection::cut(Why why) {
   if (deadline_armed_) core_.timers.remove(deadline_key_);
   deadline_armed_ = false;
   const std::shared_ptr<Turn> turn = std::move(turn_);
+  if (turn) --core_.answering_count;
   if (turn && why == Why::ClientGone) turn->client_gone();
 }
 

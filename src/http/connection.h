@@ -48,6 +48,7 @@ struct Core {
   std::unordered_set<Connection*> connections;
   std::size_t refused_count = 0;                 // connections that only hear 503
   std::atomic<std::size_t> connection_count{0};  // the others
+  std::atomic<std::size_t> answering_count{0};   // turns: from a request's last byte to its answer's last
   const ExchangeState::Total unsent_bytes = std::make_shared<std::atomic<std::size_t>>(0);
   std::array<char, 64 * 1024> scratch{};  // every read lands here first: an idle connection owns no buffer
 };

@@ -110,6 +110,8 @@ class Server {
   virtual ~Server() = default;  // stops
   [[nodiscard]] virtual std::uint16_t port() const = 0;
   [[nodiscard]] virtual std::size_t connection_count() const = 0;
+  // Requests whose answers are not with the kernel to their last byte yet.
+  [[nodiscard]] virtual std::size_t answering_count() const = 0;
   // No new connections; open exchanges go on. Returns at once.
   virtual void stop_accepting() = 0;
   // Closes everything, telling every open exchange that its client is gone, and joins the threads. Not to be called from

@@ -78,6 +78,7 @@ class RealServer final : public Server {
   Result<void> open();
   [[nodiscard]] std::uint16_t port() const override { return port_; }
   [[nodiscard]] std::size_t connection_count() const override { return core_.connection_count; }
+  [[nodiscard]] std::size_t answering_count() const override { return core_.answering_count; }
   void stop_accepting() override;
   void stop() override;
 

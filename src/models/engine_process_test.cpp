@@ -441,6 +441,16 @@ TEST_CASE("an engine that hangs with its link open is killed and replaced, and i
   CHECK(::kill(hung, 0) == -1);
 }
 
+TEST_CASE("an engine whose jobs hang is killed though it goes on tokenising") {
+  const Stage stage;
+  const auto engine = stage.start({}, {.hang_limit_ms = 150});
+  const Submitted run = submit(*engine, job_of(kSilent));
+  wait_until([&] { return !tokenize(*engine, "text") || engine->restart_count() > 0; });
+  CHECK(engine->restart_count() > 0);
+  engine->cancel(run.id);
+  run.recorder->wait_end();
+}
+
 TEST_CASE("a model that nobody uses is unloaded, and whatever needs it loads it again") {
   const Stage stage;
   const auto engine = stage.start({}, {.keep_alive_ms = 0});

@@ -76,6 +76,7 @@ std::shared_ptr<JobListener> JobTable::delivered(const link::TokenEvent& event) 
   LiveJob& live = at->second;
   for (const link::SampledToken& sampled : event.tokens) live.delivered.push_back(sampled.token);
   live.deaths = 0;
+  live.queued = false;  // it may have been set aside
   if (trial_ == event.job) trial_.reset();
   return live.listener;
 }
@@ -97,22 +98,24 @@ JobTable::CancelStep JobTable::cancel(JobId id) {
 
 bool JobTable::pause(JobId id) {
   const auto at = jobs_.find(id);
-  if (at == jobs_.end() || trial_ == id || std::exchange(at->second.paused, true)) return false;
-  return at->second.aboard;
+  if (at == jobs_.end() || std::exchange(at->second.paused, true)) return false;
+  return at->second.aboard && trial_ != id;
 }
 
 bool JobTable::resume(JobId id) {
   const auto at = jobs_.find(id);
-  return at != jobs_.end() && std::exchange(at->second.paused, false) && at->second.aboard;
+  return at != jobs_.end() && std::exchange(at->second.paused, false) && at->second.aboard && trial_ != id;
 }
 
 bool JobTable::paused(JobId id) const {
   const auto at = jobs_.find(id);
-  return at != jobs_.end() && at->second.paused;
+  return at != jobs_.end() && at->second.paused && trial_ != id;
 }
 
 bool JobTable::awaits_engine() const {
-  return std::ranges::any_of(jobs_, [](const auto& entry) { return entry.second.aboard && !entry.second.paused; });
+  return std::ranges::any_of(jobs_, [this](const auto& entry) {
+    return entry.second.aboard && (!entry.second.paused || trial_ == entry.first);
+  });
 }
 
 std::vector<EndedJob> JobTable::engine_died(std::string_view how) {

@@ -53,6 +53,7 @@ class JobTable {
   [[nodiscard]] std::shared_ptr<JobListener> listener(link::JobId id) const;
   [[nodiscard]] std::shared_ptr<JobListener> delivered(const link::TokenEvent& event);
   [[nodiscard]] std::optional<EndedJob> ended(link::JobEnd end);
+  [[nodiscard]] bool on_trial(link::JobId id) const { return trial_ == id; }
 
   struct CancelStep {
     bool tell_engine = false;       // it is aboard: the engine ends it
@@ -60,10 +61,10 @@ class JobTable {
   };
   [[nodiscard]] CancelStep cancel(link::JobId id);
 
-  // True: the engine must be told. A job on trial is not paused: the others wait for its next token.
+  // True: the engine must be told. A job on trial is paused when it has passed: the others wait for its next token.
   [[nodiscard]] bool pause(link::JobId id);
   [[nodiscard]] bool resume(link::JobId id);
-  // Whether it must be paused again after it was sent again.
+  // Whether the engine must be told so: after it was sent again, and when it has passed its trial.
   [[nodiscard]] bool paused(link::JobId id) const;
   // Whether the engine owes a sign of life for any job.
   [[nodiscard]] bool awaits_engine() const;

@@ -80,7 +80,8 @@ TEST_CASE("a paused job has no trial and holds nobody up; resumed it has its tri
   CHECK_FALSE(table.pause(1));  // on trial
   CHECK_FALSE(table.paused(1));
   token(table, 1);
-  CHECK(table.pause(1));
+  CHECK(table.paused(1));  // it has passed: now the engine is told
+  CHECK_FALSE(table.pause(1));
   CHECK(table.resume(1));
   CHECK_FALSE(table.resume(1));
 }

@@ -142,9 +142,11 @@ Supervisor::Served Supervisor::serve() {
       if (message.error().kind != ErrorKind::Unavailable) log_error("models", "{}", message.error().message);
       return Served::Lost;
     }
-    heard();
+    heard_from(*message);
     handle(std::move(*message));
-    if (falls_asleep()) return Served::Unused;  // here too: who looks at it again and again does not use it
+    // Here too: who looks at it again and again does not use it, and what it tokenises does not show that it works.
+    if (hangs()) return Served::Lost;
+    if (falls_asleep()) return Served::Unused;
   }
 }
 

@@ -53,7 +53,10 @@ void Supervisor::on(const link::TokenEvent& event) {
   std::shared_ptr<JobListener> listener;
   {
     const std::lock_guard lock(mutex_);
+    const bool passes = jobs_.on_trial(event.job);
     listener = jobs_.delivered(event);
+    if (passes && jobs_.paused(event.job))
+      queue_locked(std::make_shared<link::FrontMessage>(link::Pause{.job = event.job}));
     board_waiting_locked();  // a job on trial may just have passed
   }
   if (listener) listener->on_tokens(event.tokens);

@@ -17,6 +17,15 @@ constexpr std::int64_t kLookForWishesMs = 1000;
 
 void Supervisor::heard() { last_heard_ms_ = clock_.now_ms(); }
 
+// The engine tokenises on another thread than the one that runs jobs: while a job is owed, that proves nothing of it.
+void Supervisor::heard_from(const link::EngineMessage& message) {
+  if (std::holds_alternative<link::TokenizeReply>(message)) {
+    const std::lock_guard lock(mutex_);
+    if (jobs_.awaits_engine()) return;
+  }
+  heard();
+}
+
 // Looked at and decided in one: what is asked from here on waits for the next engine.
 bool Supervisor::falls_asleep() {
   const std::int64_t limit_ms = spec_.limits.keep_alive_ms;

@@ -194,7 +194,8 @@ void Loop::tell_queue() {
   });
   for (std::uint32_t before = 0; before < order.size(); ++before) {
     JobState& job = *order[before];
-    if (job.started || (job.jobs_before_told && (!again || *job.jobs_before_told == before))) continue;
+    // One that was set aside is told again and again: its client would take silence for a hang.
+    if (job.started ? !again : job.jobs_before_told && (!again || *job.jobs_before_told == before)) continue;
     job.jobs_before_told = before;
     publish_(link::JobQueued{.job = job.id, .jobs_before = before, .wait_ms = expected_wait_ms(before)});
   }

@@ -61,6 +61,7 @@ void Call::respond_json(int status, const Json& body) {
 void Call::respond_error(const Error& error) { respond_error(wire::http_status(error.kind), error); }
 
 void Call::respond_error(int status, const Error& error) {
+  record.why = "error";
   http::Response response{.status = status,
                           .headers = {{"content-type", "application/json"}},
                           .body = wire::error_body(error, request_id_).dump()};

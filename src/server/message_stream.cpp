@@ -295,11 +295,13 @@ void MessageStream::end_record() {
   record.times.decode_us = job.last_token_us - job.first_token_us;
 }
 
-// Work is a sign of life of the job itself; of one that waits its turn, that the engine says anything at all.
+// Work is a sign of life of the job itself; of one that waits, for its turn or for the model to be loaded again, that the
+// engine says anything at all.
 void MessageStream::check_keep_alive() {
   if (over_) return;
   times_.last_work_ms = std::max(times_.last_work_ms, job_->last_work_ms());
-  if (!job_->started()) times_.last_work_ms = std::max(times_.last_work_ms, model_->engine->last_heard_ms());
+  if (!job_->started() || model_->engine->state() != models::EngineState::Ready)
+    times_.last_work_ms = std::max(times_.last_work_ms, model_->engine->last_heard_ms());
   if (reader_slow_) times_.last_work_ms = now_ms();  // it is we who wait
   const auto decision = decide_keep_alive(options_.keep_alive, times_, now_ms());
   switch (decision.action) {

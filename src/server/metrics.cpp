@@ -56,19 +56,22 @@ Metrics::Series& Metrics::series_of(std::string_view model) {
 }
 
 void Metrics::request_ended(const RequestRecord& record) {
-  if (record.served_model.empty() || record.prompt_tokens == 0) return;
+  if (record.served_model.empty()) return;
   const std::lock_guard lock(mutex_);
   Series& series = series_of(record.served_model);
-  series.prompt_tokens += record.prompt_tokens;
-  series.generation_tokens += record.output_tokens;
-  ++series.ends[std::string(record.why)];
+  if (!record.why.empty()) ++series.ends[std::string(record.why)];
+  if (record.prompt_tokens == 0) return;
   const StepTimes& times = record.times;
-  if (times.queue_us >= 0) {
+  if (!record.attached) {  // what the engine did for it was done for the one that it joined
+    series.prompt_tokens += record.prompt_tokens;
+    series.generation_tokens += record.output_tokens;
+    if (times.prefill_us >= 0) series.prefill.add(times.prefill_us);
+  }
+  if (times.queue_us >= 0 && !record.attached) {
     series.queue.add(times.queue_us);
     series.prefix_queries += record.prompt_tokens;
     series.prefix_hits += record.cached_tokens;
   }
-  if (times.prefill_us >= 0) series.prefill.add(times.prefill_us);
   if (times.first_token_us >= 0) series.first_token.add(times.first_token_us);
   if (times.total_us >= 0) series.end_to_end.add(times.total_us);
 }

@@ -72,7 +72,8 @@ class Server {
   [[nodiscard]] std::uint16_t port() const { return http_->port(); }
   // No new model requests; connections are still taken, so that they hear it.
   void begin_drain(std::int64_t retry_after_s);
-  [[nodiscard]] bool drained() const { return hall_.log().active_count() == 0; }
+  // Every answer has ended, and slow readers have been sent the last of it.
+  [[nodiscard]] bool drained() const { return hall_.log().active_count() == 0 && http_->answering_count() == 0; }
   void stop();
 
  private:

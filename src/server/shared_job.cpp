@@ -19,6 +19,7 @@ SharedJob::SharedJob(std::shared_ptr<Call> call, std::shared_ptr<const ServedMod
       last_work_ms_(call_->clock().now_ms()) {}
 
 bool SharedJob::reserve() {
+  if (failed_) return false;
   int expected = expected_.load();
   while (expected > 0 && !expected_.compare_exchange_weak(expected, expected + 1)) {
   }
@@ -50,6 +51,7 @@ void SharedJob::pause_or_resume() {
   paused_ = all_slow;
   worked();
   if (paused_) {
+    gap_broken_ = was_paused_ = true;
     metrics_.paused(model_->card.id);
     log_info("server", "{}: its reader is slow; the job pauses after {} tokens", call_->record.request_id,
              tokens_.size());
@@ -78,6 +80,7 @@ void SharedJob::run(AdmittedJob admitted) {
 
 void SharedJob::fail(Error error) {
   CHECK(!plan_);
+  failed_ = true;
   failure_ = std::move(error);
   ticket_ = {};
   tell();
@@ -103,8 +106,10 @@ void SharedJob::on_queued(const link::JobQueued& queued) {
     self->worked();
     const auto wait =
         queued.wait_ms == 0 ? std::string("some time") : std::format("about {} s", queued.wait_ms / 1000 + 1);
-    log_info("server", "{}: waits behind {} others of {}, {}", self->call_->record.request_id, queued.jobs_before,
-             self->model_->card.id, wait);
+    const auto line = std::format("{}: waits behind {} others of {}, {}", self->call_->record.request_id,
+                                  queued.jobs_before, self->model_->card.id, wait);
+    if (self->waits_told_++ == 0) return log_info("server", "{}", line);  // hundreds may wait, and each moves up often
+    log_debug("server", "{}", line);
   });
 }
 
@@ -136,7 +141,7 @@ void SharedJob::on_tokens(const std::vector<link::SampledToken>& tokens) {
     Times& times = self->times_;
     if (times.first_token_us < 0) {
       times.first_token_us = arrived_us;
-    } else if (!self->paused_) {
+    } else if (!self->paused_ && !std::exchange(self->gap_broken_, false)) {
       self->metrics_.tokens_after(self->model_->card.id, arrived_us - times.last_token_us, tokens.size());
     }
     times.last_token_us = arrived_us;
@@ -145,11 +150,14 @@ void SharedJob::on_tokens(const std::vector<link::SampledToken>& tokens) {
 }
 
 void SharedJob::on_end(const link::JobEnd& end) {
-  call_->exchange()->post([self = shared_from_this(), end] {
+  const bool is_typical = end.reason != link::EndReason::Failed && end.reason != link::EndReason::Cancelled;
+  if (!is_typical) failed_ = true;
+  call_->exchange()->post([self = shared_from_this(), end, is_typical] {
     self->job_.reset();
     self->worked();
     self->end_ = end;
-    self->ticket_.ended(self->call_->clock().now_ms());
+    if (is_typical && !self->was_paused_) self->ticket_.ended(self->call_->clock().now_ms());
+    self->ticket_ = {};
     self->tell();
   });
 }

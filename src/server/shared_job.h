@@ -60,7 +60,7 @@ class SharedJob final : public models::JobListener, public std::enable_shared_fr
   // job in the log. `metrics` outlives the job.
   SharedJob(std::shared_ptr<Call> call, std::shared_ptr<const ServedModel> model, Ticket ticket, Metrics& metrics);
 
-  // Any thread: one stream more is expected. False when the last has left: the job is over.
+  // Any thread: one stream more is expected. False when the last has left, or the job has failed: it is over.
   [[nodiscard]] bool reserve();
   // Each stream that is expected joins once, or not, and leaves once.
   void join(const std::shared_ptr<JobHearer>& hearer);
@@ -113,11 +113,15 @@ class SharedJob final : public models::JobListener, public std::enable_shared_fr
   const std::shared_ptr<const ServedModel> model_;
   Metrics& metrics_;
   std::atomic<int> expected_ = 1;
+  std::atomic<bool> failed_ = false;  // who asks again wants another try, not this end once more
 
   Ticket ticket_;
   std::vector<Ear> ears_;
   std::optional<link::JobId> job_;  // while the engine works on it
   bool paused_ = false;
+  bool gap_broken_ = false;      // a pause lies between the last token and the next
+  bool was_paused_ = false;      // its run time says nothing about others'
+  std::int64_t waits_told_ = 0;  // in the log
   std::optional<AnswerPlan> plan_;
   std::optional<Error> failure_;
   std::optional<link::JobStarted> started_;
