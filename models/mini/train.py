@@ -24,14 +24,14 @@ from words import Source  # noqa: E402
 SEED = 7
 POOL = 96                # conversations that are sorted by length and cut into batches
 TOKENS_A_STEP = 3600
-GROWTH = ((0, 620), (900, 900), (2200, 1200))  # from a step on: the longest tree. Short ones first: they teach more a second; longer than the last pad whole batches
+GROWTH = ((0, 620), (900, 900), (2400, 1100))  # from a step on: the longest tree. Short ones first: they teach more a second; longer than the last pad whole batches
 OTHERS = 3               # more asks that go to a sequence's tools: what is hard is which tool, and where its values stand
 
 
 def make_sequence(seed, template, tokenizer, others):
     source = Source(random.Random(seed))
     talk = make_conversation(seed, template)
-    return Sequence(tree_of(talk, tokenizer, source, first_turns(talk, others)))
+    return Sequence(tree_of(talk, tokenizer, source, first_turns(talk, others)), tokenizer)
 
 
 def length_most(step):
@@ -111,9 +111,9 @@ def main():
     for seed, group in batches(tokenizer, seed, step):
         if step >= options.steps:
             break
-        line, positions, mask, wanted, targets, leaves = batch_of(group, torch.bfloat16)
+        line, positions, mask, wanted, targets, leaves, weights = batch_of(group, torch.bfloat16)
         logits = model(line, positions, mask, wanted, torch.bfloat16)
-        loss = F.cross_entropy(logits, targets)
+        loss = (F.cross_entropy(logits, targets, reduction="none") * weights).sum() / weights.sum()
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -87,7 +87,7 @@ Result<link::Hello> Supervisor::load() {
     if (woken == Woken::Stop) return fail(ErrorKind::Unavailable, "stopped while the model was loading");
     if (woken == Woken::Nothing) continue;
     Result<link::EngineMessage> message = link_->receive_engine_message();
-    heard();
+    if (message) heard_from(*message);
     if (!message && message.error().kind == ErrorKind::InvalidInput) return std::unexpected(message.error());
     if (!message) {
       return fail(

@@ -84,7 +84,6 @@ class Supervisor final : public EngineProcess {
   [[nodiscard]] bool falls_asleep();
   [[nodiscard]] bool hangs();
   bool sleep_until_wanted();
-  void heard();
   void heard_from(const link::EngineMessage& message);
 
   // Link thread: what the engine says (supervisor_events.cpp).

@@ -15,15 +15,13 @@ constexpr std::int64_t kLookForWishesMs = 1000;
 
 }  // namespace
 
-void Supervisor::heard() { last_heard_ms_ = clock_.now_ms(); }
-
 // The engine tokenises on another thread than the one that runs jobs: while a job is owed, that proves nothing of it.
 void Supervisor::heard_from(const link::EngineMessage& message) {
   if (std::holds_alternative<link::TokenizeReply>(message)) {
     const std::lock_guard lock(mutex_);
     if (jobs_.awaits_engine()) return;
   }
-  heard();
+  last_heard_ms_ = clock_.now_ms();
 }
 
 // Looked at and decided in one: what is asked from here on waits for the next engine.
