@@ -8,19 +8,17 @@
 #include <utility>
 
 #include "http/http.h"
+#include "server/batch_line.h"
 
 namespace hearth::server {
 
 class BatchExchange final : public http::Exchange {
  public:
-  struct Line {  // outlives the exchange; any thread
-    std::function<void(std::function<void()>)> post;
-    std::function<void(std::int64_t, std::function<void()>)> after_ms;
-  };
   // `done` is called once, on the batches' thread, with the status and the body; 0: it was cut short.
   using Done = std::function<void(int status, std::string body)>;
 
-  BatchExchange(http::Request request, const Line& line, Done done)
+  // `line` outlives the exchange.
+  BatchExchange(http::Request request, BatchLine& line, Done done)
       : request_(std::move(request)), line_(line), done_(std::move(done)) {}
   ~BatchExchange() override { end(0, ""); }
 
@@ -58,7 +56,7 @@ class BatchExchange final : public http::Exchange {
   }
 
   http::Request request_;
-  const Line& line_;
+  BatchLine& line_;
   Done done_;
   std::function<void()> on_disconnect_;
   bool gone_ = false;

@@ -71,6 +71,7 @@ std::string BatchStore::path_of(const std::string& id) const { return (fs::path(
 Result<void> BatchStore::write(const std::string& id, const std::string& name, std::string_view text) {
   CHECK(is_batch_id(id) && is_name(name));
   if (folder_.empty()) {
+    const std::lock_guard lock(mutex_);
     memory_[id][name] = text;
     return {};
   }
@@ -82,6 +83,7 @@ Result<void> BatchStore::write(const std::string& id, const std::string& name, s
 Result<std::string> BatchStore::read(const std::string& id, const std::string& name) const {
   CHECK(is_batch_id(id) && is_name(name));
   if (folder_.empty()) {
+    const std::lock_guard lock(mutex_);
     const auto batch = memory_.find(id);
     if (batch == memory_.end() || !batch->second.contains(name)) return fail(ErrorKind::NotFound, "no such file");
     return batch->second.at(name);
@@ -101,8 +103,11 @@ Result<std::string> BatchStore::read(const std::string& id, const std::string& n
 
 void BatchStore::remove(const std::string& id) {
   CHECK(is_batch_id(id));
-  memory_.erase(id);
-  if (folder_.empty()) return;
+  if (folder_.empty()) {
+    const std::lock_guard lock(mutex_);
+    memory_.erase(id);
+    return;
+  }
   std::error_code ignored;
   fs::remove_all(path_of(id), ignored);
 }
@@ -117,8 +122,7 @@ void BatchStore::set_aside(const std::string& id) {
 
 std::vector<std::string> BatchStore::ids() const {
   std::vector<std::string> found;
-  for (const auto& [id, files] : memory_) found.push_back(id);
-  if (folder_.empty()) return found;
+  if (folder_.empty()) return found;  // a memory begins empty
   std::error_code error;
   for (fs::directory_iterator at(folder_, error), end; !error && at != end; at.increment(error)) {
     const std::string name = at->path().filename().string();
@@ -129,8 +133,6 @@ std::vector<std::string> BatchStore::ids() const {
 
 std::vector<std::string> BatchStore::names(const std::string& id) const {
   std::vector<std::string> found;
-  if (const auto batch = memory_.find(id); batch != memory_.end())
-    for (const auto& [name, text] : batch->second) found.push_back(name);
   if (folder_.empty()) return found;
   std::error_code error;
   for (fs::directory_iterator at(path_of(id), error), end; !error && at != end; at.increment(error)) {

@@ -1,10 +1,10 @@
 // BatchStore: the files of message batches (docs/batch-format.md): one owner-only folder per batch, each file whole or
-// absent, with a version and a checksum. Without a folder it is a map in memory. A value without threads; its owner has
-// the mutex.
+// absent, with a version and a checksum. Without a folder it is a map in memory. Any thread, once it is open.
 #pragma once
 
 #include <cstddef>
 #include <map>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,6 +42,7 @@ class BatchStore {
 
   std::string folder_;  // empty from a failed open() on
   int lock_ = -1;
+  mutable std::mutex mutex_;                                          // of memory_; the file system has its own
   std::map<std::string, std::map<std::string, std::string>> memory_;  // id -> name -> text; only without a folder
 };
 

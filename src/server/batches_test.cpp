@@ -4,96 +4,16 @@
 #include <doctest/doctest.h>
 #include <sys/stat.h>
 
-#include <atomic>
-#include <condition_variable>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 #include <thread>
 
-#include "base/log.h"
+#include "server/test_batches.h"
 #include "server/test_hall.h"
 
 namespace hearth::server {
-namespace {
 
 namespace fs = std::filesystem;
-
-class Folder {
- public:
-  Folder() {
-    char name[] = "/tmp/hearth-batches-XXXXXX";
-    REQUIRE(::mkdtemp(name) != nullptr);
-    path = name;
-    set_log_level(LogLevel::Off);
-  }
-  ~Folder() { fs::remove_all(path); }
-  fs::path path;
-};
-
-// Answers each request with its own text, when the test lets it.
-struct Stage {
-  explicit Stage(std::string folder, BatchLimits limits = {})
-      : batches(
-            std::move(folder),
-            [this](std::shared_ptr<http::Exchange> exchange, const BatchOwner&) {
-              const std::lock_guard lock(mutex);
-              exchange->on_disconnect([this] { ++gone; });
-              held.push_back(std::move(exchange));
-              changed.notify_all();
-            },
-            clock, [this] { return now_s.load(); }, limits) {
-    batches.start();
-  }
-  ~Stage() {
-    batches.stop();
-    held.clear();
-  }
-  std::shared_ptr<http::Exchange> next() {
-    std::unique_lock lock(mutex);
-    changed.wait(lock, [this] { return !held.empty(); });
-    auto exchange = std::move(held.front());
-    held.erase(held.begin());
-    return exchange;
-  }
-  void answer(int status, const std::string& body) { next()->respond({.status = status, .headers = {}, .body = body}); }
-  wire::BatchCard wait_for(const std::string& id, const std::function<bool(const wire::BatchCard&)>& holds) {
-    while (true) {
-      auto card = batches.find(owner, id);
-      REQUIRE(card);
-      if (holds(*card)) return *card;
-      std::this_thread::yield();
-    }
-  }
-  wire::BatchCard wait_end(const std::string& id) {
-    return wait_for(id, [](const auto& card) { return card.status == wire::BatchStatus::Ended; });
-  }
-
-  SteadyClock clock;
-  std::atomic<std::int64_t> now_s = 1'000'000;
-  std::atomic<int> gone = 0;
-  BatchOwner owner{.owner = 7, .cache_salt = "key-7"};
-  std::mutex mutex;
-  std::condition_variable changed;
-  std::vector<std::shared_ptr<http::Exchange>> held;
-  Batches batches;
-};
-
-std::vector<wire::BatchRequest> requests(int count) {
-  std::vector<wire::BatchRequest> list;
-  for (int i = 0; i < count; ++i)
-    list.push_back({.custom_id = "r" + std::to_string(i), .params = Json::object({{"max_tokens", i + 1}})});
-  return list;
-}
-
-std::vector<Json> lines_of(const std::string& text) {
-  std::vector<Json> lines;
-  std::istringstream stream(text);
-  for (std::string line; std::getline(stream, line);) lines.push_back(*Json::parse(line));
-  return lines;
-}
-
-}  // namespace
 
 TEST_CASE("a batch runs its requests, a few at a time, and its results come in their order") {
   Stage stage("");
@@ -144,7 +64,7 @@ TEST_CASE("a cancelled batch ends at once; what runs is let go, and what was don
 }
 
 TEST_CASE("a batch outlives the process: what has a result keeps it, what has none runs again") {
-  const Folder folder;
+  const BatchFolder folder;
   std::string id;
   {
     Stage stage(folder.path / "batches");
@@ -164,7 +84,7 @@ TEST_CASE("a batch outlives the process: what has a result keeps it, what has no
 }
 
 TEST_CASE("its files are the owner's alone, and gone when it is deleted") {
-  const Folder folder;
+  const BatchFolder folder;
   Stage stage(folder.path / "batches");
   const std::string id = stage.batches.create(stage.owner, requests(1))->id;
   CHECK_FALSE(stage.batches.remove(stage.owner, id));
@@ -193,7 +113,7 @@ TEST_CASE("another key sees nothing of a batch") {
 }
 
 TEST_CASE("damaged files put their batch aside, byte by byte, and never end the server") {
-  const Folder folder;
+  const BatchFolder folder;
   std::string id;
   {
     Stage stage(folder.path);
@@ -217,7 +137,7 @@ TEST_CASE("damaged files put their batch aside, byte by byte, and never end the 
 }
 
 TEST_CASE("of two servers on one folder the second keeps its batches to itself") {
-  const Folder folder;
+  const BatchFolder folder;
   Stage first(folder.path);
   const std::string id = first.batches.create(first.owner, requests(1))->id;
   Stage second(folder.path);

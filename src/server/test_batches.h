@@ -1,0 +1,95 @@
+// A stage for tests of message batches: requests are held until the test answers them.
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <filesystem>
+#include <functional>
+#include <mutex>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/log.h"
+#include "server/batches.h"
+
+namespace hearth::server {
+
+class BatchFolder {
+ public:
+  BatchFolder() {
+    char name[] = "/tmp/hearth-batches-XXXXXX";
+    REQUIRE(::mkdtemp(name) != nullptr);
+    path = name;
+    set_log_level(LogLevel::Off);
+  }
+  ~BatchFolder() { std::filesystem::remove_all(path); }
+  std::filesystem::path path;
+};
+
+// Answers each request with its own text, when the test lets it.
+struct Stage {
+  explicit Stage(std::string folder, BatchLimits limits = {})
+      : batches(
+            std::move(folder),
+            [this](std::shared_ptr<http::Exchange> exchange, const BatchOwner&) {
+              const std::lock_guard lock(mutex);
+              exchange->on_disconnect([this] { ++gone; });
+              held.push_back(std::move(exchange));
+              changed.notify_all();
+            },
+            clock, [this] { return now_s.load(); }, limits) {
+    batches.start();
+  }
+  ~Stage() {
+    batches.stop();
+    held.clear();
+  }
+  std::shared_ptr<http::Exchange> next() {
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [this] { return !held.empty(); });
+    auto exchange = std::move(held.front());
+    held.erase(held.begin());
+    return exchange;
+  }
+  void answer(int status, const std::string& body) { next()->respond({.status = status, .headers = {}, .body = body}); }
+  wire::BatchCard wait_for(const std::string& id, const std::function<bool(const wire::BatchCard&)>& holds) {
+    while (true) {
+      auto card = batches.find(owner, id);
+      REQUIRE(card);
+      if (holds(*card)) return *card;
+      std::this_thread::yield();
+    }
+  }
+  wire::BatchCard wait_end(const std::string& id) {
+    return wait_for(id, [](const auto& card) { return card.status == wire::BatchStatus::Ended; });
+  }
+
+  SteadyClock clock;
+  std::atomic<std::int64_t> now_s = 1'000'000;
+  std::atomic<int> gone = 0;
+  BatchOwner owner{.owner = 7, .cache_salt = "key-7"};
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::vector<std::shared_ptr<http::Exchange>> held;
+  Batches batches;
+};
+
+inline std::vector<wire::BatchRequest> requests(int count) {
+  std::vector<wire::BatchRequest> list;
+  for (int i = 0; i < count; ++i)
+    list.push_back({.custom_id = "r" + std::to_string(i), .params = Json::object({{"max_tokens", i + 1}})});
+  return list;
+}
+
+inline std::vector<Json> lines_of(const std::string& text) {
+  std::vector<Json> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) lines.push_back(*Json::parse(line));
+  return lines;
+}
+
+}  // namespace hearth::server
