@@ -45,7 +45,7 @@ void Batches::stop() { line_.stop(); }
 
 // The place is taken first, so that the books are free while the files are written.
 Result<wire::BatchCard> Batches::create(const BatchOwner& owner, std::vector<wire::BatchRequest> requests) {
-  const std::string text = wire::batch_requests_json(requests).dump();
+  const std::string text = wire::batch_requests_text(requests);
   BatchRecord record{.id = random_id(kBatchPrefix), .owner = owner, .created_unix_s = now_unix_s_()};
   record.bytes = text.size();
   record.items.assign(requests.size(), BatchItem::Waiting);

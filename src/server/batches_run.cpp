@@ -71,9 +71,7 @@ std::shared_ptr<BatchExchange> Batches::start_item_locked(Batch& batch) {
   http::Request request;
   request.method = "POST";
   request.path = "/v1/messages";
-  Json params = batch.requests.at(index).params;
-  params.set("stream", false);
-  request.body = params.dump();
+  request.body = batch.requests.at(index).params;
   request.received_us = clock_.now_us();
   *waiting = BatchItem::Running;
   ++running_count_;

@@ -37,9 +37,8 @@ TEST_CASE("a batch runs its requests, a few at a time, and its results come in t
 
 TEST_CASE("a request runs as a whole message, whatever its params say of streaming") {
   Stage stage("");
-  auto list = requests(1);
-  list[0].params.set("stream", true);
-  REQUIRE(stage.batches.create(stage.owner, std::move(list)));
+  auto list = wire::decode_batch(R"({"requests":[{"custom_id":"a","params":{"max_tokens":1,"stream":true}}]})");
+  REQUIRE(stage.batches.create(stage.owner, std::move(*list)));
   const auto exchange = stage.next();
   CHECK(exchange->request().body == R"({"max_tokens":1,"stream":false})");
 }

@@ -81,7 +81,8 @@ struct Stage {
 inline std::vector<wire::BatchRequest> requests(int count) {
   std::vector<wire::BatchRequest> list;
   for (int i = 0; i < count; ++i)
-    list.push_back({.custom_id = "r" + std::to_string(i), .params = Json::object({{"max_tokens", i + 1}})});
+    list.push_back({.custom_id = "r" + std::to_string(i),
+                    .params = R"({"max_tokens":)" + std::to_string(i + 1) + R"(,"stream":false})"});
   return list;
 }
 
