@@ -86,10 +86,13 @@ Result<BatchRecord> read_batch_record(const BatchStore& store, const std::string
   const auto state = Json::parse(text);
   auto record = state ? record_of(id, *state) : std::nullopt;
   if (!record) return fail(ErrorKind::InvalidInput, "its state is none");
-  for (const std::string& name : store.names(id)) {
+  TRY_ASSIGN(const std::vector<std::string> names, store.names(id));
+  for (const std::string& name : names) {
     if (const auto done = index_of(name, kSucceeded, record->items.size())) record->items[*done] = BatchItem::Succeeded;
     if (const auto failed = index_of(name, kErrored, record->items.size())) record->items[*failed] = BatchItem::Errored;
   }
+  // Of an ended batch a result that is gone is a result that cannot be read.
+  if (record->ended_unix_s) std::ranges::replace_if(record->items, is_open, BatchItem::Errored);
   return std::move(*record);
 }
 

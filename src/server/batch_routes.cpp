@@ -9,12 +9,15 @@
 #include <utility>
 #include <vector>
 
+#include "base/log.h"
 #include "server/status.h"
 
 namespace hearth::server {
 namespace {
 
 constexpr std::size_t kPageDefault = 20, kPageMost = 1000;  // Anthropic's own
+constexpr std::string_view kJsonLines = "application/x-jsonl";
+constexpr std::size_t kPiece_bytes = 64 * 1024;  // of results; twice so much waits for a slow client at most
 
 BatchOwner owner_of_call(const Call& call) {
   return {.owner = call.record.owner, .cache_salt = call.record.cache_salt};
@@ -57,6 +60,62 @@ Result<std::size_t> page_size(std::string_view query) {
   if (read.ec != std::errc{} || read.ptr != text->data() + text->size() || limit < 1 || limit > kPageMost)
     return fail(ErrorKind::InvalidInput, std::format("limit: give a number from 1 to {}", kPageMost));
   return limit;
+}
+
+// The results on their way to a client that reads as fast as it likes: a piece is read when the one before has left. Begins on a
+// worker, goes on by turns on the I/O thread and the batches' reading line. Kept alive by what it waits for; when that is
+// dropped, the client is gone or the server ends.
+class ResultsStream : public std::enable_shared_from_this<ResultsStream> {
+ public:
+  ResultsStream(std::shared_ptr<Call> call, Batches& batches, std::unique_ptr<BatchResults> results)
+      : call_(std::move(call)), batches_(batches), results_(std::move(results)) {}
+  ~ResultsStream() {
+    if (!whole_) call_->exchange()->abort();
+  }
+  ResultsStream(const ResultsStream&) = delete;
+  ResultsStream& operator=(const ResultsStream&) = delete;
+
+  void begin(std::string first) {
+    call_->exchange()->begin_stream(200, call_->headers({{"content-type", std::string(kJsonLines)}}));
+    call_->record.times.headers_us = call_->since_received_us();
+    send(std::move(first));
+  }
+
+ private:
+  void send(std::string piece) {
+    if (!piece.empty()) call_->exchange()->write(std::move(piece));
+    if (results_->at_end()) {
+      whole_ = true;
+      call_->exchange()->finish();
+      return call_->finish_record(200);
+    }
+    call_->exchange()->when_unsent_at_most(
+        kPiece_bytes, [self = shared_from_this()] { self->batches_.read_later([self] { self->go_on(); }); });
+  }
+
+  // Half of the results must not look like all of them: without the rest the connection is cut.
+  void go_on() {
+    auto piece = results_->next(kPiece_bytes);
+    if (piece) return send(std::move(*piece));
+    log_info("server", "{}: {}", call_->request_id(), piece.error().message);
+  }
+
+  const std::shared_ptr<Call> call_;
+  Batches& batches_;
+  const std::unique_ptr<BatchResults> results_;
+  bool whole_ = false;
+};
+
+// Few results are a whole response.
+void answer_batch_results(const std::shared_ptr<Call>& call, Batches& batches, const std::string& id) {
+  auto results = batches.results(owner_of_call(*call), id);
+  if (!results) return call->respond_error(results.error());
+  auto first = (*results)->next(kPiece_bytes);
+  if (!first) return call->respond_error(first.error());
+  if ((*results)->at_end())
+    return call->respond(
+        {.status = 200, .headers = {{"content-type", std::string(kJsonLines)}}, .body = std::move(*first)});
+  std::make_shared<ResultsStream>(call, batches, std::move(*results))->begin(std::move(*first));
 }
 
 }  // namespace
@@ -107,12 +166,7 @@ void answer_batch(const std::shared_ptr<Call>& call, Batches& batches, std::stri
     if (auto removed = batches.remove(owner, id); !removed) return call->respond_error(removed.error());
     return call->respond_json(200, wire::batch_deleted_json(id));
   }
-  if (what == "/results" && reads) {
-    auto lines = batches.results(owner, id);
-    if (!lines) return call->respond_error(lines.error());
-    return call->respond(
-        {.status = 200, .headers = {{"content-type", "application/x-jsonl"}}, .body = std::move(*lines)});
-  }
+  if (what == "/results" && reads) return answer_batch_results(call, batches, id);
   call->respond_error(405, {ErrorKind::InvalidInput, std::format("batches take no {} there", method)});
 }
 

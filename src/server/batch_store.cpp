@@ -90,9 +90,11 @@ Result<std::string> BatchStore::read(const std::string& id, const std::string& n
   }
   const std::string path = (fs::path(path_of(id)) / name).string();
   std::error_code error;
-  if (fs::symlink_status(path, error).type() != fs::file_type::regular)
-    return fail(ErrorKind::NotFound, path + " is no file");
+  const auto type = fs::symlink_status(path, error).type();
+  if (type == fs::file_type::none) return fail(ErrorKind::Io, path + ": " + error.message());
+  if (type != fs::file_type::regular) return fail(ErrorKind::NotFound, path + " is no file");
   auto bytes = read_file(path, kFileBytesMax);
+  if (!bytes && bytes.error().kind == ErrorKind::TooLarge) return fail(ErrorKind::InvalidInput, bytes.error().message);
   if (!bytes) return bytes;
   const std::size_t head_end = bytes->find('\n');
   const auto text = head_end == std::string::npos ? std::string_view() : std::string_view(*bytes).substr(head_end + 1);
@@ -120,7 +122,7 @@ void BatchStore::set_aside(const std::string& id) {
   fs::rename(path_of(id), path_of(id) + ".bad", ignored);
 }
 
-std::vector<std::string> BatchStore::ids() const {
+Result<std::vector<std::string>> BatchStore::ids() const {
   std::vector<std::string> found;
   if (folder_.empty()) return found;  // a memory begins empty
   std::error_code error;
@@ -128,10 +130,11 @@ std::vector<std::string> BatchStore::ids() const {
     const std::string name = at->path().filename().string();
     if (is_batch_id(name) && at->symlink_status(error).type() == fs::file_type::directory) found.push_back(name);
   }
+  if (error) return fail(ErrorKind::Io, folder_ + ": " + error.message());
   return found;
 }
 
-std::vector<std::string> BatchStore::names(const std::string& id) const {
+Result<std::vector<std::string>> BatchStore::names(const std::string& id) const {
   std::vector<std::string> found;
   if (folder_.empty()) return found;
   std::error_code error;
@@ -139,6 +142,7 @@ std::vector<std::string> BatchStore::names(const std::string& id) const {
     std::string name = at->path().filename().string();
     if (is_name(name)) found.push_back(std::move(name));
   }
+  if (error) return fail(ErrorKind::Io, path_of(id) + ": " + error.message());
   return found;
 }
 

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -27,15 +28,15 @@ class BatchStore {
 
   // REQUIRES: is_batch_id(id), and a name of letters, digits and hyphens.
   [[nodiscard]] Result<void> write(const std::string& id, const std::string& name, std::string_view text);
-  // NotFound, or InvalidInput for a file that is not what was written.
+  // NotFound; InvalidInput for a file that is not what was written; Io for one that the system does not give us now.
   [[nodiscard]] Result<std::string> read(const std::string& id, const std::string& name) const;
   void remove(const std::string& id);
   // Puts a batch that cannot be read out of the way, for a person to look at.
   void set_aside(const std::string& id);
   // Of all batches that lie there.
-  [[nodiscard]] std::vector<std::string> ids() const;
+  [[nodiscard]] Result<std::vector<std::string>> ids() const;
   // Of a batch's files.
-  [[nodiscard]] std::vector<std::string> names(const std::string& id) const;
+  [[nodiscard]] Result<std::vector<std::string>> names(const std::string& id) const;
 
  private:
   [[nodiscard]] std::string path_of(const std::string& id) const;

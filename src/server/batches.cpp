@@ -17,31 +17,41 @@ Batches::Batches(std::string folder, Answer answer, const Clock& clock, UnixTime
       now_unix_s_(std::move(now_unix_s)),
       limits_(limits),
       store_(std::move(folder)),
-      line_(clock) {}
+      line_(clock),
+      reading_(clock) {}
 
 void Batches::start() {
   load();
   line_.post([this] { look_around(); });
   line_.start([this] { cut_running(); });
+  reading_.start();
 }
 
 void Batches::load() {
   if (auto opened = store_.open(); !opened)
     log_warning("server", "message batches end with this server: {}", opened.error().message);
-  for (const std::string& id : store_.ids()) {
+  const auto ids = store_.ids();
+  if (!ids) log_error("server", "the message batches cannot be read: {}", ids.error().message);
+  for (const std::string& id : ids.value_or(std::vector<std::string>())) {
     auto record = read_batch_record(store_, id);
-    if (!record) {
+    if (record) {
+      batches_.emplace(id, Batch{.record = std::move(*record), .made = true});
+      end_if_done(id);  // its last result was kept, and the process ended before its state was
+    } else if (record.error().kind == ErrorKind::Io) {
+      // Too many open files, a disk that answers no more: the batch may be as good as ever.
+      log_error("server", "the batch {} waits for another start: {}", id, record.error().message);
+    } else {
       store_.set_aside(id);
-      log_warning("server", "the batch {} cannot be read; its folder is now {}.bad", id, id);
-      continue;
+      log_error("server", "the batch {} is damaged; its folder is now {}.bad: {}", id, id, record.error().message);
     }
-    batches_.emplace(id, Batch{.record = std::move(*record), .made = true});
-    end_if_done(id);  // its last result was kept, and the process ended before its state was
   }
   if (!batches_.empty()) log_info("server", "{} message batches are kept", batches_.size());
 }
 
-void Batches::stop() { line_.stop(); }
+void Batches::stop() {
+  line_.stop();
+  reading_.stop();
+}
 
 // The place is taken first, so that the books are free while the files are written.
 Result<wire::BatchCard> Batches::create(const BatchOwner& owner, std::vector<wire::BatchRequest> requests) {
@@ -70,7 +80,10 @@ Result<wire::BatchCard> Batches::create(const BatchOwner& owner, std::vector<wir
     if (written) batches_.at(record.id).made = true;
     if (!written) batches_.erase(record.id);
   }
-  if (!written) return std::unexpected(written.error());
+  if (!written) {
+    log_error("server", "a batch cannot be kept: {}", written.error().message);
+    return fail(ErrorKind::Io, "the batch cannot be kept on the server's disk now");
+  }
   line_.post([this] { start_items(); });
   return batch_card(record, limits_.expires_after_s);
 }
@@ -123,30 +136,13 @@ Result<void> Batches::remove(const BatchOwner& owner, const std::string& id) {
   return {};
 }
 
-// Everything that was not run has no file: its line follows from the batch.
-Result<std::string> Batches::results(const BatchOwner& owner, const std::string& id) const {
-  BatchRecord record;
-  {
-    const std::lock_guard lock(mutex_);
-    TRY_ASSIGN(const Batch* batch, owned_locked(owner, id));
-    record = batch->record;
-  }
-  if (!record.ended_unix_s)
+Result<std::unique_ptr<BatchResults>> Batches::results(const BatchOwner& owner, const std::string& id) const {
+  const std::lock_guard lock(mutex_);
+  TRY_ASSIGN(const Batch* batch, owned_locked(owner, id));
+  if (!batch->record.ended_unix_s)
     return fail(ErrorKind::InvalidInput, "the batch has no results yet: its processing has not ended");
-  TRY_ASSIGN(const std::string text, store_.read(id, kBatchRequestsFile));
-  TRY_ASSIGN(const auto requests, wire::decode_batch(text));
-  std::string lines;
-  for (std::size_t i = 0; i < std::min(record.items.size(), requests.size()); ++i) {
-    const BatchItem state = record.items[i];
-    if (state == BatchItem::Canceled || state == BatchItem::Expired) {
-      lines += wire::batch_not_run(requests[i].custom_id, state == BatchItem::Canceled ? "canceled" : "expired").dump();
-    } else {
-      TRY_ASSIGN(const std::string line, store_.read(id, batch_result_file(i, state == BatchItem::Succeeded)));
-      lines += line;
-    }
-    lines += '\n';
-  }
-  return lines;
+  return std::make_unique<BatchResults>(store_, batch->record,
+                                        [this, owner, id] { return find(owner, id).has_value(); });
 }
 
 }  // namespace hearth::server

@@ -5,7 +5,7 @@
 //   Waiting -> Running -> Keeping -> Succeeded | Errored       and from Waiting or Running: Canceled, Expired
 //                     \-> Waiting again, when the server had no place for it or the model was not there
 //
-// Threads: the calls come from workers; requests run on a line of their own, which has its own mutex. `mutex_` guards the books
+// Threads: the calls come from workers; requests run on one line, results are read on another (batch_line.h). `mutex_` guards the books
 // and is held for moments; who changes a batch's state on disk holds `state_mutex_` first, over the disk.
 #pragma once
 
@@ -24,6 +24,7 @@
 #include "server/batch_exchange.h"
 #include "server/batch_line.h"
 #include "server/batch_record.h"
+#include "server/batch_results.h"
 #include "server/batch_store.h"
 #include "wire/anthropic_batches.h"
 
@@ -60,8 +61,10 @@ class Batches {
   [[nodiscard]] std::vector<wire::BatchCard> list(const BatchOwner& owner) const;
   [[nodiscard]] Result<wire::BatchCard> cancel(const BatchOwner& owner, const std::string& id);
   [[nodiscard]] Result<void> remove(const BatchOwner& owner, const std::string& id);
-  // JSON lines, in the order of the requests.
-  [[nodiscard]] Result<std::string> results(const BatchOwner& owner, const std::string& id) const;
+  // InvalidInput before it has ended.
+  [[nodiscard]] Result<std::unique_ptr<BatchResults>> results(const BatchOwner& owner, const std::string& id) const;
+  // On the line that reads results.
+  void read_later(std::function<void()> task) { reading_.post(std::move(task)); }
 
  private:
   struct Batch {
@@ -108,7 +111,7 @@ class Batches {
   std::map<std::string, Batch> batches_;
   std::size_t running_count_ = 0;   // requests that run or whose result is being kept
   std::int64_t rest_until_ms_ = 0;  // the server had no place: nothing is begun before
-  BatchLine line_;                  // last: what it runs uses all of the above
+  BatchLine line_, reading_;        // last: what they run uses all of the above
 };
 
 }  // namespace hearth::server

@@ -1,10 +1,12 @@
 // Message batches on a disk that is slow, full or stopped between two writes.
 #include <doctest/doctest.h>
+#include <sys/resource.h>
 
 #include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <filesystem>
+#include <fstream>
 #include <future>
 #include <thread>
 
@@ -96,6 +98,47 @@ TEST_CASE("a cancel that cannot be kept is refused, and the batch goes on") {
   }
   CHECK(stage.gone == 0);
   CHECK(stage.batches.cancel(stage.owner, id)->counts.canceled == 2);
+}
+
+TEST_CASE("a result that cannot be read is that request's error, and tells nothing of where it lay") {
+  const BatchFolder folder;
+  Stage stage(folder.path / "batches");
+  const std::string id = stage.batches.create(stage.owner, requests(3))->id;
+  for (int i = 0; i < 3; ++i) stage.answer(200, R"({"n":1})");
+  stage.wait_end(id);
+  std::ofstream(folder.path / "batches" / id / "done-00001") << "something else";
+  fs::remove(folder.path / "batches" / id / "done-00002");
+  const auto lines = lines_of(stage.batches.results(stage.owner, id));
+  REQUIRE(lines.size() == 3);
+  CHECK(lines[0].find("result")->string_at("type") == "succeeded");
+  for (const int i : {1, 2}) {
+    CHECK(lines[i].string_at("custom_id") == "r" + std::to_string(i));
+    CHECK(lines[i].find("result")->string_at("type") == "errored");
+    CHECK_FALSE(lines[i].dump().contains(folder.path.string()));
+  }
+}
+
+TEST_CASE("a batch that cannot be read for want of a descriptor is not damaged") {
+  const BatchFolder folder;
+  std::string id;
+  {
+    Stage stage(folder.path);
+    id = stage.batches.create(stage.owner, requests(1))->id;
+  }
+  BatchStore store(folder.path);
+  REQUIRE(store.open());
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  const rlimit none{.rlim_cur = 0, .rlim_max = before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+  const auto record = read_batch_record(store, id);
+  const auto ids = store.ids();
+  const auto names = store.names(id);
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+  CHECK(record.error().kind == ErrorKind::Io);
+  CHECK(ids.error().kind == ErrorKind::Io);
+  CHECK(names.error().kind == ErrorKind::Io);
+  CHECK(read_batch_record(store, id));
 }
 
 }  // namespace hearth::server

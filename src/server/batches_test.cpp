@@ -28,7 +28,7 @@ TEST_CASE("a batch runs its requests, a few at a time, and its results come in t
   const auto card = stage.wait_end(made->id);
   CHECK(card.counts.succeeded == 2);
   CHECK(card.counts.errored == 1);
-  const auto lines = lines_of(*stage.batches.results(stage.owner, made->id));
+  const auto lines = lines_of(stage.batches.results(stage.owner, made->id));
   REQUIRE(lines.size() == 3);
   CHECK(lines[0].dump() == R"({"custom_id":"r0","result":{"type":"succeeded","message":{"type":"message","n":1}}})");
   CHECK(lines[1].find("result")->string_at("type") == "errored");
@@ -56,7 +56,7 @@ TEST_CASE("a cancelled batch ends at once; what runs is let go, and what was don
   CHECK(card->counts.canceled == 3);
   while (stage.gone == 0) std::this_thread::yield();
   running->respond({.status = 200, .headers = {}, .body = R"({"late":1})"});
-  const auto lines = lines_of(*stage.batches.results(stage.owner, made->id));
+  const auto lines = lines_of(stage.batches.results(stage.owner, made->id));
   CHECK(lines[0].find("result")->string_at("type") == "succeeded");
   for (int i = 1; i < 4; ++i) CHECK(lines[i].find("result")->string_at("type") == "canceled");
   CHECK(stage.batches.cancel(stage.owner, made->id)->counts.canceled == 3);
@@ -77,7 +77,7 @@ TEST_CASE("a batch outlives the process: what has a result keeps it, what has no
   CHECK(stage.next()->request().body.starts_with(R"({"max_tokens":2)"));
   stage.answer(200, R"({"n":3})");
   stage.wait_for(id, [](const auto& card) { return card.counts.succeeded + card.counts.errored == 3; });
-  const auto lines = lines_of(*stage.batches.results(stage.owner, id));
+  const auto lines = lines_of(stage.batches.results(stage.owner, id));
   CHECK(lines[0].find("result")->find("message")->find("n")->as_integer() == 1);
   CHECK(lines[2].find("result")->find("message")->find("n")->as_integer() == 3);
 }
@@ -150,7 +150,7 @@ TEST_CASE("what was not run in time is expired, and ended batches are forgotten 
   const std::string id = stage.batches.create(stage.owner, requests(1))->id;
   stage.now_s += 150;
   CHECK(stage.wait_end(id).counts.expired == 1);
-  CHECK(lines_of(*stage.batches.results(stage.owner, id))[0].find("result")->string_at("type") == "expired");
+  CHECK(lines_of(stage.batches.results(stage.owner, id))[0].find("result")->string_at("type") == "expired");
   stage.now_s += 100;
   while (stage.batches.find(stage.owner, id)) std::this_thread::yield();
 }

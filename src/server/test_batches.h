@@ -86,9 +86,21 @@ inline std::vector<wire::BatchRequest> requests(int count) {
   return list;
 }
 
-inline std::vector<Json> lines_of(const std::string& text) {
+inline std::string text_of(BatchResults& results) {
+  std::string text;
+  while (!results.at_end()) {
+    const auto piece = results.next(1000);
+    REQUIRE(piece);
+    CHECK(piece->size() <= 1000);
+    text += *piece;
+  }
+  return text;
+}
+
+inline std::vector<Json> lines_of(const Result<std::unique_ptr<BatchResults>>& results) {
+  REQUIRE(results);
   std::vector<Json> lines;
-  std::istringstream stream(text);
+  std::istringstream stream(text_of(**results));
   for (std::string line; std::getline(stream, line);) lines.push_back(*Json::parse(line));
   return lines;
 }
