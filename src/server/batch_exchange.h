@@ -3,16 +3,19 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 
+#include "base/log.h"
 #include "http/http.h"
 #include "server/batch_line.h"
 
 namespace hearth::server {
 
-class BatchExchange final : public http::Exchange {
+class BatchExchange final : public http::Exchange, public std::enable_shared_from_this<BatchExchange> {
  public:
   // `done` is called once, on the batches' thread, with the status and the body; 0: it was cut short.
   using Done = std::function<void(int status, std::string body)>;
@@ -32,9 +35,9 @@ class BatchExchange final : public http::Exchange {
   [[nodiscard]] std::size_t unsent_bytes() const override { return 0; }
   [[nodiscard]] std::size_t unsent_bytes_of_all() const override { return 0; }
   void when_unsent_at_most(std::size_t, std::function<void()> task) override { post(std::move(task)); }
-  void post(std::function<void()> task) override { line_.post(std::move(task)); }
+  void post(std::function<void()> task) override { line_.post(guarded(std::move(task))); }
   void after_ms(std::int64_t delay_ms, std::function<void()> task) override {
-    line_.after_ms(delay_ms, std::move(task));
+    line_.after_ms(delay_ms, guarded(std::move(task)));
   }
   void on_disconnect(std::function<void()> task) override {
     if (gone_) return post(std::move(task));
@@ -49,6 +52,21 @@ class BatchExchange final : public http::Exchange {
   }
 
  private:
+  // What a task throws is its request's misfortune: its job is let go, and it comes back as cut short.
+  std::function<void()> guarded(std::function<void()> task) {
+    return [weak = weak_from_this(), task = std::move(task)] {
+      try {
+        task();
+      } catch (const std::exception& error) {
+        log_error("server", "a request of a batch threw: {}", error.what());
+        const auto self = weak.lock();
+        if (self == nullptr) return;
+        auto let_go = std::exchange(self->on_disconnect_, nullptr);
+        self->end(0, "");
+        if (let_go) self->line_.post(std::move(let_go));
+      }
+    };
+  }
   void end(int status, std::string body) {
     on_disconnect_ = nullptr;
     const auto done = std::exchange(done_, nullptr);

@@ -3,7 +3,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
 #include <utility>
+
+#include "base/log.h"
 
 namespace hearth::server {
 namespace {
@@ -49,7 +52,13 @@ void BatchLine::stop() {
 }
 
 void BatchLine::run(const Task& at_end) {
-  while (Task task = next_task()) task();
+  while (Task task = next_task()) {
+    try {
+      task();
+    } catch (const std::exception& error) {
+      log_error("server", "a task of the batches threw: {}", error.what());
+    }
+  }
   if (at_end) at_end();
   drop_rest();
 }

@@ -11,7 +11,7 @@
 namespace hearth::server {
 namespace {
 
-constexpr std::string_view kSucceeded = "done-", kErrored = "fail-";
+constexpr std::string_view kSucceeded = "done-", kErrored = "fail-", kStart = "try-";
 
 Json time_or_null(std::optional<std::int64_t> unix_s) { return unix_s ? Json(*unix_s) : Json(); }
 
@@ -29,6 +29,15 @@ std::optional<std::size_t> index_of(std::string_view name, std::string_view pref
   const auto read = std::from_chars(name.data(), name.data() + name.size(), index);
   const bool whole = read.ec == std::errc{} && read.ptr == name.data() + name.size();
   return whole && index < count ? std::optional(index) : std::nullopt;
+}
+
+// "try-00012-2" -> {12, 2}; {_, 0} for any other name.
+std::pair<std::size_t, int> start_of(std::string_view name, std::size_t count) {
+  const std::size_t hyphen = std::min(name.rfind('-'), name.size());
+  const auto index = index_of(name.substr(0, hyphen), kStart, count);
+  const std::string_view digit = name.substr(std::min(hyphen + 1, name.size()));
+  if (!index || digit.size() != 1 || digit[0] < '1' || digit[0] > '9') return {0, 0};
+  return {*index, digit[0] - '0'};
 }
 
 std::optional<BatchRecord> record_of(const std::string& id, const Json& state) {
@@ -64,6 +73,8 @@ std::string batch_result_file(std::size_t index, bool succeeded) {
   return std::format("{}{:05}", succeeded ? kSucceeded : kErrored, index);
 }
 
+std::string batch_start_file(std::size_t index, int start) { return std::format("{}{:05}-{}", kStart, index, start); }
+
 Result<void> write_batch_state(BatchStore& store, const BatchRecord& record) {
   const bool canceled = std::ranges::contains(record.items, BatchItem::Canceled);
   const bool expired = std::ranges::contains(record.items, BatchItem::Expired);
@@ -89,6 +100,8 @@ Result<BatchRecord> read_batch_record(const BatchStore& store, const std::string
   TRY_ASSIGN(const std::vector<std::string> names, store.names(id));
   for (const std::string& name : names) {
     if (const auto done = index_of(name, kSucceeded, record->items.size())) record->items[*done] = BatchItem::Succeeded;
+    if (const auto [index, start] = start_of(name, record->items.size()); start > 0)
+      record->starts[index] = std::max(record->starts[index], start);
     if (const auto failed = index_of(name, kErrored, record->items.size())) record->items[*failed] = BatchItem::Errored;
   }
   // Of an ended batch a result that is gone is a result that cannot be read.

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -31,11 +32,14 @@ struct BatchRecord {
   std::optional<std::int64_t> cancel_unix_s, ended_unix_s;
   std::size_t bytes = 0;  // of its requests
   std::vector<BatchItem> items;
+  std::map<std::size_t, int> starts;  // of those that were running when a server ended otherwise than in order
 };
 
 inline constexpr const char* kBatchRequestsFile = "requests";
 inline constexpr const char* kBatchStateFile = "state";
 [[nodiscard]] std::string batch_result_file(std::size_t index, bool succeeded);
+// An empty file that is there while the request runs for the so-manieth time.
+[[nodiscard]] std::string batch_start_file(std::size_t index, int start);
 
 [[nodiscard]] Result<void> write_batch_state(BatchStore& store, const BatchRecord& record);
 // Io: it cannot be read now. Any other error: it is not what was written.

@@ -103,6 +103,19 @@ Result<std::string> BatchStore::read(const std::string& id, const std::string& n
   return std::string(text);
 }
 
+void BatchStore::mark(const std::string& id, const std::string& name) {
+  CHECK(is_batch_id(id) && is_name(name));
+  if (folder_.empty()) return;
+  const std::string path = (fs::path(path_of(id)) / name).string();
+  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (file >= 0) ::close(file);
+}
+
+void BatchStore::unmark(const std::string& id, const std::string& name) {
+  CHECK(is_batch_id(id) && is_name(name));
+  if (!folder_.empty()) ::unlink((fs::path(path_of(id)) / name).c_str());
+}
+
 void BatchStore::remove(const std::string& id) {
   CHECK(is_batch_id(id));
   if (folder_.empty()) {

@@ -28,11 +28,16 @@ class BatchStore {
 
   // REQUIRES: is_batch_id(id), and a name of letters, digits and hyphens.
   [[nodiscard]] Result<void> write(const std::string& id, const std::string& name, std::string_view text);
+  // An empty file, there or not. It outlives the process but not a loss of power, and costs no sync. Without a folder there
+  // is nothing to outlive.
+  void mark(const std::string& id, const std::string& name);
+  void unmark(const std::string& id, const std::string& name);
   // NotFound; InvalidInput for a file that is not what was written; Io for one that the system does not give us now.
   [[nodiscard]] Result<std::string> read(const std::string& id, const std::string& name) const;
   void remove(const std::string& id);
   // Puts a batch that cannot be read out of the way, for a person to look at.
   void set_aside(const std::string& id);
+  [[nodiscard]] bool in_memory() const { return folder_.empty(); }
   // Of all batches that lie there.
   [[nodiscard]] Result<std::vector<std::string>> ids() const;
   // Of a batch's files.

@@ -61,14 +61,8 @@ Result<wire::BatchCard> Batches::create(const BatchOwner& owner, std::vector<wir
   record.items.assign(requests.size(), BatchItem::Waiting);
   {
     const std::lock_guard lock(mutex_);
-    std::size_t bytes = text.size();
-    for (const auto& [id, other] : batches_) {
-      bytes += other.record.bytes;
-      record.number = std::max(record.number, other.record.number + 1);
-    }
-    if (batches_.size() >= limits_.batches_max || bytes > limits_.bytes_max)
-      return fail(ErrorKind::RateLimited,
-                  std::format("{} batches are kept already; delete those whose results were read", batches_.size()));
+    TRY(check_room_locked(owner, text.size()));
+    for (const auto& [id, other] : batches_) record.number = std::max(record.number, other.record.number + 1);
     batches_.emplace(record.id, Batch{.record = record});
   }
   // The state last: a batch is there when it is there.
@@ -86,6 +80,24 @@ Result<wire::BatchCard> Batches::create(const BatchOwner& owner, std::vector<wir
   }
   line_.post([this] { start_items(); });
   return batch_card(record, limits_.expires_after_s);
+}
+
+// A key has its own room, so that it takes none of the others'; together they have less than all of theirs.
+Result<void> Batches::check_room_locked(const BatchOwner& owner, std::size_t bytes) const {
+  std::size_t own_count = 0, own_bytes = bytes, all_bytes = bytes;
+  for (const auto& [id, batch] : batches_) {
+    all_bytes += batch.record.bytes;
+    if (batch.record.owner.owner != owner.owner) continue;
+    ++own_count;
+    own_bytes += batch.record.bytes;
+  }
+  if (own_count >= limits_.owner_batches_max || own_bytes > limits_.owner_bytes_max)
+    return fail(ErrorKind::RateLimited,
+                std::format("{} of your batches are kept already; delete those whose results were read", own_count));
+  const std::size_t bytes_max = store_.in_memory() ? limits_.owner_bytes_max : limits_.bytes_max;
+  if (batches_.size() >= limits_.batches_max || all_bytes > bytes_max)
+    return fail(ErrorKind::RateLimited, "the batches of all keys together leave no room for another now");
+  return {};
 }
 
 Result<const Batches::Batch*> Batches::owned_locked(const BatchOwner& owner, const std::string& id) const {

@@ -1,9 +1,9 @@
 // Batches: the message batches of all keys, and the thread that works them off. A request of a batch goes the path of every
-// request (messages.h), a few at a time and at the lowest priority. What is accepted is on disk before it is answered;
+// request (messages.h), a few at a time, by turns between keys, at the lowest priority. What is accepted is on disk before it is answered;
 // after a restart what has no result yet is run again.
 //
 //   Waiting -> Running -> Keeping -> Succeeded | Errored       and from Waiting or Running: Canceled, Expired
-//                     \-> Waiting again, when the server had no place for it or the model was not there
+//                     \-> Waiting again, when the server had no place for it or the model was not there: each has its own time
 //
 // Threads: the calls come from workers; requests run on one line, results are read on another (batch_line.h). `mutex_` guards the books
 // and is held for moments; who changes a batch's state on disk holds `state_mutex_` first, over the disk.
@@ -23,6 +23,7 @@
 #include "base/result.h"
 #include "server/batch_exchange.h"
 #include "server/batch_line.h"
+#include "server/batch_queue.h"
 #include "server/batch_record.h"
 #include "server/batch_results.h"
 #include "server/batch_store.h"
@@ -31,11 +32,13 @@
 namespace hearth::server {
 
 struct BatchLimits {
-  std::size_t batches_max = 100;                   // of all keys, ended ones included
-  std::size_t bytes_max = std::size_t{512} << 20;  // of their requests
-  std::size_t running_max = 4;                     // requests at once
-  std::int64_t expires_after_s = 7L * 24 * 3600;   // not run by then: expired
-  std::int64_t kept_after_s = 29L * 24 * 3600;     // then an ended batch is forgotten
+  std::size_t owner_batches_max = 100;                   // of one key, ended ones included
+  std::size_t owner_bytes_max = std::size_t{512} << 20;  // of their requests
+  std::size_t batches_max = 1000;                        // of all keys
+  std::size_t bytes_max = std::size_t{2} << 30;   // and without a folder only owner_bytes_max: they lie in memory
+  std::size_t running_max = 4;                    // requests at once
+  std::int64_t expires_after_s = 7L * 24 * 3600;  // not run by then: expired
+  std::int64_t kept_after_s = 29L * 24 * 3600;    // then an ended batch is forgotten
 };
 
 class Batches {
@@ -72,18 +75,27 @@ class Batches {
     bool made = false;                         // its files are whole; before that it only holds its place
     std::vector<wire::BatchRequest> requests;  // read when the first one runs, let go when the batch has ended
     std::map<std::size_t, std::weak_ptr<BatchExchange>> running;  // one that nobody answers comes back as cut short
+    BatchQueue queue;
+    std::int64_t unread_until_ms = 0;  // its requests could not be read: not tried before
+  };
+  // A request that may run now.
+  struct Choice {
+    Batch* batch = nullptr;
+    std::size_t index = 0;
   };
   struct ItemResult {
     std::string id;
     std::size_t index = 0;
     BatchItem state = BatchItem::Errored;
     std::string line;
+    int starts = 0;  // before the one that brought it
   };
 
   // The line's thread, and start() before it.
   void load();
   void look_around();
   void start_items();
+  void start_item(const std::string& id, std::size_t index);
   void read_requests(const std::string& id);
   void item_done(const std::string& id, std::size_t index, int status, const std::string& body);
   void keep_result(const ItemResult& result);
@@ -96,8 +108,11 @@ class Batches {
   // REQUIRES: state_mutex_ is held.
   void end_if_done_held(const std::string& id);
   // REQUIRES: mutex_ is held.
-  [[nodiscard]] Batch* next_batch_locked();
-  [[nodiscard]] std::shared_ptr<BatchExchange> start_item_locked(Batch& batch);
+  [[nodiscard]] std::optional<Choice> next_item_locked();
+  void take_item_locked(Batch& batch, std::size_t index);
+  [[nodiscard]] std::shared_ptr<BatchExchange> open_exchange_locked(Batch& batch, std::size_t index);
+  void send_back_locked(Batch& batch, std::size_t index);
+  [[nodiscard]] Result<void> check_room_locked(const BatchOwner& owner, std::size_t bytes) const;
   [[nodiscard]] Result<const Batch*> owned_locked(const BatchOwner& owner, const std::string& id) const;
 
   const Answer answer_;
@@ -110,8 +125,12 @@ class Batches {
   mutable std::mutex mutex_;
   std::map<std::string, Batch> batches_;
   std::size_t running_count_ = 0;   // requests that run or whose result is being kept
+  bool alone_ = false;              // one that was running when a server ended runs with no other
   std::int64_t rest_until_ms_ = 0;  // the server had no place: nothing is begun before
-  BatchLine line_, reading_;        // last: what they run uses all of the above
+  int sent_back_in_a_row_ = 0;
+  std::map<std::uint64_t, std::uint64_t> turns_;  // owner -> when one of its requests was begun last, counted in turn_
+  std::uint64_t turn_ = 0;
+  BatchLine line_, reading_;  // last: what they run uses all of the above
 };
 
 }  // namespace hearth::server

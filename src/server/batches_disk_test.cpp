@@ -141,4 +141,37 @@ TEST_CASE("a batch that cannot be read for want of a descriptor is not damaged")
   CHECK(read_batch_record(store, id));
 }
 
+TEST_CASE("a result that the disk does not take now is kept in memory and written later, not computed again") {
+  const BatchFolder folder;
+  ManualClock clock;
+  std::vector<std::shared_ptr<http::Exchange>> begun;
+  std::mutex mutex;
+  const auto count = [&] {
+    const std::lock_guard lock(mutex);
+    return begun.size();
+  };
+  Batches batches(
+      folder.path,
+      [&](std::shared_ptr<http::Exchange> exchange, const BatchOwner&) {
+        const std::lock_guard lock(mutex);
+        begun.push_back(std::move(exchange));
+      },
+      clock, [] { return 1'800'000'000; }, {.running_max = 2});
+  batches.start();
+  const std::string id = batches.create({}, requests(3))->id;
+  while (count() < 2) std::this_thread::yield();
+  {
+    const DiskIs full(Disk::Full);
+    for (const auto& exchange : begun) exchange->respond({.status = 200, .headers = {}, .body = "{}"});
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    CHECK(batches.find({}, id)->counts.processing == 3);
+  }
+  CHECK(count() == 2);  // those whose results wait hold their places
+  clock.advance_ms(61'000);
+  while (batches.find({}, id)->counts.succeeded < 2) std::this_thread::yield();
+  while (count() < 3) std::this_thread::yield();
+  CHECK(begun.back()->request().body.starts_with(R"({"max_tokens":3)"));
+  batches.stop();
+}
+
 }  // namespace hearth::server

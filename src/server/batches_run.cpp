@@ -1,5 +1,6 @@
 // Batches at work: which request runs next, what becomes of it, and how a batch ends. See batches.h.
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 #include "base/log.h"
@@ -9,16 +10,20 @@ namespace hearth::server {
 namespace {
 
 constexpr std::int64_t kLookAround_ms = 1000;  // for what expires, and what may be tried again
-constexpr std::int64_t kRest_ms = 5000;        // until a server that had no place is asked again
+// Until the next is tried when one found no place, doubled while one after the other finds none: each try renders a prompt.
+constexpr std::int64_t kPause_ms = 100, kPauseMost_ms = 5000;
+constexpr int kStartsMax = 3;                  // of one that was running each time when the server ended
 constexpr std::int64_t kDiskRest_ms = 60'000;  // until a disk that took nothing is
 
 // A server that is full, restarting or loading: the request is not to blame.
 bool is_passing(int status) { return status == 429 || status == 503 || status == 529; }
 
-Json cut_short() {
-  return Json::object(
-      {{"type", "error"},
-       {"error", Json::object({{"type", "api_error"}, {"message", "the answer could not be completed"}})}});
+Json api_error(const char* message) {
+  return Json::object({{"type", "error"}, {"error", Json::object({{"type", "api_error"}, {"message", message}})}});
+}
+Json cut_short() { return api_error("the answer could not be completed"); }
+Json ended_the_server() {
+  return api_error("the server ended three times while this request ran; it is not run again");
 }
 
 }  // namespace
@@ -31,55 +36,108 @@ void Batches::look_around() {
 
 void Batches::start_items() {
   while (!line_.stopping()) {
-    std::string unread;
-    BatchOwner owner;
-    std::shared_ptr<BatchExchange> exchange;
+    std::string id;
+    std::size_t index = 0;
+    bool unread = false;
     {
       const std::lock_guard lock(mutex_);
-      if (running_count_ >= limits_.running_max) return;
-      Batch* batch = next_batch_locked();
-      if (batch == nullptr) return;
-      owner = batch->record.owner;
-      if (batch->requests.empty())
-        unread = batch->record.id;
-      else
-        exchange = start_item_locked(*batch);
+      const auto next = next_item_locked();
+      if (!next) return;
+      id = next->batch->record.id;
+      index = next->index;
+      unread = next->batch->requests.empty();
     }
-    if (exchange == nullptr)
-      read_requests(unread);
+    if (unread)
+      read_requests(id);
     else
-      answer_(std::move(exchange), owner);
+      start_item(id, index);
   }
 }
 
-// Batches in the order they came.
-Batches::Batch* Batches::next_batch_locked() {
-  if (clock_.now_ms() < rest_until_ms_) return nullptr;
-  Batch* next = nullptr;
+// By turns between the owners; of an owner the batches in the order they came, and their requests too.
+std::optional<Batches::Choice> Batches::next_item_locked() {
+  const std::int64_t now_ms = clock_.now_ms();
+  if (running_count_ >= limits_.running_max || alone_ || now_ms < rest_until_ms_) return std::nullopt;
+  std::optional<Choice> next;
+  std::pair<std::uint64_t, std::uint64_t> next_turn;
   for (auto& [id, batch] : batches_) {
-    if (!batch.made || batch.record.ended_unix_s) continue;
-    if (next != nullptr && next->record.number < batch.record.number) continue;
-    if (std::ranges::contains(batch.record.items, BatchItem::Waiting)) next = &batch;
+    if (!batch.made || batch.record.ended_unix_s || now_ms < batch.unread_until_ms) continue;
+    const std::pair turn(turns_[batch.record.owner.owner], batch.record.number);
+    if (next && next_turn < turn) continue;
+    const auto index = batch.queue.due(batch.record.items, now_ms);
+    if (!index) continue;
+    next = Choice{.batch = &batch, .index = *index};
+    next_turn = turn;
   }
+  // It may have ended the server, and shall not take its neighbours along again.
+  if (next && running_count_ > 0 && next->batch->record.starts.contains(next->index)) return std::nullopt;
   return next;
 }
 
-// REQUIRES: the requests are read, and one waits.
-std::shared_ptr<BatchExchange> Batches::start_item_locked(Batch& batch) {
-  const auto waiting = std::ranges::find(batch.record.items, BatchItem::Waiting);
-  const auto index = static_cast<std::size_t>(waiting - batch.record.items.begin());
+// One that was running when the server ended three times is not tried a fourth time.
+void Batches::start_item(const std::string& id, std::size_t index) {
+  BatchOwner owner;
+  std::shared_ptr<BatchExchange> exchange;
+  std::string custom_id;
+  int starts = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto at = batches_.find(id);
+    if (at == batches_.end() || at->second.record.items[index] != BatchItem::Waiting) return;  // canceled meanwhile
+    Batch& batch = at->second;
+    owner = batch.record.owner;
+    turns_[owner.owner] = ++turn_;
+    const auto started = batch.record.starts.find(index);
+    starts = started == batch.record.starts.end() ? 0 : started->second;
+    take_item_locked(batch, index);
+    if (starts < kStartsMax) {
+      exchange = open_exchange_locked(batch, index);
+    } else {
+      batch.record.items[index] = BatchItem::Keeping;
+      custom_id = batch.requests.at(index).custom_id;
+    }
+  }
+  if (exchange == nullptr) {
+    const Json line = wire::batch_errored(custom_id, ended_the_server());
+    return keep_result({.id = id, .index = index, .line = line.dump(), .starts = starts});
+  }
+  store_.mark(id, batch_start_file(index, starts + 1));
+  try {
+    answer_(std::move(exchange), owner);
+  } catch (const std::exception& error) {
+    log_error("server", "a request of the batch {} threw: {}", id, error.what());
+    item_done(id, index, 500, "");
+  }
+}
+
+void Batches::take_item_locked(Batch& batch, std::size_t index) {
+  batch.queue.taken(index);
+  batch.record.items[index] = BatchItem::Running;
+  ++running_count_;
+  alone_ = batch.record.starts.contains(index);
+}
+
+// REQUIRES: the requests are read.
+std::shared_ptr<BatchExchange> Batches::open_exchange_locked(Batch& batch, std::size_t index) {
   http::Request request;
   request.method = "POST";
   request.path = "/v1/messages";
   request.body = batch.requests.at(index).params;
   request.received_us = clock_.now_us();
-  *waiting = BatchItem::Running;
-  ++running_count_;
   auto exchange = std::make_shared<BatchExchange>(
       std::move(request), line_,
       [this, id = batch.record.id, index](int status, const std::string& body) { item_done(id, index, status, body); });
   batch.running[index] = exchange;
   return exchange;
+}
+
+void Batches::send_back_locked(Batch& batch, std::size_t index) {
+  const std::int64_t now_ms = clock_.now_ms();
+  batch.queue.sent_back(index, now_ms);
+  batch.record.items[index] = BatchItem::Waiting;
+  const std::int64_t pause_ms = std::min(kPause_ms << std::min(sent_back_in_a_row_++, 6), kPauseMost_ms);
+  rest_until_ms_ = now_ms + pause_ms;
+  line_.after_ms(pause_ms, [this] { start_items(); });
 }
 
 void Batches::read_requests(const std::string& id) {
@@ -96,14 +154,18 @@ void Batches::read_requests(const std::string& id) {
   }
   log_error("server", "the requests of the batch {} cannot be read: {}", id,
             requests ? "there are fewer than were accepted" : requests.error().message);
-  if (end_rest(id, BatchItem::Expired)) return;
+  // A disk that does not answer now may do so later; what is damaged stays so.
+  const bool later = !text && text.error().kind == ErrorKind::Io;
+  if (!later && end_rest(id, BatchItem::Expired)) return;
   const std::lock_guard lock(mutex_);
-  rest_until_ms_ = clock_.now_ms() + kDiskRest_ms;
+  if (const auto at = batches_.find(id); at != batches_.end())
+    at->second.unread_until_ms = clock_.now_ms() + kDiskRest_ms;
 }
 
 void Batches::item_done(const std::string& id, std::size_t index, int status, const std::string& body) {
   ItemResult result{.id = id, .index = index};
   std::string custom_id;
+  bool sent_back = false;
   {
     const std::lock_guard lock(mutex_);
     const auto at = batches_.find(id);
@@ -111,15 +173,21 @@ void Batches::item_done(const std::string& id, std::size_t index, int status, co
     Batch& batch = at->second;
     batch.running.erase(index);
     if (batch.record.items[index] != BatchItem::Running) return;  // canceled meanwhile
-    if (is_passing(status)) {
-      batch.record.items[index] = BatchItem::Waiting;
+    sent_back = is_passing(status);
+    if (const auto started = batch.record.starts.find(index); started != batch.record.starts.end())
+      result.starts = started->second;
+    if (sent_back) {
       --running_count_;
-      rest_until_ms_ = clock_.now_ms() + kRest_ms;
-      return;
+      alone_ = false;
+      send_back_locked(batch, index);
+    } else {
+      sent_back_in_a_row_ = 0;
+      batch.queue.done(index);
+      batch.record.items[index] = BatchItem::Keeping;
+      custom_id = batch.requests.at(index).custom_id;
     }
-    batch.record.items[index] = BatchItem::Keeping;
-    custom_id = batch.requests.at(index).custom_id;
   }
+  if (sent_back) return store_.unmark(id, batch_start_file(index, result.starts + 1));
   auto answer = Json::parse(body);
   if (status == 200 && answer) {
     result.state = BatchItem::Succeeded;
@@ -142,10 +210,15 @@ void Batches::keep_result(const ItemResult& result) {
   {
     const std::lock_guard lock(mutex_);
     --running_count_;
-    batches_.at(result.id).record.items[result.index] = result.state;
+    alone_ = false;
+    Batch& batch = batches_.at(result.id);
+    batch.record.items[result.index] = result.state;
+    batch.record.starts.erase(result.index);
   }
+  for (int start = 1; start <= result.starts + 1; ++start)
+    store_.unmark(result.id, batch_start_file(result.index, start));
   end_if_done(result.id);
-  start_items();
+  line_.post([this] { start_items(); });
 }
 
 void Batches::end_if_done(const std::string& id) {
@@ -192,6 +265,8 @@ Result<void> Batches::end_rest(const std::string& id, BatchItem rest) {
     batch.record.cancel_unix_s = record.cancel_unix_s;
     std::ranges::replace_if(batch.record.items, has_no_result, rest);
     running_count_ -= batch.running.size();
+    if (running_count_ == 0) alone_ = false;
+    batch.queue.clear();
     for (auto& [index, running] : std::exchange(batch.running, {}))
       line_.post([running] {
         if (const auto exchange = running.lock()) exchange->disconnect();
@@ -225,16 +300,23 @@ void Batches::expire_and_forget() {
   }
 }
 
-// The jobs of what runs end with their streams.
+// The jobs of what runs end with their streams. The server ends in order, so their starts do not count against them.
 void Batches::cut_running() {
   std::vector<std::shared_ptr<BatchExchange>> cut;
+  std::vector<std::pair<std::string, std::string>> marks;
   {
     const std::lock_guard lock(mutex_);
-    for (auto& [id, batch] : batches_)
-      for (auto& [index, running] : std::exchange(batch.running, {}))
+    for (auto& [id, batch] : batches_) {
+      for (auto& [index, running] : std::exchange(batch.running, {})) {
         if (auto exchange = running.lock()) cut.push_back(std::move(exchange));
+        const auto started = batch.record.starts.find(index);
+        const int starts = started == batch.record.starts.end() ? 0 : started->second;
+        marks.emplace_back(id, batch_start_file(index, starts + 1));
+      }
+    }
   }
   for (const auto& exchange : cut) exchange->disconnect();
+  for (const auto& [id, name] : marks) store_.unmark(id, name);
 }
 
 }  // namespace hearth::server

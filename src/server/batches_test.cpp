@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <stdexcept>
 #include <thread>
 
 #include "server/test_batches.h"
@@ -76,7 +77,7 @@ TEST_CASE("a batch outlives the process: what has a result keeps it, what has no
   CHECK(stage.batches.find(stage.owner, id)->counts.processing == 2);
   CHECK(stage.next()->request().body.starts_with(R"({"max_tokens":2)"));
   stage.answer(200, R"({"n":3})");
-  stage.wait_for(id, [](const auto& card) { return card.counts.succeeded + card.counts.errored == 3; });
+  stage.wait_end(id);
   const auto lines = lines_of(stage.batches.results(stage.owner, id));
   CHECK(lines[0].find("result")->find("message")->find("n")->as_integer() == 1);
   CHECK(lines[2].find("result")->find("message")->find("n")->as_integer() == 3);
@@ -155,12 +156,112 @@ TEST_CASE("what was not run in time is expired, and ended batches are forgotten 
   while (stage.batches.find(stage.owner, id)) std::this_thread::yield();
 }
 
-TEST_CASE("only so many batches and bytes are kept") {
-  Stage stage("", {.batches_max = 2, .bytes_max = 1000});
+TEST_CASE("a key has only so many batches and bytes, and takes no room from another") {
+  Stage stage("", {.owner_batches_max = 2, .owner_bytes_max = 1000, .batches_max = 3});
+  const BatchOwner other{.owner = 8, .cache_salt = "key-8"}, third{.owner = 9, .cache_salt = "key-9"};
   REQUIRE(stage.batches.create(stage.owner, requests(1)));
-  CHECK_FALSE(stage.batches.create(stage.owner, requests(40)));
+  CHECK(stage.batches.create(stage.owner, requests(40)).error().kind == ErrorKind::RateLimited);
   REQUIRE(stage.batches.create(stage.owner, requests(1)));
   CHECK(stage.batches.create(stage.owner, requests(1)).error().kind == ErrorKind::RateLimited);
+  CHECK(stage.batches.create(other, requests(1)));
+  CHECK(stage.batches.create(third, requests(1)).error().kind == ErrorKind::RateLimited);
+}
+
+TEST_CASE("keys take turns: the one request of a key does not wait for the many of another") {
+  Stage stage("", {.running_max = 1});
+  const BatchOwner other{.owner = 8, .cache_salt = ""};
+  REQUIRE(stage.batches.create(stage.owner, requests(20)));
+  auto first = stage.next();
+  const std::string id = stage.batches.create(other, requests(1))->id;
+  first->respond({.status = 200, .headers = {}, .body = "{}"});
+  stage.answer(200, "{}");
+  while (stage.batches.find(other, id)->counts.succeeded == 0) std::this_thread::yield();
+}
+
+TEST_CASE("one request that never finds a place holds up no other") {
+  Stage stage("", {.running_max = 1});
+  const std::string id = stage.batches.create(stage.owner, requests(4))->id;
+  for (int i = 0; i < 4; ++i) {
+    const auto exchange = stage.next();
+    const bool stuck = exchange->request().body.starts_with(R"({"max_tokens":1,)");
+    exchange->respond({.status = stuck ? 503 : 200, .headers = {}, .body = "{}"});
+  }
+  const auto card = stage.wait_for(id, [](const auto& now) { return now.counts.succeeded == 3; });
+  CHECK(card.counts.processing == 1);
+}
+
+TEST_CASE("a request that was sent back is due later each time, and before those that were not tried") {
+  std::vector<BatchItem> items(3, BatchItem::Waiting);
+  BatchQueue queue;
+  std::int64_t now_ms = 0;
+  for (const std::int64_t rest_ms : {5000, 10'000, 20'000, 40'000, 80'000, 160'000, 300'000, 300'000}) {
+    REQUIRE(queue.due(items, now_ms) == 0);
+    queue.taken(0);
+    queue.sent_back(0, now_ms);
+    CHECK(queue.due(items, now_ms + rest_ms - 1) == 1);
+    now_ms += rest_ms;
+  }
+  queue.clear();
+  queue.taken(1);
+  items[1] = BatchItem::Running;
+  CHECK(queue.due(items, 1'000'000) == 2);
+  queue.taken(2);
+  CHECK_FALSE(queue.due(items, 1'000'000));
+}
+
+TEST_CASE("a request that throws is that request's error, and the batches go on") {
+  Stage stage("", {.running_max = 1});
+  const std::string id = stage.batches.create(stage.owner, requests(3))->id;
+  stage.throws_next = true;  // for the second
+  stage.answer(200, "{}");
+  const auto third = stage.next();
+  third->post([] { throw std::runtime_error("a task"); });
+  const auto card = stage.wait_end(id);
+  CHECK(card.counts.succeeded == 1);
+  CHECK(card.counts.errored == 2);
+  CHECK(stage.gone == 1);
+}
+
+TEST_CASE(
+    "a request that was running three times when the server ended is not run again, and takes no neighbour along") {
+  const BatchFolder folder;
+  fs::path now = folder.path / "0";
+  std::string id;
+  auto crash = [&, count = 0]() mutable {  // what a process that is killed leaves
+    const fs::path after = folder.path / std::to_string(++count);
+    fs::copy(now, after, fs::copy_options::recursive);
+    now = after;
+  };
+  {
+    Stage stage(now, {.running_max = 2});
+    id = stage.batches.create(stage.owner, requests(3))->id;
+    const auto first = stage.next(), second = stage.next();
+    crash();
+  }
+  {
+    Stage stage(now);  // an end in order does not count
+    const auto running = stage.next();
+    stage.batches.stop();
+  }
+  for (int i = 0; i < 2; ++i) {
+    Stage stage(now, {.running_max = 2});
+    const auto first = stage.next();
+    CHECK(first->request().body.starts_with(R"({"max_tokens":1,)"));
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    CHECK(stage.held.empty());  // it runs alone
+    crash();
+  }
+  Stage stage(now);
+  for (int i = 2; i <= 3; ++i) {
+    const auto running = stage.next();
+    CHECK(running->request().body.starts_with(R"({"max_tokens":)" + std::to_string(i)));
+    running->respond({.status = 200, .headers = {}, .body = "{}"});
+  }
+  stage.wait_end(id);
+  CHECK(stage.batches.find(stage.owner, id)->counts.succeeded == 2);
+  CHECK(lines_of(stage.batches.results(stage.owner, id))[0].dump().contains("three times"));
+  for (const auto& entry : fs::directory_iterator(now / id))
+    CHECK_FALSE(entry.path().filename().string().starts_with("try"));
 }
 
 TEST_CASE("the batch routes answer as the wire has them") {

@@ -9,6 +9,7 @@
 #include <functional>
 #include <mutex>
 #include <sstream>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -36,6 +37,7 @@ struct Stage {
       : batches(
             std::move(folder),
             [this](std::shared_ptr<http::Exchange> exchange, const BatchOwner&) {
+              if (throws_next.exchange(false)) throw std::runtime_error("an answer");
               const std::lock_guard lock(mutex);
               exchange->on_disconnect([this] { ++gone; });
               held.push_back(std::move(exchange));
@@ -71,6 +73,7 @@ struct Stage {
   SteadyClock clock;
   std::atomic<std::int64_t> now_s = 1'000'000;
   std::atomic<int> gone = 0;
+  std::atomic<bool> throws_next = false;
   BatchOwner owner{.owner = 7, .cache_salt = "key-7"};
   std::mutex mutex;
   std::condition_variable changed;
