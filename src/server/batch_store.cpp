@@ -14,6 +14,7 @@
 
 #include "base/check.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/random.h"
 
 namespace hearth::server {
@@ -23,6 +24,7 @@ namespace fs = std::filesystem;
 
 // A body is at most 64 MiB, and what it becomes here little more.
 constexpr std::size_t kFileBytesMax = std::size_t{96} << 20;
+constexpr std::string_view kGone = ".gone";  // a batch goes as a whole, by a rename, and then file by file
 constexpr std::string_view kMagic = "hearth-batch 1 ";
 
 std::uint64_t checksum(std::string_view bytes) {
@@ -33,6 +35,15 @@ std::uint64_t checksum(std::string_view bytes) {
 
 std::string head_of(std::string_view text) {
   return std::format("{}{:016x} {}\n", kMagic, checksum(text), text.size());
+}
+
+// What a removal left that was cut short.
+void remove_leftovers(const std::string& folder) {
+  std::error_code error;
+  std::vector<fs::path> found;
+  for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error))
+    if (at->path().filename().string().ends_with(kGone)) found.push_back(at->path());
+  for (const fs::path& path : found) fs::remove_all(path, error);
 }
 
 bool is_name(std::string_view name) {
@@ -56,10 +67,17 @@ BatchStore::~BatchStore() {
 Result<void> BatchStore::open() {
   if (folder_.empty()) return {};
   std::error_code error;
-  if (fs::create_directories(folder_, error)) fs::permissions(folder_, fs::perms::owner_all, error);
+  if (fs::create_directories(folder_, error)) {
+    fs::permissions(folder_, fs::perms::owner_all, error);
+    if (auto synced = sync_folder(fs::path(folder_).parent_path().string()); !synced)
+      log_warning("server", "message batches may not outlive a loss of power: {}", synced.error().message);
+  }
   const std::string path = (fs::path(folder_) / "lock").string();
   lock_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (lock_ >= 0 && ::flock(lock_, LOCK_EX | LOCK_NB) == 0) return {};
+  if (lock_ >= 0 && ::flock(lock_, LOCK_EX | LOCK_NB) == 0) {
+    remove_leftovers(folder_);
+    return {};
+  }
   const std::string why = lock_ >= 0 && errno == EWOULDBLOCK ? "another server works there" : std::strerror(errno);
   auto failed = fail(ErrorKind::Io, std::format("{}: {}", folder_, why));
   folder_.clear();
@@ -76,7 +94,10 @@ Result<void> BatchStore::write(const std::string& id, const std::string& name, s
     return {};
   }
   std::error_code error;
-  if (fs::create_directories(path_of(id), error)) fs::permissions(path_of(id), fs::perms::owner_all, error);
+  if (fs::create_directories(path_of(id), error)) {
+    fs::permissions(path_of(id), fs::perms::owner_all, error);
+    TRY(sync_folder(folder_));
+  }
   return write_file_atomically((fs::path(path_of(id)) / name).string(), head_of(text) + std::string(text));
 }
 
@@ -123,8 +144,10 @@ void BatchStore::remove(const std::string& id) {
     memory_.erase(id);
     return;
   }
-  std::error_code ignored;
-  fs::remove_all(path_of(id), ignored);
+  std::error_code error;
+  fs::remove_all(path_of(id) + std::string(kGone), error);
+  fs::rename(path_of(id), path_of(id) + std::string(kGone), error);
+  fs::remove_all(path_of(id) + std::string(error ? "" : kGone), error);
 }
 
 void BatchStore::set_aside(const std::string& id) {

@@ -1,6 +1,7 @@
 // Message batches on a disk that is slow, full or stopped between two writes.
 #include <doctest/doctest.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <atomic>
 #include <cerrno>
@@ -17,7 +18,7 @@ namespace {
 
 enum class Disk { Quick, Stuck, Full };
 std::atomic<Disk> disk{Disk::Quick};
-std::atomic<int> waiting_count{0};
+std::atomic<int> waiting_count{0}, synced_files{0}, synced_folders{0};
 
 // What a test does to the disk, undone at its end.
 struct DiskIs {
@@ -28,7 +29,9 @@ struct DiskIs {
 }  // namespace
 
 // In this program every sync is this one.
-extern "C" int fsync(int) {
+extern "C" int fsync(int file) {
+  struct stat about{};
+  if (::fstat(file, &about) == 0) ++(S_ISDIR(about.st_mode) ? synced_folders : synced_files);
   ++waiting_count;
   while (disk == Disk::Stuck) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   --waiting_count;
@@ -172,6 +175,24 @@ TEST_CASE("a result that the disk does not take now is kept in memory and writte
   while (count() < 3) std::this_thread::yield();
   CHECK(begun.back()->request().body.starts_with(R"({"max_tokens":3)"));
   batches.stop();
+}
+
+TEST_CASE("a batch is on disk before it is answered: its files, their folder, and the folder of all") {
+  const BatchFolder folder;
+  Stage stage(folder.path / "batches");
+  synced_folders = synced_files = 0;
+  REQUIRE(stage.batches.create(stage.owner, requests(1)));
+  CHECK(synced_files == 2);    // requests and state
+  CHECK(synced_folders == 3);  // with each of them, and the one that the batch's folder is in
+}
+
+TEST_CASE("what a removal that was cut short left goes at the next start") {
+  const BatchFolder folder;
+  const fs::path left = folder.path / ("msgbatch_" + std::string(24, 'a') + ".gone");
+  fs::create_directories(left);
+  std::ofstream(left / "state") << "x";
+  const Stage stage(folder.path);
+  CHECK_FALSE(fs::exists(left));
 }
 
 }  // namespace hearth::server
