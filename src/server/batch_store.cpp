@@ -147,6 +147,7 @@ void BatchStore::remove(const std::string& id) {
   std::error_code error;
   fs::remove_all(path_of(id) + std::string(kGone), error);
   fs::rename(path_of(id), path_of(id) + std::string(kGone), error);
+  if (!error) static_cast<void>(sync_folder(folder_));  // it comes back at worst
   fs::remove_all(path_of(id) + std::string(error ? "" : kGone), error);
 }
 

@@ -10,6 +10,11 @@
 #include "base/random.h"
 
 namespace hearth::server {
+namespace {
+
+constexpr std::int64_t kProgram_unix_s = 1'704'067'200;  // 2024-01-01: no batch is older
+
+}  // namespace
 
 Batches::Batches(std::string folder, Answer answer, const Clock& clock, UnixTime now_unix_s, BatchLimits limits)
     : answer_(std::move(answer)),
@@ -17,11 +22,12 @@ Batches::Batches(std::string folder, Answer answer, const Clock& clock, UnixTime
       now_unix_s_(std::move(now_unix_s)),
       limits_(limits),
       store_(std::move(folder)),
+      begun_ms_(clock.now_ms()),
+      begun_offset_s_(wall_offset_s()),
       line_(clock),
       reading_(clock) {}
 
 void Batches::start() {
-  load();
   line_.post([this] { look_around(); });
   line_.start([this] { cut_running(); });
   reading_.start();
@@ -35,7 +41,13 @@ void Batches::load() {
   for (const std::string& id : ids.value_or(std::vector<std::string>())) {
     auto record = read_batch_record(store_, id);
     if (record) {
-      batches_.emplace(id, Batch{.record = std::move(*record), .made = true});
+      // Made before this program was: the clock was not set then. Its time begins now.
+      if (record->created_unix_s < kProgram_unix_s && now_unix_s_() >= kProgram_unix_s) {
+        record->created_unix_s = now_unix_s_();
+        if (auto written = write_batch_state(store_, *record); !written)
+          log_warning("server", "when the batch {} was made cannot be kept: {}", id, written.error().message);
+      }
+      set_due(batches_.emplace(id, Batch{.record = std::move(*record), .made = true}).first->second);
       end_if_done(id);  // its last result was kept, and the process ended before its state was
     } else if (record.error().kind == ErrorKind::Io) {
       // Too many open files, a disk that answers no more: the batch may be as good as ever.
@@ -63,7 +75,7 @@ Result<wire::BatchCard> Batches::create(const BatchOwner& owner, std::vector<wir
     const std::lock_guard lock(mutex_);
     TRY(check_room_locked(owner, text.size()));
     for (const auto& [id, other] : batches_) record.number = std::max(record.number, other.record.number + 1);
-    batches_.emplace(record.id, Batch{.record = record});
+    set_due(batches_.emplace(record.id, Batch{.record = record}).first->second);
   }
   // The state last: a batch is there when it is there.
   Result<void> written = store_.write(record.id, kBatchRequestsFile, text);
@@ -80,6 +92,12 @@ Result<wire::BatchCard> Batches::create(const BatchOwner& owner, std::vector<wir
   }
   line_.post([this] { start_items(); });
   return batch_card(record, limits_.expires_after_s);
+}
+
+void Batches::set_due(Batch& batch) const {
+  const std::int64_t created_ms = clock_.now_ms() + (batch.record.created_unix_s - now_unix_s_()) * 1000;
+  batch.expires_ms = created_ms + limits_.expires_after_s * 1000;
+  batch.forgotten_ms = created_ms + limits_.kept_after_s * 1000;
 }
 
 // A key has its own room, so that it takes none of the others'; together they have less than all of theirs.

@@ -52,9 +52,14 @@ class Batches {
   Batches(const Batches&) = delete;
   Batches& operator=(const Batches&) = delete;
 
-  // Reads what lies there and begins to work. Once.
+  // Reads what lies there: before any call. Once.
+  void load();
+  // Begins to work. Once.
   void start();
-  // What runs is cut and will be run again after a restart. Idempotent.
+  // No further request begins, and what runs is cut as soon as the one that is being prepared is; it runs again after a restart.
+  // Results can be read on. Returns at once.
+  void begin_stop() { line_.begin_stop(); }
+  // Waits for that, and ends the readers too. Idempotent, like begin_stop().
   void stop();
 
   [[nodiscard]] Result<wire::BatchCard> create(const BatchOwner& owner, std::vector<wire::BatchRequest> requests);
@@ -76,7 +81,8 @@ class Batches {
     std::vector<wire::BatchRequest> requests;  // read when the first one runs, let go when the batch has ended
     std::map<std::size_t, std::weak_ptr<BatchExchange>> running;  // one that nobody answers comes back as cut short
     BatchQueue queue;
-    std::int64_t unread_until_ms = 0;  // its requests could not be read: not tried before
+    std::int64_t expires_ms = 0, forgotten_ms = 0;  // when, on clock_: what the wall clock says may change
+    std::int64_t unread_until_ms = 0;               // its requests could not be read: not tried before
   };
   // A request that may run now.
   struct Choice {
@@ -91,8 +97,7 @@ class Batches {
     int starts = 0;  // before the one that brought it
   };
 
-  // The line's thread, and start() before it.
-  void load();
+  // The line's thread, and load() before it.
   void look_around();
   void start_items();
   void start_item(const std::string& id, std::size_t index);
@@ -100,6 +105,9 @@ class Batches {
   void item_done(const std::string& id, std::size_t index, int status, const std::string& body);
   void keep_result(const ItemResult& result);
   void expire_and_forget();
+  void watch_wall_clock();
+  void set_due(Batch& batch) const;
+  [[nodiscard]] std::int64_t wall_offset_s() const { return now_unix_s_() - clock_.now_ms() / 1000; }
   void cut_running();
 
   // Any thread. What has ended already, or is gone, is let be; nothing has changed where an end cannot be kept.
@@ -120,6 +128,8 @@ class Batches {
   const UnixTime now_unix_s_;
   const BatchLimits limits_;
   BatchStore store_;
+  const std::int64_t begun_ms_, begun_offset_s_;  // of this run, and how far the wall clock was ahead of clock_ then
+  bool wall_clock_jumped_ = false;                // the line's thread
 
   std::mutex state_mutex_;
   mutable std::mutex mutex_;

@@ -160,6 +160,7 @@ TEST_CASE("a result that the disk does not take now is kept in memory and writte
         begun.push_back(std::move(exchange));
       },
       clock, [] { return 1'800'000'000; }, {.running_max = 2});
+  batches.load();
   batches.start();
   const std::string id = batches.create({}, requests(3))->id;
   while (count() < 2) std::this_thread::yield();

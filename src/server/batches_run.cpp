@@ -12,6 +12,9 @@ namespace {
 constexpr std::int64_t kLookAround_ms = 1000;  // for what expires, and what may be tried again
 // Until the next is tried when one found no place, doubled while one after the other finds none: each try renders a prompt.
 constexpr std::int64_t kPause_ms = 100, kPauseMost_ms = 5000;
+constexpr std::int64_t kClockTrusted_ms = 600'000;  // by then the network's time has been heard
+// The wall clock was set. A machine that sleeps is ahead, too: clock_ stood still meanwhile.
+constexpr std::int64_t kJumpBack_s = 60, kJumpAhead_s = 7L * 24 * 3600;
 constexpr int kStartsMax = 3;                  // of one that was running each time when the server ended
 constexpr std::int64_t kDiskRest_ms = 60'000;  // until a disk that took nothing is
 
@@ -30,6 +33,7 @@ Json ended_the_server() {
 
 void Batches::look_around() {
   line_.after_ms(kLookAround_ms, [this] { look_around(); });
+  watch_wall_clock();
   expire_and_forget();
   start_items();
 }
@@ -280,16 +284,24 @@ Result<void> Batches::end_rest(const std::string& id, BatchItem rest) {
   return {};
 }
 
+// What is forgotten is lost, and how old it is was reckoned by a clock that has turned out to be wrong: not in this run.
+void Batches::watch_wall_clock() {
+  const std::int64_t jump_s = wall_offset_s() - begun_offset_s_;
+  if (wall_clock_jumped_ || (jump_s > -kJumpBack_s && jump_s < kJumpAhead_s)) return;
+  wall_clock_jumped_ = true;
+  log_warning("server", "the clock was set by {} s; no batch is forgotten before the next start", jump_s);
+}
+
 void Batches::expire_and_forget() {
   std::vector<std::string> expired, forgotten;
   {
     const std::lock_guard lock(mutex_);
-    const std::int64_t now_s = now_unix_s_();
+    const std::int64_t now_ms = clock_.now_ms();
+    const bool may_forget = !wall_clock_jumped_ && now_ms - begun_ms_ >= kClockTrusted_ms;
     for (const auto& [id, batch] : batches_) {
       if (!batch.made) continue;
-      const std::int64_t age_s = now_s - batch.record.created_unix_s;
-      if (!batch.record.ended_unix_s && age_s >= limits_.expires_after_s) expired.push_back(id);
-      if (batch.record.ended_unix_s && age_s >= limits_.kept_after_s) forgotten.push_back(id);
+      if (!batch.record.ended_unix_s && now_ms >= batch.expires_ms) expired.push_back(id);
+      if (batch.record.ended_unix_s && now_ms >= batch.forgotten_ms && may_forget) forgotten.push_back(id);
     }
     for (const std::string& id : forgotten) batches_.erase(id);
   }

@@ -147,13 +147,64 @@ TEST_CASE("of two servers on one folder the second keeps its batches to itself")
 }
 
 TEST_CASE("what was not run in time is expired, and ended batches are forgotten in the end") {
-  Stage stage("", {.expires_after_s = 100, .kept_after_s = 200});
+  Stage stage("", {.expires_after_s = 1000, .kept_after_s = 2000});
   const std::string id = stage.batches.create(stage.owner, requests(1))->id;
-  stage.now_s += 150;
+  stage.pass_s(1001);
   CHECK(stage.wait_end(id).counts.expired == 1);
   CHECK(lines_of(stage.batches.results(stage.owner, id))[0].find("result")->string_at("type") == "expired");
-  stage.now_s += 100;
+  stage.pass_s(1000);
   while (stage.batches.find(stage.owner, id)) std::this_thread::yield();
+}
+
+TEST_CASE("a batch expires though there is always something to do") {
+  Stage stage("", {.expires_after_s = 1000});
+  const std::string id = stage.batches.create(stage.owner, requests(1))->id;
+  const auto running = stage.next();
+  std::function<void()> again = [&] { running->post([&] { again(); }); };
+  again();
+  stage.pass_s(1001);
+  CHECK(stage.wait_end(id).counts.expired == 1);
+  stage.batches.stop();
+}
+
+TEST_CASE("a clock that is set while the server runs, or was not set when a batch was made, loses no batch") {
+  const BatchFolder folder;
+  const BatchLimits limits{.expires_after_s = 1000, .kept_after_s = 2000};
+  std::string id;
+  const auto look = [](Stage& stage) {
+    stage.pass_s(700);  // long enough to be sure of the clock
+    std::this_thread::sleep_for(std::chrono::milliseconds(1200));
+  };
+  {
+    Stage stage(folder.path, limits, 1000);  // 1970
+    id = stage.batches.create(stage.owner, requests(1))->id;
+    stage.answer(200, "{}");
+    stage.wait_end(id);
+    stage.now_s = 1'800'000'000;
+    look(stage);
+    CHECK(stage.batches.find(stage.owner, id));
+  }
+  {
+    Stage stage(folder.path, limits, 1'800'000'000);
+    look(stage);
+    CHECK(stage.batches.find(stage.owner, id));
+  }
+  Stage stage(folder.path, limits, 2'500'000'000);  // 2049: it seems to be old
+  stage.now_s = 1'800'000'100;
+  look(stage);
+  CHECK(stage.batches.find(stage.owner, id));
+}
+
+TEST_CASE("a server that stops does not wait for a request that is being prepared, and begins no other") {
+  Stage stage("", {.running_max = 2});
+  stage.set_stuck(true);
+  REQUIRE(stage.batches.create(stage.owner, requests(2)));
+  const auto first = stage.next();
+  stage.batches.begin_stop();  // returns
+  stage.set_stuck(false);
+  stage.batches.stop();
+  CHECK(stage.held.empty());
+  CHECK(stage.gone == 1);
 }
 
 TEST_CASE("a key has only so many batches and bytes, and takes no room from another") {

@@ -31,24 +31,47 @@ class BatchFolder {
   std::filesystem::path path;
 };
 
+// Goes on by itself, and further when a test says so.
+class PushedClock final : public Clock {
+ public:
+  [[nodiscard]] std::int64_t now_us() const override { return SteadyClock().now_us() + pushed_us_.load(); }
+  void advance_s(std::int64_t seconds) { pushed_us_ += seconds * 1'000'000; }
+
+ private:
+  std::atomic<std::int64_t> pushed_us_{0};
+};
+
 // Answers each request with its own text, when the test lets it.
 struct Stage {
-  explicit Stage(std::string folder, BatchLimits limits = {})
-      : batches(
+  explicit Stage(std::string folder, BatchLimits limits = {}, std::int64_t wall_s = 1'800'000'000)
+      : now_s(wall_s),
+        batches(
             std::move(folder),
             [this](std::shared_ptr<http::Exchange> exchange, const BatchOwner&) {
               if (throws_next.exchange(false)) throw std::runtime_error("an answer");
-              const std::lock_guard lock(mutex);
+              std::unique_lock lock(mutex);
               exchange->on_disconnect([this] { ++gone; });
               held.push_back(std::move(exchange));
               changed.notify_all();
+              answering.wait(lock, [this] { return !stuck; });
             },
             clock, [this] { return now_s.load(); }, limits) {
+    batches.load();
     batches.start();
   }
   ~Stage() {
     batches.stop();
     held.clear();
+  }
+  // The wall clock first: it may be ahead for a moment, as after a sleep, and never behind.
+  void pass_s(std::int64_t seconds) {
+    now_s += seconds;
+    clock.advance_s(seconds);
+  }
+  void set_stuck(bool is) {
+    const std::lock_guard lock(mutex);
+    stuck = is;
+    answering.notify_all();
   }
   std::shared_ptr<http::Exchange> next() {
     std::unique_lock lock(mutex);
@@ -70,13 +93,14 @@ struct Stage {
     return wait_for(id, [](const auto& card) { return card.status == wire::BatchStatus::Ended; });
   }
 
-  SteadyClock clock;
-  std::atomic<std::int64_t> now_s = 1'000'000;
+  PushedClock clock;
+  std::atomic<std::int64_t> now_s;  // the wall clock
   std::atomic<int> gone = 0;
   std::atomic<bool> throws_next = false;
   BatchOwner owner{.owner = 7, .cache_salt = "key-7"};
   std::mutex mutex;
-  std::condition_variable changed;
+  std::condition_variable changed, answering;
+  bool stuck = false;  // the answer to a request is long in its preparation
   std::vector<std::shared_ptr<http::Exchange>> held;
   Batches batches;
 };
