@@ -28,9 +28,10 @@ class BatchExchange final : public http::Exchange, public std::enable_shared_fro
   [[nodiscard]] const http::Request& request() const override { return request_; }
   void drop_body() override { std::string().swap(request_.body); }
   void respond(http::Response response) override { end(response.status, std::move(response.body)); }
-  void begin_stream(int status, http::Headers) override { status_ = status; }
-  void write(std::string bytes) override { body_ += bytes; }
-  void finish() override { end(status_, std::move(body_)); }
+  // A request of a batch never asks for a stream (wire/anthropic_batches.h): one that is answered by one is cut short.
+  void begin_stream(int, http::Headers) override { abort(); }
+  void write(std::string) override {}
+  void finish() override {}
   void abort() override { end(0, ""); }
   [[nodiscard]] std::size_t unsent_bytes() const override { return 0; }
   [[nodiscard]] std::size_t unsent_bytes_of_all() const override { return 0; }
@@ -78,8 +79,6 @@ class BatchExchange final : public http::Exchange, public std::enable_shared_fro
   Done done_;
   std::function<void()> on_disconnect_;
   bool gone_ = false;
-  int status_ = 0;
-  std::string body_;
 };
 
 }  // namespace hearth::server

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <stdexcept>
@@ -340,6 +341,47 @@ TEST_CASE("the batch routes answer as the wire has them") {
   CHECK_FALSE(page.find("has_more")->as_boolean());
   CHECK(t.ask("DELETE", "/v1/messages/batches/" + id)->sent ==
         R"({"id":")" + id + R"(","type":"message_batch_deleted"})");
+}
+
+TEST_CASE("the list is paged in both directions, and a page beside a batch that is not there is a 404") {
+  TestHall t;
+  std::vector<std::string> ids;  // newest first
+  for (int i = 0; i < 5; ++i) {
+    const auto made = t.ask("POST", "/v1/messages/batches", R"({"requests":[{"custom_id":"a","params":{}}]})");
+    ids.insert(ids.begin(), Json::parse(made->sent)->string_at("id"));
+  }
+  const auto page = [&](const std::string& query) {
+    const Json list = *Json::parse(t.ask("GET", "/v1/messages/batches?" + query)->sent);
+    std::string places;
+    for (const Json& one : list.find("data")->as_array())
+      places += std::to_string(std::ranges::find(ids, one.string_at("id")) - ids.begin());
+    return places + (list.find("has_more")->as_boolean() ? "+" : "");
+  };
+  CHECK(page("limit=2") == "01+");
+  CHECK(page("limit=2&after_id=" + ids[1]) == "23+");
+  CHECK(page("limit=2&after_id=" + ids[3]) == "4");
+  CHECK(page("after_id=" + ids[4]) == "");
+  CHECK(page("limit=2&before_id=" + ids[3]) == "12+");
+  CHECK(page("limit=3&before_id=" + ids[3]) == "012");
+  CHECK(page("before_id=" + ids[0]) == "");
+  CHECK(t.ask("GET", "/v1/messages/batches?after_id=msgbatch_none")->status == 404);
+  CHECK(t.ask("GET", "/v1/messages/batches?before_id=msgbatch_none")->status == 404);
+  CHECK(t.ask("GET", "/v1/messages/batches?before_id=" + ids[1] + "&after_id=" + ids[2])->status == 400);
+}
+
+TEST_CASE("behind a proxy that speaks TLS the results are over TLS, and nothing else is believed") {
+  TestHall t;
+  const auto made = t.ask("POST", "/v1/messages/batches", R"({"requests":[{"custom_id":"a","params":{}}]})");
+  const std::string path = "/v1/messages/batches/" + Json::parse(made->sent)->string_at("id");
+  t.ask("POST", path + "/cancel");
+  const auto url = [&](const std::string& scheme) {
+    return Json::parse(t.ask("GET", path, "", {{"host", "localhost"}, {"x-forwarded-proto", scheme}})->sent)
+        ->string_at("results_url");
+  };
+  CHECK(url("https") == "https://localhost" + path + "/results");
+  CHECK(url("https, http") == "https://localhost" + path + "/results");
+  for (const char* scheme : {"http", "", "javascript", "httpsx", "http, https"})
+    CHECK(url(scheme) == "http://localhost" + path + "/results");
 }
 
 }  // namespace hearth::server
