@@ -46,6 +46,12 @@ Result<void> write_all(int fd, std::string_view bytes, const std::string& path) 
   return {};
 }
 
+std::string folder_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
 }  // namespace
 
 Result<std::string> read_file(const std::string& path, std::size_t bytes_max) {
@@ -82,6 +88,14 @@ Result<void> write_file_atomically(const std::string& path, std::string_view byt
     ::unlink(temporary.c_str());
     return error;
   }
+  return sync_folder(folder_of(path));
+}
+
+Result<void> sync_folder(const std::string& path) {
+  const Descriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (folder.get() < 0) return io_error("open", path);
+  // EINVAL: a file system whose folders need none.
+  if (::fsync(folder.get()) != 0 && errno != EINVAL) return io_error("sync", path);
   return {};
 }
 

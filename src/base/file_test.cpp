@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "base/random.h"
 
@@ -33,7 +34,16 @@ class Folder {
 
 constexpr std::size_t kMax = 1024 * 1024;
 
+std::vector<mode_t> synced;  // the kinds of what was
+
 }  // namespace
+
+// In this program every sync is this one.
+extern "C" int fsync(int file) {
+  struct stat about{};
+  if (::fstat(file, &about) == 0) synced.push_back(about.st_mode & S_IFMT);
+  return 0;
+}
 
 TEST_CASE("what was written is read back, NUL bytes and all") {
   const Folder folder;
@@ -106,6 +116,17 @@ TEST_CASE("only the owner may read what was written") {
   struct stat status{};
   REQUIRE_EQ(::stat(folder.file("f").c_str(), &status), 0);
   CHECK_EQ(status.st_mode & 0777U, 0600U);
+}
+
+TEST_CASE("a file that was written outlives a loss of power: it is synced, and then its folder's entry of it") {
+  const Folder folder;
+  synced.clear();
+  REQUIRE(write_file_atomically(folder.file("f"), "x"));
+  CHECK(synced == std::vector<mode_t>{S_IFREG, S_IFDIR});
+  synced.clear();
+  REQUIRE(sync_folder(folder.file(".")));
+  CHECK(synced == std::vector<mode_t>{S_IFDIR});
+  CHECK_EQ(sync_folder(folder.file("absent")).error().kind, ErrorKind::NotFound);
 }
 
 }  // namespace hearth

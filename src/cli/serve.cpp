@@ -169,14 +169,15 @@ void print_ready(const std::string& url, const ServeOptions& options, const serv
 // takes too long; a service manager would kill, so its wish has a limit.
 void drain(server::Server& server, StopSignals& signals, StopWish wish, std::int64_t limit_s) {
   using Time = std::chrono::steady_clock;
+  // A service manager's time runs from its signal.
+  auto deadline = Time::time_point::max();
+  if (wish == StopWish::Terminate) deadline = Time::now() + std::chrono::seconds(limit_s);
   const auto active = server.hall().log().active_count();
   server.begin_drain(wish == StopWish::Terminate ? limit_s : kPersonsDrain_s);
   if (active > 0 && wish == StopWish::Interrupt)
     log_info("cli", "stopping when {} running answers have ended; Ctrl-C again stops at once", active);
   if (active > 0 && wish == StopWish::Terminate)
     log_info("cli", "stopping; {} running answers have {} s to end", active, limit_s);
-  auto deadline = Time::time_point::max();
-  if (wish == StopWish::Terminate) deadline = Time::now() + std::chrono::seconds(limit_s);
   while (!server.drained() && Time::now() < deadline) {
     const StopWish again = signals.wait_for(kLook);
     if (again == StopWish::Interrupt || (again == StopWish::Terminate && wish == StopWish::Terminate)) break;

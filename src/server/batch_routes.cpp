@@ -9,21 +9,27 @@
 #include <utility>
 #include <vector>
 
+#include "base/log.h"
 #include "server/status.h"
 
 namespace hearth::server {
 namespace {
 
 constexpr std::size_t kPageDefault = 20, kPageMost = 1000;  // Anthropic's own
+constexpr std::string_view kJsonLines = "application/x-jsonl";
+constexpr std::size_t kPiece_bytes = 64 * 1024;  // of results; twice so much waits for a slow client at most
 
 BatchOwner owner_of_call(const Call& call) {
   return {.owner = call.record.owner, .cache_salt = call.record.cache_salt};
 }
 
-// The name that the client called us by is the one it can call again.
+// The name that the client called us by is the one it can call again, and where something in front of us speaks TLS, so does the
+// client: over http:// it would send its key in the open.
 std::string results_url(const Call& call, std::string_view id) {
   const std::string* host = call.request().header("host");
-  const std::string base = host != nullptr ? "http://" + *host : std::string();
+  const std::string* scheme = call.request().header("x-forwarded-proto");
+  const bool tls = scheme != nullptr && std::string_view(*scheme).substr(0, scheme->find(',')) == "https";
+  const std::string base = host != nullptr ? (tls ? "https://" : "http://") + *host : std::string();
   return std::format("{}/v1/messages/batches/{}/results", base, id);
 }
 
@@ -59,6 +65,65 @@ Result<std::size_t> page_size(std::string_view query) {
   return limit;
 }
 
+// The results on their way to a client that reads as fast as it likes: a piece is read when the one before has left. Begins on a
+// worker, goes on by turns on the I/O thread and the batches' reading line. Kept alive by what it waits for; when that is
+// dropped, the client is gone or the server ends.
+class ResultsStream : public std::enable_shared_from_this<ResultsStream> {
+ public:
+  ResultsStream(std::shared_ptr<Call> call, Batches& batches, std::unique_ptr<BatchResults> results)
+      : call_(std::move(call)), batches_(batches), results_(std::move(results)) {}
+  ~ResultsStream() {
+    if (!whole_) call_->exchange()->abort();
+  }
+  ResultsStream(const ResultsStream&) = delete;
+  ResultsStream& operator=(const ResultsStream&) = delete;
+
+  void begin(std::string first) {
+    call_->exchange()->begin_stream(200, call_->headers({{"content-type", std::string(kJsonLines)}}));
+    call_->record.times.headers_us = call_->since_received_us();
+    if (call_->request().method == "HEAD") return end();  // nothing is read for nobody
+    send(std::move(first));
+  }
+
+ private:
+  void send(std::string piece) {
+    if (!piece.empty()) call_->exchange()->write(std::move(piece));
+    if (results_->at_end()) return end();
+    call_->exchange()->when_unsent_at_most(
+        kPiece_bytes, [self = shared_from_this()] { self->batches_.read_later([self] { self->go_on(); }); });
+  }
+
+  void end() {
+    whole_ = true;
+    call_->exchange()->finish();
+    call_->finish_record(200);
+  }
+
+  // Half of the results must not look like all of them: without the rest the connection is cut.
+  void go_on() {
+    auto piece = results_->next(kPiece_bytes);
+    if (piece) return send(std::move(*piece));
+    log_info("server", "{}: {}", call_->request_id(), piece.error().message);
+  }
+
+  const std::shared_ptr<Call> call_;
+  Batches& batches_;
+  const std::unique_ptr<BatchResults> results_;
+  bool whole_ = false;
+};
+
+// Few results are a whole response.
+void answer_batch_results(const std::shared_ptr<Call>& call, Batches& batches, const std::string& id) {
+  auto results = batches.results(owner_of_call(*call), id);
+  if (!results) return call->respond_error(results.error());
+  auto first = (*results)->next(kPiece_bytes);
+  if (!first) return call->respond_error(first.error());
+  if ((*results)->at_end())
+    return call->respond(
+        {.status = 200, .headers = {{"content-type", std::string(kJsonLines)}}, .body = std::move(*first)});
+  std::make_shared<ResultsStream>(call, batches, std::move(*results))->begin(std::move(*first));
+}
+
 }  // namespace
 
 void answer_batch_create(const std::shared_ptr<Call>& call, Batches& batches) {
@@ -73,25 +138,24 @@ void answer_batch_list(const std::shared_ptr<Call>& call, const Batches& batches
   const std::string& query = call->request().query;
   const auto limit = page_size(query);
   if (!limit) return call->respond_error(limit.error());
+  const auto after = query_value(query, "after_id"), before = query_value(query, "before_id");
+  if (after && before)
+    return call->respond_error({ErrorKind::InvalidInput, "give after_id or before_id, and not both"});
   std::vector<wire::BatchCard> all = batches.list(owner_of_call(*call));
-  const auto place_of = [&](const std::string& id) {
-    return static_cast<std::size_t>(std::ranges::find(all, id, &wire::BatchCard::id) - all.begin());
-  };
-  std::size_t begin = 0, end = all.size();
-  if (const auto after = query_value(query, "after_id")) begin = std::min(place_of(*after) + 1, all.size());
-  if (const auto before = query_value(query, "before_id")) {
-    end = place_of(*before);
-    begin = end > *limit ? end - *limit : 0;
-    const bool has_more = begin > 0;
-    all = {all.begin() + static_cast<std::ptrdiff_t>(begin), all.begin() + static_cast<std::ptrdiff_t>(end)};
-    for (auto& card : all) card.results_url = results_url(*call, card.id);
-    return call->respond_json(200, wire::batch_list_json(all, has_more));
-  }
-  const std::size_t count = std::min(*limit, end - begin);
-  const bool has_more = begin + count < end;
-  all = {all.begin() + static_cast<std::ptrdiff_t>(begin), all.begin() + static_cast<std::ptrdiff_t>(begin + count)};
   for (auto& card : all) card.results_url = results_url(*call, card.id);
-  call->respond_json(200, wire::batch_list_json(all, has_more));
+  auto begin = all.begin(), end = all.end();
+  if (after || before) {
+    const auto at = std::ranges::find(all, after ? *after : *before, &wire::BatchCard::id);
+    if (at == all.end())
+      return call->respond_error({ErrorKind::NotFound, after ? "after_id: there is no message batch of that id"
+                                                             : "before_id: there is no message batch of that id"});
+    (after ? begin : end) = after ? at + 1 : at;
+  }
+  const bool has_more = end - begin > static_cast<std::ptrdiff_t>(*limit);
+  if (has_more && before) begin = end - static_cast<std::ptrdiff_t>(*limit);
+  if (has_more && !before) end = begin + static_cast<std::ptrdiff_t>(*limit);
+  const std::vector<wire::BatchCard> page(begin, end);
+  call->respond_json(200, wire::batch_list_json(page, has_more));
 }
 
 void answer_batch(const std::shared_ptr<Call>& call, Batches& batches, std::string_view rest) {
@@ -107,12 +171,7 @@ void answer_batch(const std::shared_ptr<Call>& call, Batches& batches, std::stri
     if (auto removed = batches.remove(owner, id); !removed) return call->respond_error(removed.error());
     return call->respond_json(200, wire::batch_deleted_json(id));
   }
-  if (what == "/results" && reads) {
-    auto lines = batches.results(owner, id);
-    if (!lines) return call->respond_error(lines.error());
-    return call->respond(
-        {.status = 200, .headers = {{"content-type", "application/x-jsonl"}}, .body = std::move(*lines)});
-  }
+  if (what == "/results" && reads) return answer_batch_results(call, batches, id);
   call->respond_error(405, {ErrorKind::InvalidInput, std::format("batches take no {} there", method)});
 }
 

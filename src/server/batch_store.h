@@ -1,12 +1,13 @@
 // BatchStore: the files of message batches (docs/batch-format.md): one owner-only folder per batch, each file whole or
-// absent, with a version and a checksum. Without a folder it is a map in memory. A value without threads; its owner has
-// the mutex.
+// absent, with a version and a checksum. Without a folder it is a map in memory. Any thread, once it is open.
 #pragma once
 
 #include <cstddef>
 #include <map>
+#include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -27,21 +28,27 @@ class BatchStore {
 
   // REQUIRES: is_batch_id(id), and a name of letters, digits and hyphens.
   [[nodiscard]] Result<void> write(const std::string& id, const std::string& name, std::string_view text);
-  // NotFound, or InvalidInput for a file that is not what was written.
+  // An empty file, there or not. It outlives the process but not a loss of power, and costs no sync. Without a folder there
+  // is nothing to outlive.
+  void mark(const std::string& id, const std::string& name);
+  void unmark(const std::string& id, const std::string& name);
+  // NotFound; InvalidInput for a file that is not what was written; Io for one that the system does not give us now.
   [[nodiscard]] Result<std::string> read(const std::string& id, const std::string& name) const;
   void remove(const std::string& id);
   // Puts a batch that cannot be read out of the way, for a person to look at.
   void set_aside(const std::string& id);
+  [[nodiscard]] bool in_memory() const { return folder_.empty(); }
   // Of all batches that lie there.
-  [[nodiscard]] std::vector<std::string> ids() const;
+  [[nodiscard]] Result<std::vector<std::string>> ids() const;
   // Of a batch's files.
-  [[nodiscard]] std::vector<std::string> names(const std::string& id) const;
+  [[nodiscard]] Result<std::vector<std::string>> names(const std::string& id) const;
 
  private:
   [[nodiscard]] std::string path_of(const std::string& id) const;
 
   std::string folder_;  // empty from a failed open() on
   int lock_ = -1;
+  mutable std::mutex mutex_;                                          // of memory_; the file system has its own
   std::map<std::string, std::map<std::string, std::string>> memory_;  // id -> name -> text; only without a folder
 };
 

@@ -1,46 +1,44 @@
 // Batches: the message batches of all keys, and the thread that works them off. A request of a batch goes the path of every
-// request (messages.h), a few at a time and at the lowest priority. What is accepted is on disk before it is answered;
+// request (messages.h), a few at a time, by turns between keys, at the lowest priority. What is accepted is on disk before it is answered;
 // after a restart what has no result yet is run again.
 //
-//   Waiting -> Running -> Succeeded | Errored       and from Waiting or Running: Canceled, Expired
-//                     \-> Waiting again, when the server had no place for it or the model was not there
+//   Waiting -> Running -> Keeping -> Succeeded | Errored       and from Waiting or Running: Canceled, Expired
+//                     \-> Waiting again, when the server had no place for it or the model was not there: each has its own time
 //
-// Threads: the calls come from workers; requests run on one thread of its own. One mutex guards batches and files.
+// Threads: the calls come from workers; requests run on one line, results are read on another (batch_line.h). `mutex_` guards the books
+// and is held for moments; who changes a batch's state on disk holds `state_mutex_` first, over the disk.
 #pragma once
 
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
 #include "server/batch_exchange.h"
+#include "server/batch_line.h"
+#include "server/batch_queue.h"
+#include "server/batch_record.h"
+#include "server/batch_results.h"
 #include "server/batch_store.h"
 #include "wire/anthropic_batches.h"
 
 namespace hearth::server {
 
-// Whose a batch is, as the hall sees a request of it.
-struct BatchOwner {
-  std::uint64_t owner = 0;
-  std::string cache_salt;
-};
-
 struct BatchLimits {
-  std::size_t batches_max = 100;                   // of all keys, ended ones included
-  std::size_t bytes_max = std::size_t{512} << 20;  // of their requests
-  std::size_t running_max = 4;                     // requests at once
-  std::int64_t expires_after_s = 7L * 24 * 3600;   // not run by then: expired
-  std::int64_t kept_after_s = 29L * 24 * 3600;     // then an ended batch is forgotten
+  std::size_t owner_batches_max = 100;                   // of one key, ended ones included
+  std::size_t owner_bytes_max = std::size_t{512} << 20;  // of their requests
+  std::size_t batches_max = 1000;                        // of all keys
+  std::size_t bytes_max = std::size_t{2} << 30;   // and without a folder only owner_bytes_max: they lie in memory
+  std::size_t running_max = 4;                    // requests at once
+  std::int64_t expires_after_s = 7L * 24 * 3600;  // not run by then: expired
+  std::int64_t kept_after_s = 29L * 24 * 3600;    // then an ended batch is forgotten
 };
 
 class Batches {
@@ -54,9 +52,14 @@ class Batches {
   Batches(const Batches&) = delete;
   Batches& operator=(const Batches&) = delete;
 
-  // Reads what lies there and begins to work. Once.
+  // Reads what lies there: before any call. Once.
+  void load();
+  // Begins to work. Once.
   void start();
-  // What runs is cut and will be run again after a restart. Idempotent.
+  // No further request begins, and what runs is cut as soon as the one that is being prepared is; it runs again after a restart.
+  // Results can be read on. Returns at once.
+  void begin_stop() { line_.begin_stop(); }
+  // Waits for that, and ends the readers too. Idempotent, like begin_stop().
   void stop();
 
   [[nodiscard]] Result<wire::BatchCard> create(const BatchOwner& owner, std::vector<wire::BatchRequest> requests);
@@ -66,60 +69,78 @@ class Batches {
   [[nodiscard]] std::vector<wire::BatchCard> list(const BatchOwner& owner) const;
   [[nodiscard]] Result<wire::BatchCard> cancel(const BatchOwner& owner, const std::string& id);
   [[nodiscard]] Result<void> remove(const BatchOwner& owner, const std::string& id);
-  // JSON lines, in the order of the requests.
-  [[nodiscard]] Result<std::string> results(const BatchOwner& owner, const std::string& id) const;
+  // InvalidInput before it has ended.
+  [[nodiscard]] Result<std::unique_ptr<BatchResults>> results(const BatchOwner& owner, const std::string& id) const;
+  // On the line that reads results.
+  void read_later(std::function<void()> task) { reading_.post(std::move(task)); }
 
  private:
-  static constexpr const char* kRequestsFile = "requests";
-  static constexpr std::int64_t kRest_ms = 5000;  // until a server that had no place is asked again
-  enum class ItemState : std::uint8_t { Waiting, Running, Succeeded, Errored, Canceled, Expired };
   struct Batch {
-    std::string id;
-    BatchOwner owner;
-    std::uint64_t number = 0;  // in the order they came
-    std::int64_t created_unix_s = 0;
-    std::optional<std::int64_t> cancel_unix_s, ended_unix_s;
-    std::size_t bytes = 0;  // of its requests
-    std::vector<ItemState> items;
+    BatchRecord record;
+    bool made = false;                         // its files are whole; before that it only holds its place
     std::vector<wire::BatchRequest> requests;  // read when the first one runs, let go when the batch has ended
     std::map<std::size_t, std::weak_ptr<BatchExchange>> running;  // one that nobody answers comes back as cut short
+    BatchQueue queue;
+    std::int64_t expires_ms = 0, forgotten_ms = 0;  // when, on clock_: what the wall clock says may change
+    std::int64_t unread_until_ms = 0;               // its requests could not be read: not tried before
+  };
+  // A request that may run now.
+  struct Choice {
+    Batch* batch = nullptr;
+    std::size_t index = 0;
+  };
+  struct ItemResult {
+    std::string id;
+    std::size_t index = 0;
+    BatchItem state = BatchItem::Errored;
+    std::string line;
+    int starts = 0;  // before the one that brought it
   };
 
-  // The batches' thread.
-  void run();
-  [[nodiscard]] std::function<void()> next_task();
+  // The line's thread, and load() before it.
+  void look_around();
   void start_items();
-  [[nodiscard]] std::shared_ptr<BatchExchange> start_item(Batch& batch, std::size_t index);
+  void start_item(const std::string& id, std::size_t index);
+  void read_requests(const std::string& id);
   void item_done(const std::string& id, std::size_t index, int status, const std::string& body);
+  void keep_result(const ItemResult& result);
   void expire_and_forget();
+  void watch_wall_clock();
+  void set_due(Batch& batch) const;
+  [[nodiscard]] std::int64_t wall_offset_s() const { return now_unix_s_() - clock_.now_ms() / 1000; }
+  void cut_running();
 
+  // Any thread. What has ended already, or is gone, is let be; nothing has changed where an end cannot be kept.
+  [[nodiscard]] Result<void> end_rest(const std::string& id, BatchItem rest);
+  void end_if_done(const std::string& id);
+  // REQUIRES: state_mutex_ is held.
+  void end_if_done_held(const std::string& id);
   // REQUIRES: mutex_ is held.
-  [[nodiscard]] bool load_locked(const std::string& id);
-  [[nodiscard]] Result<void> write_state_locked(const Batch& batch);
-  void set_result_locked(Batch& batch, std::size_t index, ItemState state, const Json& line);
-  void end_rest_locked(Batch& batch, ItemState state);
-  void end_if_done_locked(Batch& batch);
-  [[nodiscard]] bool read_requests_locked(Batch& batch);
+  [[nodiscard]] std::optional<Choice> next_item_locked();
+  void take_item_locked(Batch& batch, std::size_t index);
+  [[nodiscard]] std::shared_ptr<BatchExchange> open_exchange_locked(Batch& batch, std::size_t index);
+  void send_back_locked(Batch& batch, std::size_t index);
+  [[nodiscard]] Result<void> check_room_locked(const BatchOwner& owner, std::size_t bytes) const;
   [[nodiscard]] Result<const Batch*> owned_locked(const BatchOwner& owner, const std::string& id) const;
-  [[nodiscard]] wire::BatchCard card_locked(const Batch& batch) const;
-  void post(std::function<void()> task);
 
   const Answer answer_;
   const Clock& clock_;
   const UnixTime now_unix_s_;
   const BatchLimits limits_;
-  const BatchExchange::Line line_;
-
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
   BatchStore store_;
+  const std::int64_t begun_ms_, begun_offset_s_;  // of this run, and how far the wall clock was ahead of clock_ then
+  bool wall_clock_jumped_ = false;                // the line's thread
+
+  std::mutex state_mutex_;
+  mutable std::mutex mutex_;
   std::map<std::string, Batch> batches_;
-  std::deque<std::function<void()>> tasks_;
-  std::multimap<std::int64_t, std::function<void()>> timers_;  // due on clock_, in milliseconds
-  std::size_t running_count_ = 0;
+  std::size_t running_count_ = 0;   // requests that run or whose result is being kept
+  bool alone_ = false;              // one that was running when a server ended runs with no other
   std::int64_t rest_until_ms_ = 0;  // the server had no place: nothing is begun before
-  bool stopping_ = false;
-  std::thread thread_;
+  int sent_back_in_a_row_ = 0;
+  std::map<std::uint64_t, std::uint64_t> turns_;  // owner -> when one of its requests was begun last, counted in turn_
+  std::uint64_t turn_ = 0;
+  BatchLine line_, reading_;  // last: what they run uses all of the above
 };
 
 }  // namespace hearth::server

@@ -235,6 +235,7 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options, const Clock
   TRY(check_bind(options.access));
   auto server = std::unique_ptr<Server>(new Server(options, clock));
   Hall& hall = server->hall_;
+  hall.batches().load();  // before anybody can ask for one
   TRY_ASSIGN(server->http_, http::Server::start(
                                 std::move(options.http),
                                 [&hall](std::shared_ptr<http::Exchange> exchange) { hall.handle(std::move(exchange)); },
@@ -252,7 +253,7 @@ Server::~Server() { stop(); }
 
 void Server::begin_drain(std::int64_t retry_after_s) {
   hall_.refuse_new_work(retry_after_s);
-  hall_.batches().stop();  // what of them runs is run again after the next start
+  hall_.batches().begin_stop();  // what of them runs is run again after the next start
 }
 
 void Server::stop() {

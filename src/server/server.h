@@ -70,7 +70,7 @@ class Server {
 
   [[nodiscard]] Hall& hall() { return hall_; }
   [[nodiscard]] std::uint16_t port() const { return http_->port(); }
-  // No new model requests; connections are still taken, so that they hear it.
+  // No new model requests; connections are still taken, so that they hear it. Returns at once.
   void begin_drain(std::int64_t retry_after_s);
   // Every answer has ended, and slow readers have been sent the last of it.
   [[nodiscard]] bool drained() const { return hall_.log().active_count() == 0 && http_->answering_count() == 0; }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <format>
+#include <ranges>
 #include <set>
 #include <utility>
 
@@ -32,6 +33,14 @@ std::string_view status_name(BatchStatus status) {
   return "in_progress";
 }
 
+// The last of doubled keys, as Json::find() has it.
+Json* member_of(Json& object, std::string_view key) {
+  if (!object.is_object()) return nullptr;
+  for (auto& [name, value] : std::views::reverse(object.as_object()))
+    if (name == key) return &value;
+  return nullptr;
+}
+
 Json result_line(std::string_view custom_id, Json result) {
   return object_of("custom_id", custom_id, "result", std::move(result));
 }
@@ -39,10 +48,11 @@ Json result_line(std::string_view custom_id, Json result) {
 }  // namespace
 
 Result<std::vector<BatchRequest>> decode_batch(std::string_view body) {
-  auto parsed = Json::parse(without_lone_surrogates(body));
+  auto parsed = Json::parse(body);
+  if (!parsed && body.contains("\\u")) parsed = Json::parse(without_lone_surrogates(body));
   if (!parsed) return fail(ErrorKind::InvalidInput, "the body is no JSON: " + parsed.error().message);
   if (!parsed->is_object()) return fail(ErrorKind::InvalidInput, "the body must be an object");
-  const Json* list = parsed->find("requests");
+  Json* list = member_of(*parsed, "requests");
   if (list == nullptr || !list->is_array() || list->as_array().empty())
     return fail(ErrorKind::InvalidInput, "requests: give a list of at least one request");
   if (list->as_array().size() > kBatchRequestsMax)
@@ -50,9 +60,10 @@ Result<std::vector<BatchRequest>> decode_batch(std::string_view body) {
                                                      list->as_array().size(), kBatchRequestsMax));
   std::vector<BatchRequest> requests;
   std::set<std::string> ids;
-  for (const Json& one : list->as_array()) {
+  requests.reserve(list->as_array().size());
+  for (Json& one : list->as_array()) {
     const std::string place = std::format("requests.{}", requests.size());
-    const Json* params = one.find("params");
+    Json* params = member_of(one, "params");
     BatchRequest request{.custom_id = one.string_at("custom_id"), .params = {}};
     if (!is_custom_id(request.custom_id))
       return fail(ErrorKind::InvalidInput, place + ".custom_id: give 1 to 64 letters, digits, underscores and hyphens");
@@ -60,18 +71,24 @@ Result<std::vector<BatchRequest>> decode_batch(std::string_view body) {
       return fail(ErrorKind::InvalidInput, place + ".custom_id: there is another request with the same one");
     if (params == nullptr || !params->is_object())
       return fail(ErrorKind::InvalidInput, place + ".params: give the parameters of a message");
-    request.params = *params;
+    params->set("stream", false);
+    request.params = params->dump();
+    request.params.shrink_to_fit();
+    one = {};  // the values of one request at a time give way to its text
     requests.push_back(std::move(request));
   }
   return requests;
 }
 
-Json batch_requests_json(const std::vector<BatchRequest>& requests) {
-  Json::Array list;
-  list.reserve(requests.size());
-  for (const BatchRequest& request : requests)
-    list.push_back(object_of("custom_id", request.custom_id, "params", request.params));
-  return object_of("requests", std::move(list));
+std::string batch_requests_text(const std::vector<BatchRequest>& requests) {
+  std::string text = R"({"requests":[)";
+  for (const BatchRequest& request : requests) {
+    if (&request != &requests.front()) text += ',';
+    text += R"({"custom_id":)";
+    append_json_string(text, request.custom_id);
+    text += R"(,"params":)" + request.params + '}';
+  }
+  return text + "]}";
 }
 
 Json batch_json(const BatchCard& card) {

@@ -19,12 +19,14 @@ inline constexpr std::size_t kCustomIdBytesMax = 64;      // Anthropic's own
 
 struct BatchRequest {
   std::string custom_id;
-  Json params;  // the body of POST /v1/messages; what is wrong with it is that request's own result
+  // The body of POST /v1/messages, which never asks for a stream; what is wrong with it is that request's own result. Text,
+  // because a list of small numbers is twenty times as large as values.
+  std::string params;
 };
 // InvalidInput names the place: "requests.3.custom_id: ...".
 [[nodiscard]] Result<std::vector<BatchRequest>> decode_batch(std::string_view body);
-// One request or all of them, as decode_batch() reads them.
-[[nodiscard]] Json batch_requests_json(const std::vector<BatchRequest>& requests);
+// All of them as decode_batch() reads them.
+[[nodiscard]] std::string batch_requests_text(const std::vector<BatchRequest>& requests);
 
 enum class BatchStatus { InProgress, Canceling, Ended };
 struct BatchCounts {

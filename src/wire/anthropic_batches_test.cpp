@@ -20,11 +20,33 @@ TEST_CASE("a batch's requests keep their params as they are, and come back the s
       R"({"requests":[{"custom_id":"A_1-b","params":{"z":1,"a":[1.5,"x"]},"more":1},{"custom_id":"2","params":{}}]})");
   REQUIRE(decoded);
   REQUIRE(decoded->size() == 2);
-  CHECK(decoded->at(0).params.dump() == R"({"z":1,"a":[1.5,"x"]})");
-  const auto again = decode_batch(batch_requests_json(*decoded).dump());
+  CHECK(decoded->at(0).params == R"({"z":1,"a":[1.5,"x"],"stream":false})");
+  const auto again = decode_batch(batch_requests_text(*decoded));
   REQUIRE(again);
   CHECK(again->at(1).custom_id == "2");
   CHECK(again->at(0).params == decoded->at(0).params);
+}
+
+TEST_CASE("no request of a batch streams, whatever its params say and how often") {
+  const auto decoded = decode_batch(R"({"requests":[{"custom_id":"1","params":{"stream":true,"a":1,"stream":true}}]})");
+  REQUIRE(decoded);
+  CHECK_FALSE(Json::parse(decoded->at(0).params)->find("stream")->as_boolean());
+}
+
+TEST_CASE("a batch is kept as small as it came") {
+  std::string body = R"({"requests":[{"custom_id":"1","params":{"x":[0)";
+  for (int i = 0; i < 500'000; ++i) body += ",0";
+  const auto decoded = decode_batch(body + "]}}]}");
+  REQUIRE(decoded);
+  CHECK(decoded->at(0).params.capacity() < body.size() + 100);
+}
+
+TEST_CASE("half a surrogate in a batch is a replacement character, and doubled keys mean the last") {
+  const auto decoded = decode_batch(
+      R"({"requests":[],"requests":[{"custom_id":"x","custom_id":"1","params":1,"params":{"t":"\ud800"}}]})");
+  REQUIRE(decoded);
+  CHECK(decoded->at(0).custom_id == "1");
+  CHECK(decoded->at(0).params == "{\"t\":\"\xEF\xBF\xBD\",\"stream\":false}");
 }
 
 TEST_CASE("what is wrong with a batch is named with its place") {
