@@ -24,8 +24,11 @@ Import Importer::begin(const Start& start, std::span<const Token> prompt) {
   if (!start.from_disk) return import;
   import.disk = start.disk;
   import.anchor_on_disk = start.disk.anchor.has_value();
-  // What RAM has of it comes from there: whole blocks that agree to their end.
-  std::erase_if(import.pieces, [&](const Piece& piece) { return piece.range.end > start.ram.tokens; });
+  // What RAM has of it comes from there: whole blocks that agree to their end. A tail that does, too, ends where no block of the
+  // disk begins.
+  std::erase_if(import.pieces, [&](const Piece& piece) {
+    return piece.range.end > start.ram.tokens || piece.range.end % kBlockTokens != 0;
+  });
   for (std::size_t i = import.pieces.size(); i < start.disk.blocks.size(); ++i)
     import.pieces.push_back(
         {.range = disk_->range(start.disk.blocks[i]), .on_disk = true, .block = start.disk.blocks[i]});

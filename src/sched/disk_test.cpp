@@ -76,6 +76,27 @@ TEST_CASE("the next turn after an orderly restart begins where the last one ende
   }
 }
 
+TEST_CASE("the rest of a conversation comes from the disk also where RAM's part of it ends within a block") {
+  const Quiet quiet;
+  for (const MemoryKind kind : {MemoryKind::Attention, MemoryKind::Hybrid, MemoryKind::Window}) {
+    CAPTURE(static_cast<int>(kind));
+    auto folder = FakeDisk().folder();
+    const std::vector<Token> whole = prompt_of(1, 1500);
+    {
+      TestLoop world(fake_options(kind), {}, tier_on(std::make_unique<FakeDisk>(folder, 1), kind, 1));
+      world.run_one(turn_of(1, whole, 600));
+      world.loop.cache().save_all(std::chrono::seconds(5));
+    }
+    TestLoop world(fake_options(kind), {}, tier_on(std::make_unique<FakeDisk>(folder, 2), kind, 2));
+    const std::vector<Token> beginning(whole.begin(), whole.begin() + 700);
+    world.run_one(greedy_job(2, beginning, 1));  // the line that rests holds these 700 tokens and none more
+    world.loop.cache().vacate();
+    const JobRecord& record = world.run_one(turn_of(3, whole, 600));
+    CHECK(record.tokens == world.expected(whole, 20));
+    CHECK(record.cached_tokens >= 1490);
+  }
+}
+
 TEST_CASE("after a crash the next turn finds what was written while the conversation rested") {
   const Quiet quiet;
   for (const MemoryKind kind : {MemoryKind::Attention, MemoryKind::Hybrid, MemoryKind::Window}) {
