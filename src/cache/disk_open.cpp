@@ -147,7 +147,7 @@ store::Entry DiskTier::entry_of(const Block& block) const {
                    .branches = block.branches,
                    .stored_unix_ms = block.stored_ms,
                    .used_unix_ms = block.used_ms},
-          .place = *block.bytes.place()};
+          .place = block.bytes.place().value_or(store::Place{})};
 }
 
 store::Entry DiskTier::entry_of(const Anchor& anchor) const {
@@ -172,6 +172,7 @@ std::vector<store::Entry> DiskTier::entries() const {
     if (block != nullptr && block->parent != nullptr && block->bytes.place()) all.push_back(entry_of(*block));
   for (const auto& anchor : index_.tree().anchors())
     if (anchor != nullptr && anchor->parent != nullptr && anchor->snapshot.place()) all.push_back(entry_of(*anchor));
+  replaced_.add_entries(all);
   return all;
 }
 

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "cache/ram_tier.h"
+#include "cache/replaced_tails.h"
 #include "store/async_store.h"
 
 namespace hearth::cache {
@@ -57,7 +58,9 @@ class DiskTier {
   using Outcome = Result<std::shared_ptr<const store::Bytes>>;
   [[nodiscard]] std::optional<Outcome> arrived(Ticket ticket);  // taken; nothing: not yet
   void forget(Ticket ticket);                                   // whose outcome nobody will take
-  void clear(const Root* root);              // what people want forgotten: of one root, or with nullptr all
+  // What people want forgotten: of one root, or with nullptr all. Given back at once, and the index says so; what the writing
+  // thread has in hand is given back as soon as it is written.
+  void clear(const Root* root);
   void reject(NodeId id, const Error& why);  // it could not be read or was not what it should be: out of the tree
   void will_need(const Match& match);        // it may be asked for soon: the system reads ahead
   void count_hit(std::uint32_t tokens);
@@ -71,12 +74,13 @@ class DiskTier {
   bool keep(Anchor& anchor);
   [[nodiscard]] bool holds(const Block& block) const;
   [[nodiscard]] bool holds(const Anchor& anchor) const;
+  [[nodiscard]] bool has_written(const Block& block) const;  // and not only in this tree
+  [[nodiscard]] bool has_written(const Anchor& anchor) const;
   void send();  // what was kept goes to the writing thread
 
   // ---- time
   // Takes what the threads have done. Often.
   void tick();
-  [[nodiscard]] bool has_work() const { return pending_bytes_ > 0; }
   void set_pace(store::Pace pace) { store_.set_pace(pace); }
   // Everything that was kept is committed, and the index, or the time is over.
   void flush(std::chrono::milliseconds limit);
@@ -105,6 +109,9 @@ class DiskTier {
   [[nodiscard]] Ticket fetch_payload(store::RecordKind kind, const Hash& name, const Payload& payload);
   void save_index();
   void take_written(const store::WriteDone& done);
+  void settle_written(const Batch& batch, std::span<const store::Place> places);
+  void forget_unwritten(const Batch& batch);
+  void forget_unsent();
   void drop_freed();
   void hold_budget();
   void gather_small();
@@ -124,7 +131,8 @@ class DiskTier {
   std::unordered_map<std::uint64_t, Batch> batches_;  // at the writing thread
   std::uint64_t pending_bytes_ = 0;                   // in all of them
 
-  std::vector<store::Place> freed_;  // given back once nothing is on its way that takes their place
+  ReplacedTails replaced_;
+  std::uint64_t cleared_batch_ = 0;  // the last one that was on its way when the cache was cleared; 0 = none
 
   std::unordered_map<Ticket, Outcome> arrived_;
   std::unordered_set<Ticket> unwanted_;         // outcomes that are thrown away when they come

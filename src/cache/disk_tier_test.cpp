@@ -222,6 +222,102 @@ TEST_CASE("the files stay within the budget, with holes and without") {
   }
 }
 
+TEST_CASE("the files stay within the budget while there is always something on its way") {
+  Stack stack(false, 1U << 20, 60'000);
+  std::uint64_t most = 0;
+  for (int i = 0; i < 120; ++i) {
+    store(*stack.ram, stack.root, numbers(512, 1000 * i), stack.now_ms, LineKind::Conversation);
+    stack.now_ms += 1000;
+    stack.unix_ms += 3000;
+    stack.tier->send();
+    static_cast<void>(stack.saver->round(stack.now_ms, Haste::Usual));
+    for (int k = 0; k < 30; ++k) stack.tier->tick();
+    stack.tier->check_invariants();
+    std::map<std::string, std::uint64_t> counters;
+    stack.tier->add_counters(counters);
+    REQUIRE(counters["disk_pending_bytes"] > 0);
+    most = std::max(most, counters["disk_bytes"]);
+  }
+  // A batch comes before what leaves for it, and tables and index, here as large as the blocks, before they are made up for.
+  CHECK(most <= 90'000);
+  CHECK(stack.tier->index().counts().blocks > 0);
+}
+
+// A conversation on the disk up to 600, with its state there, that goes on to 700.
+struct Growing {
+  Growing() {
+    store(*stack.ram, stack.root, shorter, stack.now_ms, LineKind::Conversation);
+    REQUIRE(stack.ram->put_anchor(stack.root, shorter, 600, snapshot_bytes(600), AnchorKind::Trunk, stack.now_ms));
+    stack.save();
+    store(*stack.ram, stack.root, longer, stack.now_ms, LineKind::Conversation);
+    REQUIRE(stack.ram->put_anchor(stack.root, longer, 700, snapshot_bytes(700), AnchorKind::Trunk, stack.now_ms));
+  }
+  Stack stack{true};
+  const Line longer = numbers(700);
+  const Line shorter = numbers(600);
+};
+
+TEST_CASE("an index that is written while a longer block is on its way still has the tail and its anchor") {
+  Growing test;
+  Stack& stack = test.stack;
+  static_cast<void>(stack.saver->round(stack.now_ms, Haste::Last));
+  stack.unix_ms += 6 * 60'000;
+  for (int i = 0; i < 20; ++i) stack.tier->tick();
+  REQUIRE(stack.disk->bytes_of("index.bin") != nullptr);
+  CHECK(stack.on_disk(test.longer) == 700);
+  stack.restart(store::Crash::Power);
+  CHECK(stack.on_disk(test.longer) == 600);
+  CHECK(stack.read(test.shorter).size() == 3);
+}
+
+TEST_CASE("a write that fails leaves the tail that it would have replaced, and is tried again") {
+  Growing test;
+  Stack& stack = test.stack;
+  SUBCASE("at once") { stack.disk->set_faults({.write_error_one_in = 1}); }
+  SUBCASE("while the one before is on its way, too") {
+    static_cast<void>(stack.saver->round(stack.now_ms, Haste::Last));
+    store(*stack.ram, stack.root, numbers(760), stack.now_ms, LineKind::Conversation);
+    REQUIRE(stack.ram->put_anchor(stack.root, numbers(760), 760, snapshot_bytes(760), AnchorKind::Trunk, 1));
+    stack.disk->set_faults({.write_error_one_in = 1});
+  }
+  stack.save();
+  CHECK(stack.on_disk(test.longer) == 600);
+  CHECK(stack.read(test.shorter).size() == 3);
+  stack.disk->set_faults({});
+  stack.unix_ms += 61'000;
+  stack.save();
+  CHECK(stack.on_disk(test.longer) == 700);
+  CHECK(stack.read(test.longer).size() == 3);
+  stack.restart(store::Crash::Power);
+  CHECK(stack.on_disk(test.longer) == 700);
+  CHECK(stack.tier->index().counts().blocks == 3);
+}
+
+TEST_CASE("what was cleared is gone after a crash, whatever was on its way; what was not cleared stays") {
+  Stack stack;
+  const Root other = root_named("other");
+  const Line line = numbers(700);
+  store(*stack.ram, stack.root, line, 1, LineKind::Conversation);
+  store(*stack.ram, other, line, 1, LineKind::Conversation);
+  stack.save();
+  stack.unix_ms += 6 * 60'000;
+  stack.settle();  // the index is written
+  store(*stack.ram, stack.root, numbers(512, 5000), 1, LineKind::Conversation);
+  store(*stack.ram, other, numbers(512, 5000), 1, LineKind::Conversation);
+  static_cast<void>(stack.saver->round(stack.now_ms, Haste::Last));
+  SUBCASE("not sent") {}
+  SUBCASE("at the writing thread") { stack.tier->send(); }
+  stack.ram->drop(stack.root, {});
+  stack.tier->clear(&stack.root);
+  stack.tier->check_invariants();
+  for (int i = 0; i < 20; ++i) stack.tier->tick();
+  stack.restart();
+  CHECK(stack.on_disk(line) == 0);
+  CHECK(stack.on_disk(numbers(512, 5000)) == 0);
+  CHECK(stack.tier->find(other, line, 700).tokens == 700);
+  CHECK(!stack.tier->store_counts().index_rebuilt);
+}
+
 TEST_CASE("many small files become one, and nothing is lost on the way") {
   Stack stack;
   Line line;

@@ -131,7 +131,13 @@ void AsyncStore::will_need(const Place& place) {
 }
 
 void AsyncStore::drop(std::vector<Place> places) {
-  push(writing_, [this, gone = std::move(places)] { store_->drop(gone); });
+  std::uint64_t bytes = 0;
+  for (const Place& place : places) bytes += kRecordHeaderBytes + place.stored_bytes;
+  dropping_bytes_ += bytes;
+  push(writing_, [this, bytes, gone = std::move(places)] {
+    store_->drop(gone);
+    dropping_bytes_ -= bytes;
+  });
 }
 
 void AsyncStore::save_index(std::vector<Entry> entries) {

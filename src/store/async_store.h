@@ -48,6 +48,7 @@ class AsyncStore {
   void will_need(const Place& place);
   void drop(std::vector<Place> places);
   void save_index(std::vector<Entry> entries);
+  [[nodiscard]] std::uint64_t dropping_bytes() const { return dropping_bytes_; }  // of drops that were not done yet
 
   [[nodiscard]] std::optional<WriteDone> take_write();
   [[nodiscard]] std::optional<ReadDone> take_read();
@@ -75,6 +76,7 @@ class AsyncStore {
   const std::unique_ptr<Store> store_;
   const Workers workers_;
   std::atomic<Pace> pace_ = Pace::Alone;
+  std::atomic<std::uint64_t> dropping_bytes_ = 0;
   std::uint64_t next_number_ = 1;  // the caller's
 
   mutable std::mutex mutex_;
