@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <chrono>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "base/check.h"
@@ -14,7 +15,7 @@ namespace {
 
 // So many small extents are worth gathering.
 constexpr std::uint64_t kSmallBytes = std::uint64_t{16} << 20;
-constexpr std::ptrdiff_t kSmallExtentsMin = 24;
+constexpr std::size_t kSmallExtentsMin = 24;
 constexpr std::uint64_t kGatherBytes = std::uint64_t{128} << 20;
 constexpr std::uint64_t kGatherEveryMs = 60'000;
 
@@ -176,13 +177,9 @@ std::vector<store::Entry> DiskTier::entries() const {
   return all;
 }
 
-// Each turn of a conversation brings a file of its own; now and then the small ones become one, so that their number stays small
-// and a conversation's blocks lie side by side. What is in them is written a second time, once.
-void DiskTier::gather_small() {
-  if (!takes() || pending_bytes_ > 0 || !batches_.empty() || now_ms() - gathered_ms_ < kGatherEveryMs ||
-      !store_.store().counts().makes_holes)
-    return;
-  gathered_ms_ = now_ms();
+// The extents of which so little is left, or was ever there, that they are worth gathering: as many as one holds, each whole, so that
+// it goes afterwards also where the file system makes no holes.
+std::unordered_set<std::uint64_t> DiskTier::small_extents() const {
   std::unordered_map<std::uint64_t, std::uint64_t> sizes;
   const auto count = [&](const Payload& payload) {
     if (payload.place()) sizes[payload.place()->extent] += payload.size();
@@ -191,14 +188,28 @@ void DiskTier::gather_small() {
     if (block != nullptr) count(block->bytes);
   for (const auto& anchor : index_.tree().anchors())
     if (anchor != nullptr) count(anchor->snapshot);
-  if (std::ranges::count_if(sizes, [](const auto& one) { return one.second < kSmallBytes; }) < kSmallExtentsMin) return;
+  std::erase_if(sizes, [](const auto& one) { return one.second >= kSmallBytes; });
+  if (sizes.size() < kSmallExtentsMin) return {};
+  std::unordered_set<std::uint64_t> chosen;
+  std::uint64_t bytes = 0;
+  for (const auto& [extent, live_bytes] : sizes)
+    if (bytes + live_bytes <= kGatherBytes) {
+      bytes += live_bytes;
+      chosen.insert(extent);
+    }
+  return chosen;
+}
+
+// Each turn of a conversation brings a file of its own; now and then the small ones become one, so that their number stays small
+// and a conversation's blocks lie side by side. What is in them is written a second time, once.
+void DiskTier::gather_small() {
+  if (!takes() || pending_bytes_ > 0 || !batches_.empty() || now_ms() - gathered_ms_ < kGatherEveryMs) return;
+  gathered_ms_ = now_ms();
+  const std::unordered_set<std::uint64_t> extents = small_extents();
   Batch batch{.gathers = true};
   std::vector<store::Entry> records;
-  std::uint64_t bytes = 0;
   const auto add = [&](const auto& node, const Payload& payload) {
-    if (node.parent == nullptr || !payload.place() || sizes.at(payload.place()->extent) >= kSmallBytes) return;
-    if (bytes + payload.size() > kGatherBytes) return;
-    bytes += payload.size();
+    if (node.parent == nullptr || !payload.place() || !extents.contains(payload.place()->extent)) return;
     batch.nodes.emplace_back(node.id);
     records.push_back(entry_of(node));
   };

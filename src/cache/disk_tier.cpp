@@ -17,6 +17,9 @@ constexpr std::uint64_t kBatchBytes = std::uint64_t{128} << 20;
 constexpr std::uint64_t kPendingBytesMax = std::uint64_t{384} << 20;
 // A disk that refused is asked again after this time; what is not written meanwhile stays in RAM or is computed again.
 constexpr std::uint64_t kPauseMs = 60'000;
+// A read that the system refuses may come back when it is tried again; a sector that is lost does not.
+constexpr int kStrikesMax = 3;
+constexpr std::size_t kStruckMax = 1024;
 constexpr std::uint64_t kIndexEveryMs = 5 * 60'000;
 constexpr std::uint64_t kIndexOverMs = 30'000;  // while there is too much: the index is a part of it
 constexpr std::uint64_t kBudgetEveryMs = 2'000;
@@ -47,9 +50,11 @@ bool DiskTier::holds(const Anchor& anchor) const {
   return index_.tree().is_live(anchor.twin) && is_hung(index_.tree().anchor(anchor.twin));
 }
 
+template <>
 bool DiskTier::has_written(const Block& block) const {
   return holds(block) && index_.tree().block(block.twin).bytes.place().has_value();
 }
+template <>
 bool DiskTier::has_written(const Anchor& anchor) const {
   return holds(anchor) && index_.tree().anchor(anchor.twin).snapshot.place().has_value();
 }
@@ -162,13 +167,13 @@ void DiskTier::take_written(const store::WriteDone& done) {
   const Batch batch = std::move(found->second);
   batches_.erase(found);
   pending_bytes_ -= batch.bytes;
-  if (done.places)
+  if (done.places && batch.gathers)
+    settle_gathered(batch, done);
+  else if (done.places)
     settle_written(batch, *done.places);
-  else if (batch.gathers)  // what could not be read is found when it is asked for
-    log_debug("cache", "small files were not gathered: {}", done.places.error().message);
-  else
+  else if (!batch.gathers)  // what was gathered is where it was
     forget_unwritten(batch);
-  if (!done.places && !batch.gathers) pause(done.places.error());
+  if (!done.places) pause(done.places.error());
   if (cleared_batch_ == 0 || done.batch < cleared_batch_) return;
   cleared_batch_ = 0;
   save_index();
@@ -198,6 +203,16 @@ void DiskTier::settle_written(const Batch& batch, std::span<const store::Place> 
     if (const auto tail = replaced_.settle(*block)) evicted.push_back(*tail);
   }
   if (!evicted.empty()) store_.drop(std::move(evicted));
+}
+
+// What could not be read is out of the tree, or will be: else the same files would be gathered again and again.
+void DiskTier::settle_gathered(Batch batch, const store::WriteDone& done) {
+  std::vector<std::pair<NodeId, Error>> unreadable;
+  for (const store::Store::Unreadable& one : done.unreadable) unreadable.emplace_back(batch.nodes[one.index], one.why);
+  for (auto one = done.unreadable.rbegin(); one != done.unreadable.rend(); ++one)
+    batch.nodes.erase(batch.nodes.begin() + static_cast<std::ptrdiff_t>(one->index));
+  settle_written(batch, *done.places);
+  for (const auto& [node, why] : unreadable) reject(node, why);
 }
 
 // A tail that one of these replaced is on the disk as it was, and takes its place again.
@@ -273,16 +288,23 @@ std::optional<DiskTier::Outcome> DiskTier::arrived(Ticket ticket) {
 }
 
 void DiskTier::forget(Ticket ticket) {
-  if (arrived_.erase(ticket) == 0) unwanted_.insert(ticket);
+  if (arrived_.erase(ticket) == 0 && !store_.cancel(ticket)) unwanted_.insert(ticket);
 }
 
-void DiskTier::reject(NodeId id, const Error& why) {
+bool DiskTier::reject(NodeId id, const Error& why) {
   ++totals_.rejected;
+  if (why.kind == ErrorKind::Overloaded) return false;
+  const bool is_wrong = why.kind == ErrorKind::InvalidInput || why.kind == ErrorKind::NotFound;
+  if (strikes_.size() > kStruckMax) strikes_.clear();
+  const bool goes = is_wrong || ++strikes_[id] >= kStrikesMax;
   if (why.kind != ErrorKind::NotFound)
-    log_warning("cache", "a part of the cache in {} cannot be used ({}); it is forgotten and computed again",
-                store_.store().where(), why.message);
+    log_warning("cache", "a part of the cache in {} cannot be used ({}); it is {} and computed again",
+                store_.store().where(), why.message, goes ? "forgotten" : "left there");
+  if (!goes) return false;
+  strikes_.erase(id);
   forget_node(id);
   index_.settle(now_ms());
+  return true;
 }
 
 void DiskTier::clear(const Root* root) {

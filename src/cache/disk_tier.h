@@ -58,11 +58,10 @@ class DiskTier {
   using Outcome = Result<std::shared_ptr<const store::Bytes>>;
   [[nodiscard]] std::optional<Outcome> arrived(Ticket ticket);  // taken; nothing: not yet
   void forget(Ticket ticket);                                   // whose outcome nobody will take
-  // What people want forgotten: of one root, or with nullptr all. Given back at once, and the index says so; what the writing
-  // thread has in hand is given back as soon as it is written.
-  void clear(const Root* root);
-  void reject(NodeId id, const Error& why);  // it could not be read or was not what it should be: out of the tree
-  void will_need(const Match& match);        // it may be asked for soon: the system reads ahead
+  void clear(const Root* root);  // of one root or all: given back, out of the index; what is being written follows
+  // It could not be used. True: it is out of the tree; what was only refused, by system or engine, is so at the third time.
+  bool reject(NodeId id, const Error& why);
+  void will_need(const Match& match);  // it may be asked for soon: the system reads ahead
   void count_hit(std::uint32_t tokens);
 
   // ---- writing
@@ -74,13 +73,12 @@ class DiskTier {
   bool keep(Anchor& anchor);
   [[nodiscard]] bool holds(const Block& block) const;
   [[nodiscard]] bool holds(const Anchor& anchor) const;
-  [[nodiscard]] bool has_written(const Block& block) const;  // and not only in this tree
-  [[nodiscard]] bool has_written(const Anchor& anchor) const;
-  void send();  // what was kept goes to the writing thread
+  template <class Node>
+  [[nodiscard]] bool has_written(const Node& node) const;  // and not only in this tree
+  void send();                                             // what was kept goes to the writing thread
 
   // ---- time
-  // Takes what the threads have done. Often.
-  void tick();
+  void tick();  // takes what the threads have done; often
   void set_pace(store::Pace pace) { store_.set_pace(pace); }
   // Everything that was kept is committed, and the index, or the time is over.
   void flush(std::chrono::milliseconds limit);
@@ -110,10 +108,12 @@ class DiskTier {
   void save_index();
   void take_written(const store::WriteDone& done);
   void settle_written(const Batch& batch, std::span<const store::Place> places);
+  void settle_gathered(Batch batch, const store::WriteDone& done);
   void forget_unwritten(const Batch& batch);
   void forget_unsent();
   void drop_freed();
   void hold_budget();
+  [[nodiscard]] std::unordered_set<std::uint64_t> small_extents() const;
   void gather_small();
   [[nodiscard]] store::Entry entry_of(const Block& block) const;
   [[nodiscard]] store::Entry entry_of(const Anchor& anchor) const;
@@ -136,6 +136,7 @@ class DiskTier {
 
   std::unordered_map<Ticket, Outcome> arrived_;
   std::unordered_set<Ticket> unwanted_;         // outcomes that are thrown away when they come
+  std::map<NodeId, int> strikes_;               // how often each was refused
   Ticket next_ready_ = std::uint64_t{1} << 63;  // of fetches answered from memory; the store's are smaller
 
   std::uint64_t paused_until_ms_ = 0;

@@ -70,7 +70,7 @@ struct Stack {
       if (*outcome)
         all.push_back(***outcome);
       else
-        tier->reject(id, outcome->error());
+        static_cast<void>(tier->reject(id, outcome->error()));
     }
     tier->unpin(match);
     return all;
@@ -78,6 +78,7 @@ struct Stack {
 
   const Root root = root_named("m");
   const bool needs_snapshots;
+  bool can_punch = true;
   const std::uint64_t ram_max, disk_max;
   std::uint64_t unix_ms = 1'000'000, now_ms = 10'000, starts = 0;
   std::shared_ptr<FakeDisk::Folder> folder = FakeDisk().folder();
@@ -333,6 +334,47 @@ TEST_CASE("many small files become one, and nothing is lost on the way") {
   CHECK(stack.read(line).size() == 30);
   stack.restart(store::Crash::Power);
   CHECK(stack.read(line).size() == 30);
+}
+
+TEST_CASE(
+    "one record that cannot be read does not keep small files from becoming one, nor are they written again and "
+    "again") {
+  Stack stack;
+  SUBCASE("with holes") {}
+  SUBCASE("without") { stack.can_punch = false; }
+  stack.disk->set_faults({.can_punch = stack.can_punch});
+  Line line;
+  for (int i = 0; i < 30; ++i) {
+    line = joined(line, numbers(256, 1000 * i));
+    store(*stack.ram, stack.root, line, stack.now_ms, LineKind::Conversation);
+    stack.save();
+  }
+  store::Bytes& last = *stack.disk->bytes_of(store::extent_name(mix_u64(1, 29)));
+  last[32 + 48 + 7] ^= 1;
+  for (int i = 0; i < 5; ++i) {
+    stack.unix_ms += 61'000;
+    stack.settle();
+  }
+  CHECK(stack.tier->store_counts().extents == 1);
+  CHECK(stack.tier->store_counts().records_written == 30 + 29);
+  CHECK(stack.on_disk(line) == 29 * 256);
+  CHECK(stack.read(line).size() == 29);
+}
+
+TEST_CASE("a block that could not be read is there the next time; one that never can is forgotten") {
+  Stack stack;
+  const Line line = numbers(512);
+  store(*stack.ram, stack.root, line, 1, LineKind::Conversation);
+  stack.save();
+  stack.restart();
+  stack.disk->set_faults({.read_error_one_in = 1});
+  CHECK(stack.read(line).empty());
+  CHECK(stack.on_disk(line) == 512);
+  stack.disk->set_faults({});
+  CHECK(stack.read(line).size() == 2);
+  stack.disk->set_faults({.read_error_one_in = 1});
+  for (int i = 0; i < 3; ++i) CHECK(stack.read(line).empty());
+  CHECK(stack.on_disk(line) == 0);
 }
 
 TEST_CASE("an entry that does not fit the tree is not believed") {

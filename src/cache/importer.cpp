@@ -58,7 +58,7 @@ std::shared_ptr<const store::Bytes> Importer::take_fetched(Import& import, Piece
   piece.ticket.reset();
   import.fetched_bytes -= piece.bytes;
   if (*outcome) return **outcome;
-  disk_->reject(piece.block, outcome->error());
+  import.leaves_disk = !disk_->reject(piece.block, outcome->error());
   import.is_broken = true;
   return nullptr;
 }
@@ -80,7 +80,11 @@ Importer::Step Importer::step(Sequence sequence, Import& import) {
       if (!fetched) return Step::Waits;
     }
     const std::span<const std::uint8_t> cells = fetched ? std::span(*fetched) : ram_.bytes(piece.block);
-    if (!engine_.import_cells(sequence, import.arrived, cells, end - import.arrived)) return Step::NoRoom;
+    if (!engine_.import_cells(sequence, import.arrived, cells, end - import.arrived)) {
+      if (piece.on_disk) import.refused = piece.block;
+      return Step::NoRoom;
+    }
+    import.refused.reset();
     import.arrived = end;
     ++import.next_piece;
     return Step::Took;
@@ -99,7 +103,7 @@ bool Importer::anchor_is_there(Import& import) {
   if (*outcome) {
     import.anchor_bytes = **outcome;
   } else {
-    disk_->reject(*import.disk.anchor, outcome->error());
+    import.leaves_disk = !disk_->reject(*import.disk.anchor, outcome->error());
     import.is_broken = true;
   }
   return true;
@@ -129,8 +133,9 @@ std::uint32_t Importer::finish(Sequence sequence, Import& import) {
     state = ram_.snapshot(*import.ram.anchor);
   // What is broken is still good as far as it came, where a state can be cut.
   const bool whole = import.arrived == wanted_tokens(import) || (import.is_broken && !needs_state);
-  const bool ended = whole && import.arrived > 0 && !(import.anchor_on_disk && !import.anchor_bytes) &&
-                     engine_.finish_import(sequence, import.arrived, state);
+  const bool is_complete = whole && import.arrived > 0 && !(import.anchor_on_disk && !import.anchor_bytes);
+  const bool ended = is_complete && engine_.finish_import(sequence, import.arrived, state);
+  if (is_complete && !ended && import.anchor_on_disk) import.refused = *import.disk.anchor;
   drop(import);
   return ended ? import.arrived : 0;
 }

@@ -102,7 +102,7 @@ class PrefixCache {
   [[nodiscard]] std::uint32_t wanted_max(const Root& root, std::span<const Token> prompt) const;
   [[nodiscard]] const KeptLogits* find_logits(const Root& root, std::span<const Token> prompt) const;
   [[nodiscard]] LiveMatch match_live(const Root& root, std::span<const Token> prompt) const;
-  [[nodiscard]] Start choose_start(const Root& root, std::span<const Token> prompt) const;
+  [[nodiscard]] Start choose_start(const Root& root, std::span<const Token> prompt, Below below = Below::All) const;
 
   // prefix_cache.cpp
   [[nodiscard]] RamTierOptions ram_options();
