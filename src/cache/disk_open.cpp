@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "cache/disk_tier.h"
 #include "cache/prefix_tree.h"
@@ -24,12 +25,8 @@ struct HashHasher {
 };
 
 DiskTierOptions completed(DiskTierOptions options) {
-  if (!options.unix_ms)
-    options.unix_ms = [] {
-      const auto since = std::chrono::system_clock::now().time_since_epoch();
-      return static_cast<std::uint64_t>(
-          std::max<std::int64_t>(0, std::chrono::duration_cast<std::chrono::milliseconds>(since).count()));
-    };
+  if (!options.unix_ms) options.unix_ms = unix_now_ms;
+  if (!options.steady_ms) options.steady_ms = [] { return static_cast<std::uint64_t>(SteadyClock().now_ms()); };
   return options;
 }
 
@@ -114,7 +111,7 @@ DiskTier::DiskTier(std::unique_ptr<store::Store> store, DiskTierOptions options)
 DiskTier::~DiskTier() = default;
 
 void DiskTier::load(const std::vector<store::Entry>& entries) {
-  index_saved_ms_ = now_ms();
+  index_saved_ms_ = steady_ms();
   std::vector<const store::Entry*> parents_first;
   for (const store::Entry& entry : entries) parents_first.push_back(&entry);
   std::ranges::sort(parents_first, {},
@@ -203,8 +200,8 @@ std::unordered_set<std::uint64_t> DiskTier::small_extents() const {
 // Each turn of a conversation brings a file of its own; now and then the small ones become one, so that their number stays small
 // and a conversation's blocks lie side by side. What is in them is written a second time, once.
 void DiskTier::gather_small() {
-  if (!takes() || pending_bytes_ > 0 || !batches_.empty() || now_ms() - gathered_ms_ < kGatherEveryMs) return;
-  gathered_ms_ = now_ms();
+  if (!takes() || pending_bytes_ > 0 || !batches_.empty() || steady_ms() - gathered_ms_ < kGatherEveryMs) return;
+  gathered_ms_ = steady_ms();
   const std::unordered_set<std::uint64_t> extents = small_extents();
   Batch batch{.gathers = true};
   std::vector<store::Entry> records;

@@ -40,7 +40,7 @@ std::uint64_t DiskTier::now_ms() const { return latest_ms_ = std::max(latest_ms_
 std::uint64_t DiskTier::bytes_of(BlockId id) const { return index_.tree().block(id).bytes.size(); }
 
 bool DiskTier::takes() const {
-  return !store_.store().read_only() && pending_bytes_ < kPendingBytesMax && now_ms() >= paused_until_ms_;
+  return !store_.store().read_only() && pending_bytes_ < kPendingBytesMax && steady_ms() >= paused_until_ms_;
 }
 
 bool DiskTier::holds(const Block& block) const {
@@ -254,9 +254,9 @@ void DiskTier::forget_node(NodeId node) {
 
 void DiskTier::pause(const Error& why) {
   ++totals_.write_failures;
-  if (now_ms() >= paused_until_ms_)
+  if (steady_ms() >= paused_until_ms_)
     log_warning("cache", "the cache in {} takes nothing for a minute: {}", store_.store().where(), why.message);
-  paused_until_ms_ = now_ms() + kPauseMs;
+  paused_until_ms_ = steady_ms() + kPauseMs;
 }
 
 Ticket DiskTier::fetch_payload(store::RecordKind kind, const Hash& name, const Payload& payload) {
@@ -377,7 +377,7 @@ void DiskTier::tick() {
   hold_budget();
   drop_freed();
   gather_small();
-  if (index_is_old_ && now_ms() - index_saved_ms_ >= (is_over_ ? kIndexOverMs : kIndexEveryMs)) save_index();
+  if (index_is_old_ && steady_ms() - index_saved_ms_ >= (is_over_ ? kIndexOverMs : kIndexEveryMs)) save_index();
 }
 
 void DiskTier::drop_freed() {
@@ -391,8 +391,8 @@ void DiskTier::drop_freed() {
 
 // Room comes back when holes are made, or where there are none when whole files go: until then more leaves than would have to.
 void DiskTier::hold_budget() {
-  if (now_ms() - budget_held_ms_ < kBudgetEveryMs || store_.store().read_only()) return;
-  budget_held_ms_ = now_ms();
+  if (steady_ms() - budget_held_ms_ < kBudgetEveryMs || store_.store().read_only()) return;
+  budget_held_ms_ = steady_ms();
   const Counts held = index_.counts();
   std::uint64_t budget = options_.bytes_max - options_.bytes_max / kTablesPart;
   const std::uint64_t files_now = store_.store().counts().file_bytes;
@@ -405,7 +405,7 @@ void DiskTier::hold_budget() {
 
 void DiskTier::save_index() {
   index_is_old_ = false;
-  index_saved_ms_ = now_ms();
+  index_saved_ms_ = steady_ms();
   store_.save_index(entries());
 }
 

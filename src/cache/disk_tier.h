@@ -10,7 +10,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -20,18 +19,12 @@
 #include <unordered_set>
 #include <vector>
 
+#include "cache/disk_tier_options.h"
 #include "cache/ram_tier.h"
 #include "cache/replaced_tails.h"
 #include "store/async_store.h"
 
 namespace hearth::cache {
-
-struct DiskTierOptions {
-  std::uint64_t bytes_max = 0;             // of all files in the folder
-  bool needs_snapshots = false;            // as RamTierOptions
-  std::function<std::uint64_t()> unix_ms;  // empty: the system's clock
-  store::Workers workers = store::Workers::Threads;
-};
 
 using Ticket = std::uint64_t;
 
@@ -120,6 +113,7 @@ class DiskTier {
   void forget_node(NodeId id);
   void pause(const Error& why);
   [[nodiscard]] std::uint64_t now_ms() const;
+  [[nodiscard]] std::uint64_t steady_ms() const { return options_.steady_ms(); }
 
   DiskTierOptions options_;
   store::AsyncStore store_;
@@ -139,7 +133,7 @@ class DiskTier {
   std::map<NodeId, int> strikes_;               // how often each was refused
   Ticket next_ready_ = std::uint64_t{1} << 63;  // of fetches answered from memory; the store's are smaller
 
-  std::uint64_t paused_until_ms_ = 0;
+  std::uint64_t paused_until_ms_ = 0;  // of the steady clock, as the next three
   std::uint64_t index_saved_ms_ = 0, budget_held_ms_ = 0, gathered_ms_ = 0;
   bool index_is_old_ = false, is_over_ = false;
   struct Totals {

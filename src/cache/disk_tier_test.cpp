@@ -29,6 +29,7 @@ struct Stack {
     tier = std::make_unique<DiskTier>(std::move(*opened), DiskTierOptions{.bytes_max = disk_max,
                                                                           .needs_snapshots = needs_snapshots,
                                                                           .unix_ms = [this] { return unix_ms; },
+                                                                          .steady_ms = [this] { return steady_ms; },
                                                                           .workers = store::Workers::Caller});
     ram = std::make_unique<RamTier>(
         RamTierOptions{.bytes_max = ram_max, .needs_snapshots = needs_snapshots, .leaving = [this](Block& block) {
@@ -42,6 +43,10 @@ struct Stack {
     tier.reset();
     folder = FakeDisk::restarted(*folder, crash, 11);
     start();
+  }
+  void pass(std::uint64_t milliseconds) {
+    unix_ms += milliseconds;
+    steady_ms += milliseconds;
   }
   // Everything that is asked of the disk is done.
   void settle() {
@@ -80,7 +85,7 @@ struct Stack {
   const bool needs_snapshots;
   bool can_punch = true;
   const std::uint64_t ram_max, disk_max;
-  std::uint64_t unix_ms = 1'000'000, now_ms = 10'000, starts = 0;
+  std::uint64_t unix_ms = 1'000'000, steady_ms = 500'000, now_ms = 10'000, starts = 0;
   std::shared_ptr<FakeDisk::Folder> folder = FakeDisk().folder();
   FakeDisk* disk = nullptr;
   std::unique_ptr<DiskTier> tier;
@@ -195,7 +200,7 @@ TEST_CASE("a disk that refuses is left alone for a minute; nothing it did not ta
   CHECK(stack.on_disk(line) == 0);
   CHECK(!stack.tier->takes());
   stack.disk->set_faults({});
-  stack.unix_ms += 61'000;
+  stack.pass(61'000);
   CHECK(stack.tier->takes());
   stack.ram->touch(stack.ram->find(stack.root, line, 512), 2);
   stack.save();
@@ -209,11 +214,11 @@ TEST_CASE("the files stay within the budget, with holes and without") {
     for (int i = 0; i < 60; ++i) {
       store(*stack.ram, stack.root, numbers(512, 1000 * i), stack.now_ms, LineKind::Conversation);
       stack.now_ms += 1000;
-      stack.unix_ms += 3000;
+      stack.pass(3000);
       stack.save();
     }
     for (int i = 0; i < 40; ++i) {
-      stack.unix_ms += 3000;
+      stack.pass(3000);
       stack.settle();
     }
     CHECK(stack.tier->store_counts().file_bytes <= 60'000);
@@ -229,7 +234,7 @@ TEST_CASE("the files stay within the budget while there is always something on i
   for (int i = 0; i < 120; ++i) {
     store(*stack.ram, stack.root, numbers(512, 1000 * i), stack.now_ms, LineKind::Conversation);
     stack.now_ms += 1000;
-    stack.unix_ms += 3000;
+    stack.pass(3000);
     stack.tier->send();
     static_cast<void>(stack.saver->round(stack.now_ms, Haste::Usual));
     for (int k = 0; k < 30; ++k) stack.tier->tick();
@@ -262,7 +267,7 @@ TEST_CASE("an index that is written while a longer block is on its way still has
   Growing test;
   Stack& stack = test.stack;
   static_cast<void>(stack.saver->round(stack.now_ms, Haste::Last));
-  stack.unix_ms += 6 * 60'000;
+  stack.pass(6 * 60'000);
   for (int i = 0; i < 20; ++i) stack.tier->tick();
   REQUIRE(stack.disk->bytes_of("index.bin") != nullptr);
   CHECK(stack.on_disk(test.longer) == 700);
@@ -285,7 +290,7 @@ TEST_CASE("a write that fails leaves the tail that it would have replaced, and i
   CHECK(stack.on_disk(test.longer) == 600);
   CHECK(stack.read(test.shorter).size() == 3);
   stack.disk->set_faults({});
-  stack.unix_ms += 61'000;
+  stack.pass(61'000);
   stack.save();
   CHECK(stack.on_disk(test.longer) == 700);
   CHECK(stack.read(test.longer).size() == 3);
@@ -301,7 +306,7 @@ TEST_CASE("what was cleared is gone after a crash, whatever was on its way; what
   store(*stack.ram, stack.root, line, 1, LineKind::Conversation);
   store(*stack.ram, other, line, 1, LineKind::Conversation);
   stack.save();
-  stack.unix_ms += 6 * 60'000;
+  stack.pass(6 * 60'000);
   stack.settle();  // the index is written
   store(*stack.ram, stack.root, numbers(512, 5000), 1, LineKind::Conversation);
   store(*stack.ram, other, numbers(512, 5000), 1, LineKind::Conversation);
@@ -328,7 +333,7 @@ TEST_CASE("many small files become one, and nothing is lost on the way") {
     stack.save();
   }
   CHECK(stack.tier->store_counts().extents == 30);
-  stack.unix_ms += 61'000;
+  stack.pass(61'000);
   stack.settle();
   CHECK(stack.tier->store_counts().extents == 1);
   CHECK(stack.read(line).size() == 30);
@@ -352,7 +357,7 @@ TEST_CASE(
   store::Bytes& last = *stack.disk->bytes_of(store::extent_name(mix_u64(1, 29)));
   last[32 + 48 + 7] ^= 1;
   for (int i = 0; i < 5; ++i) {
-    stack.unix_ms += 61'000;
+    stack.pass(61'000);
     stack.settle();
   }
   CHECK(stack.tier->store_counts().extents == 1);
@@ -391,6 +396,30 @@ TEST_CASE("an entry that does not fit the tree is not believed") {
   opened.reset();
   stack.restart();
   CHECK(stack.tier->index().counts().blocks == 0);
+}
+
+TEST_CASE("a date that was set back stops neither the budget, nor the index, nor the end of a pause") {
+  Stack stack(false, 1U << 20, 60'000);
+  stack.settle();
+  stack.unix_ms = 10;  // from now on the date stands, and the latest that was seen lies ahead
+  store(*stack.ram, stack.root, numbers(512), 1, LineKind::Conversation);
+  stack.disk->set_faults({.write_error_one_in = 1});
+  stack.save();
+  CHECK(!stack.tier->takes());
+  stack.steady_ms += 61'000;
+  CHECK(stack.tier->takes());
+  stack.disk->set_faults({});
+  for (int i = 0; i < 60; ++i) {
+    store(*stack.ram, stack.root, numbers(512, 1000 * i), stack.now_ms, LineKind::Conversation);
+    stack.steady_ms += 3000;
+    stack.save();
+  }
+  for (int i = 0; i < 100; ++i) {
+    stack.steady_ms += 3000;
+    stack.settle();
+  }
+  CHECK(stack.tier->store_counts().file_bytes <= 60'000);
+  CHECK(stack.disk->bytes_of("index.bin") != nullptr);
 }
 
 TEST_CASE("clocks that jump change no answer") {

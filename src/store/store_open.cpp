@@ -1,7 +1,6 @@
 // Opening a folder: what is there, what can be trusted, what is put aside.
 #include <algorithm>
 #include <charconv>
-#include <chrono>
 #include <format>
 #include <iterator>
 #include <new>
@@ -10,6 +9,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "store/store.h"
@@ -48,14 +48,8 @@ const FileInfo* find_file(const std::vector<FileInfo>& files, std::string_view n
   return found == files.end() ? nullptr : &*found;
 }
 
-std::uint64_t system_unix_ms() {
-  const auto since = std::chrono::system_clock::now().time_since_epoch();
-  return static_cast<std::uint64_t>(
-      std::max<std::int64_t>(0, std::chrono::duration_cast<std::chrono::milliseconds>(since).count()));
-}
-
 StoreOptions completed(StoreOptions options) {
-  if (!options.unix_ms) options.unix_ms = system_unix_ms;
+  if (!options.unix_ms) options.unix_ms = unix_now_ms;
   if (options.id_seed == 0) options.id_seed = random_u64();
   return options;
 }
