@@ -169,6 +169,7 @@ bool PrefixCache::export_whole(Sequence sequence) {
 }
 
 bool PrefixCache::demote_step(std::int64_t budget_us, bool jobs_run) {
+  desk_.tick(now_ms());
   if (!moves()) return false;
   if (!demoted_) {
     demoted_ = next_to_demote(jobs_run);
