@@ -213,6 +213,7 @@ class GatedDisk final : public store::Disk {
   Result<std::unique_ptr<store::WriteFile>> create(const std::string& name) override { return disk_->create(name); }
   Result<void> rename(const std::string& from, const std::string& to) override { return disk_->rename(from, to); }
   Result<void> remove(const std::string& name) override { return disk_->remove(name); }
+  Result<void> sync_names() override { return disk_->sync_names(); }
   Result<bool> punch(const std::string& name, std::uint64_t offset, std::uint64_t bytes) override {
     return disk_->punch(name, offset, bytes);
   }

@@ -17,6 +17,8 @@ namespace hearth::store {
 namespace {
 
 constexpr std::size_t kOpenFilesMax = 64;
+// Small files are gathered long before; a folder with more would not be listed whole (posix_disk.cpp).
+constexpr std::size_t kExtentsMax = 1U << 15U;
 constexpr std::uint64_t kDayMs = 24ULL * 3600 * 1000;
 constexpr const char* kIndexMaking = "index.tmp";
 
@@ -106,8 +108,15 @@ Result<Store::Gathered> Store::gather(std::span<const Entry> records, const Paus
   return gathered;
 }
 
+Result<void> Store::name(const std::string& making, const std::string& made) {
+  TRY(disk_->rename(making, made));
+  return disk_->sync_names();
+}
+
 Result<std::vector<Place>> Store::commit(std::size_t count, const Source& source, const Pause& pause) {
   CHECK(!read_only_ && count > 0);
+  if (const std::lock_guard lock(mutex_); extents_.size() >= kExtentsMax)
+    return fail(ErrorKind::TooLarge, "there are too many files");
   const std::uint64_t id = mix_u64(options_.id_seed, ids_made_++);
   const std::string making = extent_name(id) + ".tmp";
   std::uint64_t bytes = 0;
@@ -119,10 +128,10 @@ Result<std::vector<Place>> Store::commit(std::size_t count, const Source& source
   }
   const bool is_empty = places && places->empty();  // nothing of it could be read
   if (places && !is_empty)
-    if (const auto named = disk_->rename(making, extent_name(id)); !named) places = std::unexpected(named.error());
+    if (const auto named = name(making, extent_name(id)); !named) places = std::unexpected(named.error());
   if (!places || is_empty) {
     static_cast<void>(disk_->remove(making));
-    // A rename whose sync failed may have happened: the file must not come back as something that was never promised.
+    // The sync of a rename that has happened may have failed: the file must not come back as something that was never promised.
     static_cast<void>(disk_->remove(extent_name(id)));
   }
   const std::lock_guard lock(mutex_);
@@ -235,7 +244,7 @@ Result<void> Store::save_index(std::vector<Entry> entries) {
     TRY_ASSIGN(const auto file, disk_->create(kIndexMaking));
     TRY(file->append(whole));
     TRY(file->sync());
-    return disk_->rename(kIndexMaking, kIndexName);
+    return name(kIndexMaking, kIndexName);
   };
   Result<void> saved;
   try {

@@ -120,6 +120,7 @@ class Store {
                                                         const Pause& pause, std::uint64_t& bytes);
   [[nodiscard]] Result<void> check_room() const;
   void remove_empty(std::uint64_t extent);
+  [[nodiscard]] Result<void> name(const std::string& making, const std::string& made);  // survives a power cut
   void count_written(std::uint64_t bytes);
   [[nodiscard]] std::uint64_t now_ms() const { return options_.unix_ms(); }
 

@@ -1,6 +1,5 @@
 // Opening a folder: what is there, what can be trusted, what is put aside.
 #include <algorithm>
-#include <charconv>
 #include <format>
 #include <iterator>
 #include <new>
@@ -17,21 +16,10 @@
 namespace hearth::store {
 namespace {
 
-constexpr std::string_view kSecretName = "secret";
-constexpr std::string_view kTemporary = ".tmp";
-constexpr std::string_view kBad = ".bad";
 // Files that were put aside are for a person to look at; more of them only take room.
 constexpr std::size_t kBadFilesMax = 4;
 // A file with fewer blocks than bytes has holes; so much may be the file system's own arithmetic.
 constexpr std::uint64_t kHoleSlackBytes = 64 * 1024;
-
-std::optional<std::uint64_t> id_of(std::string_view name) {
-  std::uint64_t id = 0;
-  if (name.size() != 19 || !name.ends_with(".kv")) return std::nullopt;
-  const auto [end, error] = std::from_chars(name.data(), name.data() + 16, id, 16);
-  if (error != std::errc{} || end != name.data() + 16 || extent_name(id) != name) return std::nullopt;
-  return id;
-}
 
 Result<Bytes> read_whole(const ReadFile& file, std::uint64_t offset, std::uint64_t bytes) {
   Bytes read(bytes);
@@ -81,7 +69,7 @@ Result<void> Store::scan() {
 
   std::unordered_set<std::uint64_t> indexed;  // extents that the index speaks truly of
   for (const FileInfo& file : files) {
-    const std::optional<std::uint64_t> id = id_of(file.name);
+    const std::optional<std::uint64_t> id = extent_id(file.name);
     if (!id) continue;
     const auto known = index.extents.find(*id);
     extents_[*id] = {.bytes = file.bytes, .hole_bytes = file.bytes - std::min(file.bytes, file.allocated_bytes)};
@@ -106,6 +94,7 @@ Result<void> Store::scan() {
 // What a crash left half made is nobody's; of what was put aside only a little is kept.
 void Store::tidy(std::vector<FileInfo>& files) {
   std::erase_if(files, [&](const FileInfo& file) {
+    if (!is_cache_file(file.name)) return false;
     const bool is_bad = file.name.ends_with(kBad);
     if (is_bad && bad_files_ < kBadFilesMax) {
       ++bad_files_;
@@ -189,7 +178,7 @@ void Store::save_secret() {
     TRY_ASSIGN(const auto file, disk_->create(making));
     TRY(file->append(secret_));
     TRY(file->sync());
-    return disk_->rename(making, std::string(kSecretName));
+    return name(making, std::string(kSecretName));
   };
   if (const auto saved = save(); !saved) {
     log_warning("store", "{}: {}; what keyed callers compute is not found again after a restart", disk_->where(),
