@@ -31,10 +31,16 @@ struct Stack {
                                                                           .unix_ms = [this] { return unix_ms; },
                                                                           .steady_ms = [this] { return steady_ms; },
                                                                           .workers = store::Workers::Caller});
-    ram = std::make_unique<RamTier>(
-        RamTierOptions{.bytes_max = ram_max, .needs_snapshots = needs_snapshots, .leaving = [this](Block& block) {
-                         if (saver) saver->leaving(block, now_ms);
-                       }});
+    ram = std::make_unique<RamTier>(RamTierOptions{.bytes_max = ram_max,
+                                                   .needs_snapshots = needs_snapshots,
+                                                   .leaving =
+                                                       [this](Block& block) {
+                                                         if (saver) saver->leaving(block, now_ms);
+                                                       },
+                                                   .anchor_leaving =
+                                                       [this](Anchor& anchor) {
+                                                         if (saver) saver->leaving(anchor, now_ms);
+                                                       }});
     saver = std::make_unique<Saver>(*ram, *tier, needs_snapshots);
   }
   void restart(store::Crash crash = store::Crash::Process) {
@@ -135,6 +141,25 @@ TEST_CASE("an anchor takes along what covers it, and comes back with it") {
   const Ticket ticket = stack.tier->fetch(*match.anchor);
   stack.tier->tick();
   CHECK(***stack.tier->arrived(ticket) == snapshot_bytes(520));
+}
+
+TEST_CASE("an anchor that has to leave RAM before it was to be written is written") {
+  Stack stack(true);
+  const Line line = numbers(600);
+  store(*stack.ram, stack.root, line, stack.now_ms);
+  REQUIRE(stack.ram->put_anchor(stack.root, line, 600, snapshot_bytes(600), AnchorKind::Suffix, stack.now_ms));
+  stack.save(Haste::Usual);
+  CHECK(stack.on_disk(line) == 0);
+  Match blocks = stack.ram->find(stack.root, line, 600);
+  blocks.anchor.reset();
+  stack.ram->pin(blocks);  // so that it is the anchor that goes
+  stack.ram->set_budget(stack.ram->counts().bytes() - 1, stack.now_ms);
+  stack.ram->unpin(blocks);
+  CHECK(stack.ram->counts().anchors == 0);
+  CHECK(stack.ram->counts().blocks == 3);
+  stack.settle();
+  stack.restart(store::Crash::Power);
+  CHECK(stack.on_disk(line) == 600);
 }
 
 TEST_CASE("blocks without an anchor are not written where a state cannot be cut") {
@@ -317,7 +342,7 @@ TEST_CASE("what was cleared is gone after a crash, whatever was on its way; what
   stack.tier->clear(&stack.root);
   stack.tier->check_invariants();
   for (int i = 0; i < 20; ++i) stack.tier->tick();
-  stack.restart();
+  stack.restart(store::Crash::Power);
   CHECK(stack.on_disk(line) == 0);
   CHECK(stack.on_disk(numbers(512, 5000)) == 0);
   CHECK(stack.tier->find(other, line, 700).tokens == 700);

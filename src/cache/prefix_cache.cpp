@@ -27,10 +27,13 @@ PrefixCache::PrefixCache(engine::Engine& engine, const Clock& clock, CacheLimits
 
 RamTierOptions PrefixCache::ram_options() {
   RamTierOptions options{.bytes_max = limits_.ram_bytes_max, .needs_snapshots = keeps_anchors_};
-  if (disk_ && !disk_->read_only())
-    options.leaving = [this](Block& block) {
-      if (saver_) saver_->leaving(block, now_ms());
+  if (disk_ && !disk_->read_only()) {
+    const auto save = [this](auto& node) {
+      if (saver_) saver_->leaving(node, now_ms());
     };
+    options.leaving = save;
+    options.anchor_leaving = save;
+  }
   return options;
 }
 

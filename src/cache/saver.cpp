@@ -110,9 +110,11 @@ void Saver::leaving(Block& block, std::uint64_t now_ms) {
   if (due(block, needs_snapshots_, now_ms, Haste::Last) == Due::Now) static_cast<void>(disk_.keep(block));
   if (!needs_snapshots_ || block.parent == nullptr) return;
   for (Anchor* anchor : block.parent->anchors)
-    if (common_tokens(anchor->tokens, block.tokens) == anchor->tokens.size() &&
-        due(*anchor, now_ms, Haste::Last) == Due::Now)
-      static_cast<void>(disk_.keep(*anchor));
+    if (common_tokens(anchor->tokens, block.tokens) == anchor->tokens.size()) leaving(*anchor, now_ms);
+}
+
+void Saver::leaving(Anchor& anchor, std::uint64_t now_ms) {
+  if (needs_snapshots_ && due(anchor, now_ms, Haste::Last) == Due::Now) static_cast<void>(disk_.keep(anchor));
 }
 
 }  // namespace hearth::cache

@@ -28,6 +28,7 @@ class Saver {
   bool round(std::uint64_t now_ms, Haste haste);
   // About to leave RAM: its last chance, with the anchors that only it covers.
   void leaving(Block& block, std::uint64_t now_ms);
+  void leaving(Anchor& anchor, std::uint64_t now_ms);
 
  private:
   struct Chosen {
