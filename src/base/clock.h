@@ -23,6 +23,13 @@ class SteadyClock final : public Clock {
   }
 };
 
+// The wall's clock, for dates that are written down; intervals are a Clock's. Milliseconds of Unix time, 0 before 1970.
+[[nodiscard]] inline std::uint64_t unix_now_ms() {
+  const auto since = std::chrono::system_clock::now().time_since_epoch();
+  const std::int64_t milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(since).count();
+  return milliseconds < 0 ? 0 : static_cast<std::uint64_t>(milliseconds);
+}
+
 // Stands still until a test advances it.
 class ManualClock final : public Clock {
  public:

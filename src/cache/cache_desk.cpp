@@ -11,6 +11,9 @@
 namespace hearth::cache {
 namespace {
 
+// Parts follow each other at once; a client that was stopped never comes again.
+constexpr std::uint64_t kAbandonedMs = 60'000;
+
 // The frame that every piece of state begins with (engine/state_frame.h) must be for the place that the table says.
 bool is_for(const TrunkPiece& piece, std::span<const std::uint8_t> bytes) {
   const auto frame =
@@ -89,17 +92,31 @@ void CacheDesk::unpin_all(const Root* root) {
   }
 }
 
-void CacheDesk::fit_budget() {
-  while (!pins_.empty() && pinned_bytes_ > ram_.budget_bytes() / 2) {
+void CacheDesk::fit_budget(std::uint64_t pinned_bytes_max) {
+  if (ram_.counts().bytes() > ram_.budget_bytes()) {
+    end_export();
+    import_.reset();
+  }
+  while (!pins_.empty() && pinned_bytes_ > pinned_bytes_max) {
     log_info("cache", "line {} is not pinned any more: the cache has less RAM", pins_.front().line_id);
     unpin(std::string(pins_.front().line_id));
   }
 }
 
+void CacheDesk::tick(std::uint64_t now_ms) {
+  if (export_ && now_ms - std::min(now_ms, export_->now_ms) > kAbandonedMs) end_export();
+  if (import_ && now_ms - std::min(now_ms, import_->now_ms) > kAbandonedMs) import_.reset();
+}
+
+void CacheDesk::end_transfers(const Root* root) {
+  if (export_ && (root == nullptr || export_->root == root)) end_export();
+  if (import_ && (root == nullptr || import_->root == root)) import_.reset();
+}
+
 Result<void> CacheDesk::begin_export(const KnownLine& line, const Hash& identity) {
   end_export();
   Match match = ram_.find(*line.root, line.tokens, static_cast<std::uint32_t>(line.tokens.size()));
-  Export begun{.line_id = line.id, .header = {.identity = identity}};
+  Export begun{.line_id = line.id, .root = line.root, .header = {.identity = identity}};
   std::uint32_t covered = 0;
   std::size_t blocks = 0;
   for (; blocks < match.blocks.size(); ++blocks) {
@@ -147,12 +164,13 @@ std::span<const std::uint8_t> CacheDesk::piece_bytes(const Export& running, std:
 }
 
 Result<CacheDesk::Part> CacheDesk::export_part(const KnownLine& line, const Hash& identity, std::uint64_t offset,
-                                               std::size_t bytes_max) {
+                                               std::size_t bytes_max, std::uint64_t now_ms) {
   if (offset == 0) TRY(begin_export(line, identity));
   if (!export_ || export_->line_id != line.id)
     return fail(ErrorKind::InvalidInput,
                 "this export has ended, or another has begun since; begin again from offset 0");
   Export& running = *export_;
+  running.now_ms = now_ms;
   Part part{.total_bytes = trunk_file_bytes(running.header),
             .tokens = static_cast<std::uint32_t>(running.header.tokens.size())};
   const auto add = [&](std::uint64_t begin, std::span<const std::uint8_t> stretch) {

@@ -37,8 +37,10 @@ class CacheDesk {
   [[nodiscard]] std::uint64_t pinned_bytes() const { return pinned_bytes_; }
   // Of one root, or of all.
   void unpin_all(const Root* root);
-  // The budget is smaller: the pins made first go until the others fit.
-  void fit_budget();
+  // The budget is smaller: an export that holds it up ends, and the pins made first go until the others take at most this.
+  void fit_budget(std::uint64_t pinned_bytes_max);
+  // Ends what nobody has gone on with for a minute: it keeps RAM from everybody else. Often.
+  void tick(std::uint64_t now_ms);
 
   struct Part {
     std::string bytes;
@@ -46,10 +48,11 @@ class CacheDesk {
     std::uint32_t tokens = 0;
   };
   // Bytes [offset, offset + bytes_max) of the line's file; empty at its end. What RAM holds of it when `offset` is 0 is what
-  // goes, and stays until another export begins or `end_export`.
+  // goes, and stays until another export begins, `end_export`, or nobody asks for a minute.
   [[nodiscard]] Result<Part> export_part(const KnownLine& line, const Hash& identity, std::uint64_t offset,
-                                         std::size_t bytes_max);
+                                         std::size_t bytes_max, std::uint64_t now_ms);
   void end_export();
+  void end_transfers(const Root* root);  // of this root, or with nullptr any
 
   struct Taken {
     std::uint64_t bytes = 0;  // of the file so far
@@ -69,7 +72,9 @@ class CacheDesk {
   };
   struct Export {
     std::string line_id;
-    Match match;  // pinned
+    const Root* root = nullptr;
+    std::uint64_t now_ms = 0;  // when it was last gone on with
+    Match match;               // pinned
     std::vector<AnchorId> anchors;
     TrunkHeader header;
     std::string head;

@@ -2,9 +2,11 @@
 #include <algorithm>
 #include <chrono>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "cache/disk_tier.h"
 #include "cache/prefix_tree.h"
@@ -14,7 +16,7 @@ namespace {
 
 // So many small extents are worth gathering.
 constexpr std::uint64_t kSmallBytes = std::uint64_t{16} << 20;
-constexpr std::ptrdiff_t kSmallExtentsMin = 24;
+constexpr std::size_t kSmallExtentsMin = 24;
 constexpr std::uint64_t kGatherBytes = std::uint64_t{128} << 20;
 constexpr std::uint64_t kGatherEveryMs = 60'000;
 
@@ -23,12 +25,8 @@ struct HashHasher {
 };
 
 DiskTierOptions completed(DiskTierOptions options) {
-  if (!options.unix_ms)
-    options.unix_ms = [] {
-      const auto since = std::chrono::system_clock::now().time_since_epoch();
-      return static_cast<std::uint64_t>(
-          std::max<std::int64_t>(0, std::chrono::duration_cast<std::chrono::milliseconds>(since).count()));
-    };
+  if (!options.unix_ms) options.unix_ms = unix_now_ms;
+  if (!options.steady_ms) options.steady_ms = [] { return static_cast<std::uint64_t>(SteadyClock().now_ms()); };
   return options;
 }
 
@@ -113,7 +111,7 @@ DiskTier::DiskTier(std::unique_ptr<store::Store> store, DiskTierOptions options)
 DiskTier::~DiskTier() = default;
 
 void DiskTier::load(const std::vector<store::Entry>& entries) {
-  index_saved_ms_ = now_ms();
+  index_saved_ms_ = steady_ms();
   std::vector<const store::Entry*> parents_first;
   for (const store::Entry& entry : entries) parents_first.push_back(&entry);
   std::ranges::sort(parents_first, {},
@@ -147,7 +145,7 @@ store::Entry DiskTier::entry_of(const Block& block) const {
                    .branches = block.branches,
                    .stored_unix_ms = block.stored_ms,
                    .used_unix_ms = block.used_ms},
-          .place = *block.bytes.place()};
+          .place = block.bytes.place().value_or(store::Place{})};
 }
 
 store::Entry DiskTier::entry_of(const Anchor& anchor) const {
@@ -172,16 +170,13 @@ std::vector<store::Entry> DiskTier::entries() const {
     if (block != nullptr && block->parent != nullptr && block->bytes.place()) all.push_back(entry_of(*block));
   for (const auto& anchor : index_.tree().anchors())
     if (anchor != nullptr && anchor->parent != nullptr && anchor->snapshot.place()) all.push_back(entry_of(*anchor));
+  replaced_.add_entries(all);
   return all;
 }
 
-// Each turn of a conversation brings a file of its own; now and then the small ones become one, so that their number stays small
-// and a conversation's blocks lie side by side. What is in them is written a second time, once.
-void DiskTier::gather_small() {
-  if (!takes() || pending_bytes_ > 0 || !batches_.empty() || now_ms() - gathered_ms_ < kGatherEveryMs ||
-      !store_.store().counts().makes_holes)
-    return;
-  gathered_ms_ = now_ms();
+// The extents of which so little is left, or was ever there, that they are worth gathering: as many as one holds, each whole, so that
+// it goes afterwards also where the file system makes no holes.
+std::unordered_set<std::uint64_t> DiskTier::small_extents() const {
   std::unordered_map<std::uint64_t, std::uint64_t> sizes;
   const auto count = [&](const Payload& payload) {
     if (payload.place()) sizes[payload.place()->extent] += payload.size();
@@ -190,14 +185,28 @@ void DiskTier::gather_small() {
     if (block != nullptr) count(block->bytes);
   for (const auto& anchor : index_.tree().anchors())
     if (anchor != nullptr) count(anchor->snapshot);
-  if (std::ranges::count_if(sizes, [](const auto& one) { return one.second < kSmallBytes; }) < kSmallExtentsMin) return;
+  std::erase_if(sizes, [](const auto& one) { return one.second >= kSmallBytes; });
+  if (sizes.size() < kSmallExtentsMin) return {};
+  std::unordered_set<std::uint64_t> chosen;
+  std::uint64_t bytes = 0;
+  for (const auto& [extent, live_bytes] : sizes)
+    if (bytes + live_bytes <= kGatherBytes) {
+      bytes += live_bytes;
+      chosen.insert(extent);
+    }
+  return chosen;
+}
+
+// Each turn of a conversation brings a file of its own; now and then the small ones become one, so that their number stays small
+// and a conversation's blocks lie side by side. What is in them is written a second time, once.
+void DiskTier::gather_small() {
+  if (!takes() || pending_bytes_ > 0 || !batches_.empty() || steady_ms() - gathered_ms_ < kGatherEveryMs) return;
+  gathered_ms_ = steady_ms();
+  const std::unordered_set<std::uint64_t> extents = small_extents();
   Batch batch{.gathers = true};
   std::vector<store::Entry> records;
-  std::uint64_t bytes = 0;
   const auto add = [&](const auto& node, const Payload& payload) {
-    if (node.parent == nullptr || !payload.place() || sizes.at(payload.place()->extent) >= kSmallBytes) return;
-    if (bytes + payload.size() > kGatherBytes) return;
-    bytes += payload.size();
+    if (node.parent == nullptr || !payload.place() || !extents.contains(payload.place()->extent)) return;
     batch.nodes.emplace_back(node.id);
     records.push_back(entry_of(node));
   };

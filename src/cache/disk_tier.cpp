@@ -17,13 +17,14 @@ constexpr std::uint64_t kBatchBytes = std::uint64_t{128} << 20;
 constexpr std::uint64_t kPendingBytesMax = std::uint64_t{384} << 20;
 // A disk that refused is asked again after this time; what is not written meanwhile stays in RAM or is computed again.
 constexpr std::uint64_t kPauseMs = 60'000;
+// A read that the system refuses may come back when it is tried again; a sector that is lost does not.
+constexpr int kStrikesMax = 3;
+constexpr std::size_t kStruckMax = 1024;
 constexpr std::uint64_t kIndexEveryMs = 5 * 60'000;
 constexpr std::uint64_t kIndexOverMs = 30'000;  // while there is too much: the index is a part of it
 constexpr std::uint64_t kBudgetEveryMs = 2'000;
 // The tokens of what is on the disk lie in memory: models of a few MB would fill it before the disk.
 constexpr std::uint64_t kTreeBytesMax = std::uint64_t{256} << 20;
-// More than this is given back behind what is on its way, whatever becomes of that.
-constexpr std::size_t kFreedMax = 4096;
 // Of the budget, for tables, the index and holes that are not whole pages.
 constexpr std::uint64_t kTablesPart = 32;
 
@@ -39,7 +40,7 @@ std::uint64_t DiskTier::now_ms() const { return latest_ms_ = std::max(latest_ms_
 std::uint64_t DiskTier::bytes_of(BlockId id) const { return index_.tree().block(id).bytes.size(); }
 
 bool DiskTier::takes() const {
-  return !store_.store().read_only() && pending_bytes_ < kPendingBytesMax && now_ms() >= paused_until_ms_;
+  return !store_.store().read_only() && pending_bytes_ < kPendingBytesMax && steady_ms() >= paused_until_ms_;
 }
 
 bool DiskTier::holds(const Block& block) const {
@@ -47,6 +48,15 @@ bool DiskTier::holds(const Block& block) const {
 }
 bool DiskTier::holds(const Anchor& anchor) const {
   return index_.tree().is_live(anchor.twin) && is_hung(index_.tree().anchor(anchor.twin));
+}
+
+template <>
+bool DiskTier::has_written(const Block& block) const {
+  return holds(block) && index_.tree().block(block.twin).bytes.place().has_value();
+}
+template <>
+bool DiskTier::has_written(const Anchor& anchor) const {
+  return holds(anchor) && index_.tree().anchor(anchor.twin).snapshot.place().has_value();
 }
 
 bool DiskTier::keep(Block& block) {
@@ -85,8 +95,17 @@ std::optional<BlockId> DiskTier::keep_one(Block& block, Block& parent) {
                          .branches = block.branches,
                          .stored_unix_ms = now_ms(),
                          .used_unix_ms = now_ms()};
+  std::optional<ReplacedTails::Tail> tail;
+  if (best.child != nullptr && best.common == best.child->tokens.size()) {
+    const bool is_placed = best.child->bytes.place().has_value();
+    tail = {.id = best.child->id, .entry = entry_of(*best.child), .is_placed = is_placed};
+  }
   const auto made = index_.put_under(parent, block.tokens, Payload(block.bytes.shared()), block.line, now_ms());
   if (!made) return std::nullopt;
+  if (tail) {
+    replaced_.add(*made, *std::move(tail));
+    drop_freed();  // its place is kept back
+  }
   Block& twin = index_.tree().block(*made);
   twin.uses = std::max(twin.uses, block.uses);
   enqueue(twin, meta, block.bytes.shared());
@@ -148,15 +167,21 @@ void DiskTier::take_written(const store::WriteDone& done) {
   const Batch batch = std::move(found->second);
   batches_.erase(found);
   pending_bytes_ -= batch.bytes;
-  PrefixTree& tree = index_.tree();
-  if (!done.places && batch.gathers)  // what could not be read is found when it is asked for
-    return log_debug("cache", "small files were not gathered: {}", done.places.error().message);
-  if (!done.places) {
-    for (const NodeId id : batch.nodes) forget_node(id);
-    index_.settle(now_ms());
-    return pause(done.places.error());
-  }
+  if (done.places && batch.gathers)
+    settle_gathered(batch, done);
+  else if (done.places)
+    settle_written(batch, *done.places);
+  else if (!batch.gathers)  // what was gathered is where it was
+    forget_unwritten(batch);
+  if (!done.places) pause(done.places.error());
+  if (cleared_batch_ == 0 || done.batch < cleared_batch_) return;
+  cleared_batch_ = 0;
+  save_index();
+}
+
+void DiskTier::settle_written(const Batch& batch, std::span<const store::Place> places) {
   index_is_old_ = true;
+  PrefixTree& tree = index_.tree();
   std::vector<store::Place> evicted;  // while they were written, or gathered from there
   const auto settle_at = [&](auto& node, const Payload& before, const store::Place& place) {
     // One that is being read was asked for where it is.
@@ -165,17 +190,53 @@ void DiskTier::take_written(const store::WriteDone& done) {
     tree.move_bytes(node, Payload(place));
   };
   for (std::size_t i = 0; i < batch.nodes.size(); ++i) {
-    const store::Place& place = (*done.places)[i];
+    const store::Place& place = places[i];
     const auto* block = std::get_if<BlockId>(&batch.nodes[i]);
     const auto* anchor = std::get_if<AnchorId>(&batch.nodes[i]);
     if (block != nullptr && tree.is_live(*block))
       settle_at(tree.block(*block), tree.block(*block).bytes, place);
     else if (anchor != nullptr && tree.is_live(*anchor))
       settle_at(tree.anchor(*anchor), tree.anchor(*anchor).snapshot, place);
-    else
+    else if (block == nullptr || batch.gathers || !replaced_.place(*block, place))
       evicted.push_back(place);
+    if (block == nullptr || batch.gathers) continue;
+    if (const auto tail = replaced_.settle(*block)) evicted.push_back(*tail);
   }
   if (!evicted.empty()) store_.drop(std::move(evicted));
+}
+
+// What could not be read is out of the tree, or will be: else the same files would be gathered again and again.
+void DiskTier::settle_gathered(Batch batch, const store::WriteDone& done) {
+  std::vector<std::pair<NodeId, Error>> unreadable;
+  for (const store::Store::Unreadable& one : done.unreadable) unreadable.emplace_back(batch.nodes[one.index], one.why);
+  for (auto one = done.unreadable.rbegin(); one != done.unreadable.rend(); ++one)
+    batch.nodes.erase(batch.nodes.begin() + static_cast<std::ptrdiff_t>(one->index));
+  settle_written(batch, *done.places);
+  for (const auto& [node, why] : unreadable) reject(node, why);
+}
+
+// A tail that one of these replaced is on the disk as it was, and takes its place again.
+void DiskTier::forget_unwritten(const Batch& batch) {
+  PrefixTree& tree = index_.tree();
+  std::vector<store::Place> unwanted;
+  for (const NodeId id : batch.nodes) {
+    const auto* block_id = std::get_if<BlockId>(&id);
+    if (block_id != nullptr) replaced_.lose(*block_id);  // it was replaced itself before it was written
+    const auto tail = block_id != nullptr ? replaced_.take(*block_id) : std::nullopt;
+    const bool is_there = tail && tree.is_live(*block_id) && is_hung(tree.block(*block_id));
+    if (is_there && shared_with_siblings(tree.block(*block_id)) < tail->entry.meta.tokens.size()) {
+      Block& longer = tree.block(*block_id);
+      tree.remove_below(longer, Gone::Dropped);
+      Block& restored = tree.put_back(longer, tail->entry.meta.tokens, Payload(tail->entry.place));
+      restored.stored_ms = tail->entry.meta.stored_unix_ms;
+      restored.used_ms = tail->entry.meta.used_unix_ms;
+    } else {
+      if (tail) unwanted.push_back(tail->entry.place);
+      forget_node(id);
+    }
+  }
+  index_.settle(now_ms());
+  if (!unwanted.empty()) store_.drop(std::move(unwanted));
 }
 
 // What was not written must not be promised, and what hangs on it is of no use without it.
@@ -193,9 +254,9 @@ void DiskTier::forget_node(NodeId node) {
 
 void DiskTier::pause(const Error& why) {
   ++totals_.write_failures;
-  if (now_ms() >= paused_until_ms_)
+  if (steady_ms() >= paused_until_ms_)
     log_warning("cache", "the cache in {} takes nothing for a minute: {}", store_.store().where(), why.message);
-  paused_until_ms_ = now_ms() + kPauseMs;
+  paused_until_ms_ = steady_ms() + kPauseMs;
 }
 
 Ticket DiskTier::fetch_payload(store::RecordKind kind, const Hash& name, const Payload& payload) {
@@ -227,16 +288,23 @@ std::optional<DiskTier::Outcome> DiskTier::arrived(Ticket ticket) {
 }
 
 void DiskTier::forget(Ticket ticket) {
-  if (arrived_.erase(ticket) == 0) unwanted_.insert(ticket);
+  if (arrived_.erase(ticket) == 0 && !store_.cancel(ticket)) unwanted_.insert(ticket);
 }
 
-void DiskTier::reject(NodeId id, const Error& why) {
+bool DiskTier::reject(NodeId id, const Error& why) {
   ++totals_.rejected;
+  if (why.kind == ErrorKind::Overloaded) return false;
+  const bool is_wrong = why.kind == ErrorKind::InvalidInput || why.kind == ErrorKind::NotFound;
+  if (strikes_.size() > kStruckMax) strikes_.clear();
+  const bool goes = is_wrong || ++strikes_[id] >= kStrikesMax;
   if (why.kind != ErrorKind::NotFound)
-    log_warning("cache", "a part of the cache in {} cannot be used ({}); it is forgotten and computed again",
-                store_.store().where(), why.message);
+    log_warning("cache", "a part of the cache in {} cannot be used ({}); it is {} and computed again",
+                store_.store().where(), why.message, goes ? "forgotten" : "left there");
+  if (!goes) return false;
+  strikes_.erase(id);
   forget_node(id);
   index_.settle(now_ms());
+  return true;
 }
 
 void DiskTier::clear(const Root* root) {
@@ -245,8 +313,42 @@ void DiskTier::clear(const Root* root) {
   else
     index_.clear();
   index_.settle(now_ms());
-  index_is_old_ = true;
+  if (read_only()) return;
+  forget_unsent();
+  std::vector<store::Place> tails = replaced_.clear(root != nullptr ? &root->hash : nullptr);
+  if (!tails.empty()) store_.drop(std::move(tails));
   drop_freed();
+  for (const auto& [number, batch] : batches_) cleared_batch_ = std::max(cleared_batch_, number);
+  save_index();
+}
+
+// What is not in the tree any more and has not left for the writing thread yet need not be written at all.
+void DiskTier::forget_unsent() {
+  const PrefixTree& tree = index_.tree();
+  const auto is_in_tree = [&](const NodeId& node) {
+    if (const auto* block = std::get_if<BlockId>(&node)) return tree.is_live(*block) && is_hung(tree.block(*block));
+    const AnchorId anchor = std::get<AnchorId>(node);
+    return tree.is_live(anchor) && is_hung(tree.anchor(anchor));
+  };
+  Batch kept;
+  std::vector<store::Write> writes;
+  std::vector<store::Place> tails;
+  for (std::size_t i = 0; i < writes_.size(); ++i) {
+    if (!is_in_tree(filling_.nodes[i])) {
+      const auto* block = std::get_if<BlockId>(&filling_.nodes[i]);
+      if (block == nullptr) continue;
+      replaced_.lose(*block);
+      if (const auto tail = replaced_.settle(*block)) tails.push_back(*tail);
+      continue;
+    }
+    kept.nodes.push_back(filling_.nodes[i]);
+    kept.bytes += writes_[i].bytes->size();
+    writes.push_back(std::move(writes_[i]));
+  }
+  pending_bytes_ -= filling_.bytes - kept.bytes;
+  filling_ = std::move(kept);
+  writes_ = std::move(writes);
+  if (!tails.empty()) store_.drop(std::move(tails));
 }
 
 void DiskTier::unpin(const Match& match) {
@@ -275,28 +377,27 @@ void DiskTier::tick() {
   hold_budget();
   drop_freed();
   gather_small();
-  if (index_is_old_ && now_ms() - index_saved_ms_ >= (is_over_ ? kIndexOverMs : kIndexEveryMs)) save_index();
+  if (index_is_old_ && steady_ms() - index_saved_ms_ >= (is_over_ ? kIndexOverMs : kIndexEveryMs)) save_index();
 }
 
-// A tail leaves for the longer block that takes its place: only after that one was written, or a crash would find neither.
 void DiskTier::drop_freed() {
-  const std::vector<store::Place> freed = index_.tree().take_freed();
-  if (store_.store().read_only()) return;
-  freed_.insert(freed_.end(), freed.begin(), freed.end());
-  if (freed_.empty() || (pending_bytes_ > 0 && freed_.size() < kFreedMax)) return;
+  std::vector<store::Place> freed = index_.tree().take_freed();
+  if (read_only()) return;
+  std::erase_if(freed, [&](const store::Place& place) { return replaced_.keeps(place); });
+  if (freed.empty()) return;
   index_is_old_ = true;
-  send();
-  store_.drop(std::exchange(freed_, {}));
+  store_.drop(std::move(freed));
 }
 
 // Room comes back when holes are made, or where there are none when whole files go: until then more leaves than would have to.
 void DiskTier::hold_budget() {
-  if (now_ms() - budget_held_ms_ < kBudgetEveryMs || store_.store().read_only()) return;
-  budget_held_ms_ = now_ms();
+  if (steady_ms() - budget_held_ms_ < kBudgetEveryMs || store_.store().read_only()) return;
+  budget_held_ms_ = steady_ms();
   const Counts held = index_.counts();
   std::uint64_t budget = options_.bytes_max - options_.bytes_max / kTablesPart;
-  const std::uint64_t files = store_.store().counts().file_bytes;
-  is_over_ = files > options_.bytes_max && pending_bytes_ == 0;
+  const std::uint64_t files_now = store_.store().counts().file_bytes;
+  const std::uint64_t files = files_now - std::min(files_now, store_.dropping_bytes());
+  is_over_ = files > options_.bytes_max;
   if (is_over_) budget = std::min(budget, held.bytes() - std::min(held.bytes(), files - options_.bytes_max));
   if (held.tree_bytes > kTreeBytesMax) budget = std::min(budget, held.bytes() - held.bytes() / 16);
   index_.set_budget(budget, now_ms());
@@ -304,7 +405,7 @@ void DiskTier::hold_budget() {
 
 void DiskTier::save_index() {
   index_is_old_ = false;
-  index_saved_ms_ = now_ms();
+  index_saved_ms_ = steady_ms();
   store_.save_index(entries());
 }
 

@@ -10,7 +10,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -20,17 +19,12 @@
 #include <unordered_set>
 #include <vector>
 
+#include "cache/disk_tier_options.h"
 #include "cache/ram_tier.h"
+#include "cache/replaced_tails.h"
 #include "store/async_store.h"
 
 namespace hearth::cache {
-
-struct DiskTierOptions {
-  std::uint64_t bytes_max = 0;             // of all files in the folder
-  bool needs_snapshots = false;            // as RamTierOptions
-  std::function<std::uint64_t()> unix_ms;  // empty: the system's clock
-  store::Workers workers = store::Workers::Threads;
-};
 
 using Ticket = std::uint64_t;
 
@@ -57,9 +51,10 @@ class DiskTier {
   using Outcome = Result<std::shared_ptr<const store::Bytes>>;
   [[nodiscard]] std::optional<Outcome> arrived(Ticket ticket);  // taken; nothing: not yet
   void forget(Ticket ticket);                                   // whose outcome nobody will take
-  void clear(const Root* root);              // what people want forgotten: of one root, or with nullptr all
-  void reject(NodeId id, const Error& why);  // it could not be read or was not what it should be: out of the tree
-  void will_need(const Match& match);        // it may be asked for soon: the system reads ahead
+  void clear(const Root* root);  // of one root or all: given back, out of the index; what is being written follows
+  // It could not be used. True: it is out of the tree; what was only refused, by system or engine, is so at the third time.
+  bool reject(NodeId id, const Error& why);
+  void will_need(const Match& match);  // it may be asked for soon: the system reads ahead
   void count_hit(std::uint32_t tokens);
 
   // ---- writing
@@ -71,12 +66,12 @@ class DiskTier {
   bool keep(Anchor& anchor);
   [[nodiscard]] bool holds(const Block& block) const;
   [[nodiscard]] bool holds(const Anchor& anchor) const;
-  void send();  // what was kept goes to the writing thread
+  template <class Node>
+  [[nodiscard]] bool has_written(const Node& node) const;  // and not only in this tree
+  void send();                                             // what was kept goes to the writing thread
 
   // ---- time
-  // Takes what the threads have done. Often.
-  void tick();
-  [[nodiscard]] bool has_work() const { return pending_bytes_ > 0; }
+  void tick();  // takes what the threads have done; often
   void set_pace(store::Pace pace) { store_.set_pace(pace); }
   // Everything that was kept is committed, and the index, or the time is over.
   void flush(std::chrono::milliseconds limit);
@@ -105,14 +100,20 @@ class DiskTier {
   [[nodiscard]] Ticket fetch_payload(store::RecordKind kind, const Hash& name, const Payload& payload);
   void save_index();
   void take_written(const store::WriteDone& done);
+  void settle_written(const Batch& batch, std::span<const store::Place> places);
+  void settle_gathered(Batch batch, const store::WriteDone& done);
+  void forget_unwritten(const Batch& batch);
+  void forget_unsent();
   void drop_freed();
   void hold_budget();
+  [[nodiscard]] std::unordered_set<std::uint64_t> small_extents() const;
   void gather_small();
   [[nodiscard]] store::Entry entry_of(const Block& block) const;
   [[nodiscard]] store::Entry entry_of(const Anchor& anchor) const;
   void forget_node(NodeId id);
   void pause(const Error& why);
   [[nodiscard]] std::uint64_t now_ms() const;
+  [[nodiscard]] std::uint64_t steady_ms() const { return options_.steady_ms(); }
 
   DiskTierOptions options_;
   store::AsyncStore store_;
@@ -124,13 +125,15 @@ class DiskTier {
   std::unordered_map<std::uint64_t, Batch> batches_;  // at the writing thread
   std::uint64_t pending_bytes_ = 0;                   // in all of them
 
-  std::vector<store::Place> freed_;  // given back once nothing is on its way that takes their place
+  ReplacedTails replaced_;
+  std::uint64_t cleared_batch_ = 0;  // the last one that was on its way when the cache was cleared; 0 = none
 
   std::unordered_map<Ticket, Outcome> arrived_;
   std::unordered_set<Ticket> unwanted_;         // outcomes that are thrown away when they come
+  std::map<NodeId, int> strikes_;               // how often each was refused
   Ticket next_ready_ = std::uint64_t{1} << 63;  // of fetches answered from memory; the store's are smaller
 
-  std::uint64_t paused_until_ms_ = 0;
+  std::uint64_t paused_until_ms_ = 0;  // of the steady clock, as the next three
   std::uint64_t index_saved_ms_ = 0, budget_held_ms_ = 0, gathered_ms_ = 0;
   bool index_is_old_ = false, is_over_ = false;
   struct Totals {

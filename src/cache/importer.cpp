@@ -24,8 +24,11 @@ Import Importer::begin(const Start& start, std::span<const Token> prompt) {
   if (!start.from_disk) return import;
   import.disk = start.disk;
   import.anchor_on_disk = start.disk.anchor.has_value();
-  // What RAM has of it comes from there: whole blocks that agree to their end.
-  std::erase_if(import.pieces, [&](const Piece& piece) { return piece.range.end > start.ram.tokens; });
+  // What RAM has of it comes from there: whole blocks that agree to their end. A tail that does, too, ends where no block of the
+  // disk begins.
+  std::erase_if(import.pieces, [&](const Piece& piece) {
+    return piece.range.end > start.ram.tokens || piece.range.end % kBlockTokens != 0;
+  });
   for (std::size_t i = import.pieces.size(); i < start.disk.blocks.size(); ++i)
     import.pieces.push_back(
         {.range = disk_->range(start.disk.blocks[i]), .on_disk = true, .block = start.disk.blocks[i]});
@@ -55,7 +58,7 @@ std::shared_ptr<const store::Bytes> Importer::take_fetched(Import& import, Piece
   piece.ticket.reset();
   import.fetched_bytes -= piece.bytes;
   if (*outcome) return **outcome;
-  disk_->reject(piece.block, outcome->error());
+  import.leaves_disk = !disk_->reject(piece.block, outcome->error());
   import.is_broken = true;
   return nullptr;
 }
@@ -77,7 +80,11 @@ Importer::Step Importer::step(Sequence sequence, Import& import) {
       if (!fetched) return Step::Waits;
     }
     const std::span<const std::uint8_t> cells = fetched ? std::span(*fetched) : ram_.bytes(piece.block);
-    if (!engine_.import_cells(sequence, import.arrived, cells, end - import.arrived)) return Step::NoRoom;
+    if (!engine_.import_cells(sequence, import.arrived, cells, end - import.arrived)) {
+      if (piece.on_disk) import.refused = piece.block;
+      return Step::NoRoom;
+    }
+    import.refused.reset();
     import.arrived = end;
     ++import.next_piece;
     return Step::Took;
@@ -96,7 +103,7 @@ bool Importer::anchor_is_there(Import& import) {
   if (*outcome) {
     import.anchor_bytes = **outcome;
   } else {
-    disk_->reject(*import.disk.anchor, outcome->error());
+    import.leaves_disk = !disk_->reject(*import.disk.anchor, outcome->error());
     import.is_broken = true;
   }
   return true;
@@ -126,8 +133,9 @@ std::uint32_t Importer::finish(Sequence sequence, Import& import) {
     state = ram_.snapshot(*import.ram.anchor);
   // What is broken is still good as far as it came, where a state can be cut.
   const bool whole = import.arrived == wanted_tokens(import) || (import.is_broken && !needs_state);
-  const bool ended = whole && import.arrived > 0 && !(import.anchor_on_disk && !import.anchor_bytes) &&
-                     engine_.finish_import(sequence, import.arrived, state);
+  const bool is_complete = whole && import.arrived > 0 && !(import.anchor_on_disk && !import.anchor_bytes);
+  const bool ended = is_complete && engine_.finish_import(sequence, import.arrived, state);
+  if (is_complete && !ended && import.anchor_on_disk) import.refused = *import.disk.anchor;
   drop(import);
   return ended ? import.arrived : 0;
 }

@@ -53,7 +53,9 @@ struct Import {
   std::uint64_t fetched_bytes = 0;  // asked for and not yet taken in
   std::optional<Ticket> anchor_ticket;
   std::shared_ptr<const store::Bytes> anchor_bytes;
-  bool is_broken = false;  // something of it could not be read
+  bool is_broken = false;         // something of it could not be read
+  bool leaves_disk = false;       // and the disk still has it: what comes instead is not looked for there
+  std::optional<NodeId> refused;  // of the disk, by the engine
 };
 
 class Importer {

@@ -45,6 +45,7 @@ struct LiveMatch {
   std::uint32_t common = 0;
 };
 
+enum class Below { All, Ram };                 // where a prompt's beginning is looked for outside the pool
 enum class ExportStep { Some, All, Refused };  // of a line's way to RAM
 
 struct CacheTotals {

@@ -27,10 +27,13 @@ PrefixCache::PrefixCache(engine::Engine& engine, const Clock& clock, CacheLimits
 
 RamTierOptions PrefixCache::ram_options() {
   RamTierOptions options{.bytes_max = limits_.ram_bytes_max, .needs_snapshots = keeps_anchors_};
-  if (disk_ && !disk_->read_only())
-    options.leaving = [this](Block& block) {
-      if (saver_) saver_->leaving(block, now_ms());
+  if (disk_ && !disk_->read_only()) {
+    const auto save = [this](auto& node) {
+      if (saver_) saver_->leaving(node, now_ms());
     };
+    options.leaving = save;
+    options.anchor_leaving = save;
+  }
   return options;
 }
 
@@ -209,7 +212,12 @@ void PrefixCache::vacate() {
 
 void PrefixCache::set_ram_budget(std::uint64_t bytes) {
   ram_.set_budget(bytes, now_ms());
-  desk_.fit_budget();
+  desk_.fit_budget(bytes / 2);
+}
+
+void PrefixCache::set_transit_budget(std::uint64_t bytes) {
+  ram_.set_budget(bytes, now_ms());
+  desk_.fit_budget(bytes);
 }
 
 std::uint64_t PrefixCache::ram_bytes() const { return ram_.counts().bytes(); }
@@ -247,6 +255,7 @@ std::map<std::string, std::uint64_t> PrefixCache::counters() const {
   all["ram_bytes"] = ram.bytes();
   all["ram_budget_bytes"] = ram_.budget_bytes();
   all["ram_pinned_bytes"] = desk_.pinned_bytes();
+  all["ram_held_bytes"] = ram.pinned_bytes;  // by pins, and by what is under way
   all["ram_blocks"] = ram.blocks;
   all["ram_anchors"] = ram.anchors;
   all["ram_blocks_evicted"] = ram.gone_blocks[static_cast<std::size_t>(Gone::Budget)];

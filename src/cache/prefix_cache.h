@@ -78,8 +78,8 @@ class PrefixCache {
   bool save_step(std::int64_t budget_us, bool jobs_run);
   // Everything that is worth it goes to the disk, or the time is over. Running lines are left as they stand.
   void save_all(std::chrono::milliseconds limit);
-
   void set_ram_budget(std::uint64_t bytes);
+  void set_transit_budget(std::uint64_t bytes);  // while lines move: what is pinned may take all of it
   // For people (prefix_orders.cpp). Of one salt, or with nullptr of all.
   [[nodiscard]] const KnownLine* known_line(const std::string* salt, std::string_view id) const;
   [[nodiscard]] const Root& root_of(const std::string& salt) const;
@@ -102,7 +102,7 @@ class PrefixCache {
   [[nodiscard]] std::uint32_t wanted_max(const Root& root, std::span<const Token> prompt) const;
   [[nodiscard]] const KeptLogits* find_logits(const Root& root, std::span<const Token> prompt) const;
   [[nodiscard]] LiveMatch match_live(const Root& root, std::span<const Token> prompt) const;
-  [[nodiscard]] Start choose_start(const Root& root, std::span<const Token> prompt) const;
+  [[nodiscard]] Start choose_start(const Root& root, std::span<const Token> prompt, Below below = Below::All) const;
 
   // prefix_cache.cpp
   [[nodiscard]] RamTierOptions ram_options();

@@ -240,7 +240,7 @@ Result<CacheDesk::Taken> carry(Bench& from, Bench& to, std::size_t part) {
   from.cache.bring_to_ram(line);
   std::uint64_t offset = 0;
   while (true) {
-    TRY_ASSIGN(const auto given, from.cache.desk().export_part(line, from.cache.root_of("").hash, offset, part));
+    TRY_ASSIGN(const auto given, from.cache.desk().export_part(line, from.cache.root_of("").hash, offset, part, 7));
     const std::span bytes(reinterpret_cast<const std::uint8_t*>(given.bytes.data()), given.bytes.size());
     TRY_ASSIGN(const auto taken,
                to.cache.desk().import_part(to.cache.root_of("key"), to.cache.root_of("").hash, offset, bytes, 7));
@@ -279,7 +279,7 @@ TEST_CASE("a trunk of another model, or what is no trunk, is refused, and parts 
   const std::string salt;
   const KnownLine& line = *from.cache.known_line(&salt, "");
   from.cache.bring_to_ram(line);
-  const auto given = from.cache.desk().export_part(line, from.cache.root_of("").hash, 0, 1U << 20);
+  const auto given = from.cache.desk().export_part(line, from.cache.root_of("").hash, 0, 1U << 20, 1);
   REQUIRE(given);
   const std::span bytes(reinterpret_cast<const std::uint8_t*>(given->bytes.data()), given->bytes.size());
   CacheDesk& desk = to.cache.desk();
@@ -292,7 +292,59 @@ TEST_CASE("a trunk of another model, or what is no trunk, is refused, and parts 
   REQUIRE(desk.import_part(root, root.hash, 0, bytes.first(100), 1));
   CHECK_FALSE(desk.import_part(root, root.hash, 99, bytes.subspan(99), 1));
   CHECK(desk.import_part(root, root.hash, 100, bytes.subspan(100), 1));
-  CHECK_FALSE(desk.export_part(line, root.hash, 4, 100));  // of another cache: nothing was begun here
+  CHECK_FALSE(desk.export_part(line, root.hash, 4, 100, 1));  // of another cache: nothing was begun here
+}
+
+TEST_CASE("an export or import that nobody goes on with ends after a minute, and no other key's clearing ends it") {
+  Bench test;
+  const auto line = letters(1, 1300);
+  test.run(line, {}, "a");
+  test.run(letters(2, 600), {}, "b");
+  test.demote_all();
+  const std::string a = "a";
+  const std::string b = "b";
+  const KnownLine& known = *test.cache.known_line(&a, "");
+  CacheDesk& desk = test.cache.desk();
+  const Hash identity = test.cache.root_of("").hash;
+  const auto now_ms = [&] { return static_cast<std::uint64_t>(test.clock.now_ms()); };
+  const auto pinned = [&] { return test.cache.counters().at("ram_held_bytes"); };
+  const auto begin = [&] { REQUIRE(desk.export_part(known, identity, 0, 500, now_ms())); };
+  const auto goes_on = [&] { return desk.export_part(known, identity, 500, 500, now_ms()).has_value(); };
+  begin();
+  CHECK(pinned() > 0);
+  SUBCASE("a minute") {
+    for (int i = 0; i < 5; ++i) {
+      test.clock.advance_ms(50'000);
+      static_cast<void>(test.cache.demote_step(0, false));
+      CHECK(goes_on());
+    }
+    test.clock.advance_ms(61'000);
+    static_cast<void>(test.cache.demote_step(0, false));
+    CHECK(!goes_on());
+    CHECK(pinned() == 0);
+  }
+  SUBCASE("another key is cleared") {
+    test.cache.forget(&b);
+    CHECK(goes_on());
+    test.cache.forget(&a);
+    CHECK(pinned() == 0);
+  }
+  SUBCASE("the budget is less") {
+    test.cache.set_ram_budget(test.cache.ram_bytes() * 2);
+    CHECK(goes_on());
+    test.cache.set_ram_budget(1000);
+    CHECK(pinned() == 0);
+    CHECK(test.cache.ram_bytes() <= 1000);
+  }
+  SUBCASE("an import") {
+    const auto given = *desk.export_part(known, identity, 0, 1U << 20, now_ms());
+    const std::span bytes(reinterpret_cast<const std::uint8_t*>(given.bytes.data()), given.bytes.size());
+    REQUIRE(desk.import_part(test.cache.root_of("c"), identity, 0, bytes.first(1000), now_ms()));
+    test.clock.advance_ms(61'000);
+    static_cast<void>(test.cache.demote_step(0, false));
+    CHECK(!desk.import_part(test.cache.root_of("c"), identity, 1000, bytes.subspan(1000), now_ms()));
+  }
+  test.cache.check_invariants();
 }
 
 }  // namespace

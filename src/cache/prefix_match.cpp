@@ -63,7 +63,7 @@ LiveMatch PrefixCache::match_live(const Root& root, std::span<const Token> promp
   return match;
 }
 
-Start PrefixCache::choose_start(const Root& root, std::span<const Token> prompt) const {
+Start PrefixCache::choose_start(const Root& root, std::span<const Token> prompt, Below below) const {
   const LiveMatch live = match_live(root, prompt);
   Start start{.live = live.best, .tokens = live.usable, .longest = live.common};
   if (live.best) {
@@ -81,7 +81,7 @@ Start PrefixCache::choose_start(const Root& root, std::span<const Token> prompt)
   };
   const std::uint32_t most = wanted_max(root, prompt);
   start.ram = whole_units(ram_.find(root, prompt, most));
-  if (disk_) start.disk = whole_units(disk_->find(root, prompt, most));
+  if (disk_ && below == Below::All) start.disk = whole_units(disk_->find(root, prompt, most));
   const bool from_disk = start.disk.tokens > start.ram.tokens + kDiskTokensMin;
   const std::uint32_t known = from_disk ? start.disk.tokens : start.ram.tokens;
   if (known <= start.tokens) return start;

@@ -58,9 +58,15 @@ ImportStep PrefixCache::end_import(Line& filled, Sequence sequence) {
   filled.import.reset();
   const std::uint32_t held = importer_.finish(sequence, import);
   if (held == 0) engine_.clear(sequence);
+  // What the engine refuses though nothing else is in the pool is no matter of room.
+  const bool is_alone = std::ranges::count(lines_, Line::State::Free, &Line::state) + 1 == std::ssize(lines_);
+  if (held == 0 && import.refused && is_alone) {
+    import.is_broken = true;
+    import.leaves_disk = !disk_->reject(*import.refused, {ErrorKind::Unavailable, "the engine does not take it"});
+  }
   if (held == 0 && import.is_broken) {
-    // What could not be read is out of the tree now: the longest of what is left. Ends, because each try forgets something.
-    Start again = choose_start(*filled.root, import.tokens);
+    // The longest of what is left. Ends, because each try forgets something of the disk or does without it.
+    Start again = choose_start(*filled.root, import.tokens, import.leaves_disk ? Below::Ram : Below::All);
     again.live_tokens = 0;
     if (again.way == Start::Way::Import && begin_import(sequence, again, import.tokens)) return ImportStep::More;
   }
@@ -163,6 +169,7 @@ bool PrefixCache::export_whole(Sequence sequence) {
 }
 
 bool PrefixCache::demote_step(std::int64_t budget_us, bool jobs_run) {
+  desk_.tick(now_ms());
   if (!moves()) return false;
   if (!demoted_) {
     demoted_ = next_to_demote(jobs_run);

@@ -33,7 +33,7 @@ void PrefixCache::bring_to_ram(const KnownLine& known) {
 std::uint64_t PrefixCache::forget(const std::string* salt) {
   const Root* root = salt != nullptr ? &root_of(*salt) : nullptr;
   const std::uint64_t before = ram_bytes();
-  desk_.end_export();
+  desk_.end_transfers(root);
   desk_.unpin_all(root);
   for (std::size_t i = 0; i < lines_.size(); ++i) {
     const auto sequence = static_cast<Sequence>(i);

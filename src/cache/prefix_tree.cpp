@@ -211,6 +211,31 @@ void PrefixTree::remove(Block& block, Gone reason) {
   if (parent.is_root_node()) remove_root_if_empty(root);
 }
 
+Block& PrefixTree::put_back(Block& longer, std::span<const Token> tokens, Payload&& bytes) {
+  CHECK(longer.parent != nullptr && longer.children.empty());
+  CHECK(!tokens.empty() && tokens.size() < longer.tokens.size());
+  CHECK(common_tokens(tokens, longer.tokens) == tokens.size() && shared_with_siblings(longer) < tokens.size());
+  Block& parent = *longer.parent;
+  Block& made = place_new(blocks_, free_blocks_, ++generation_);
+  made.root = longer.root;
+  made.parent = &parent;
+  made.begin = longer.begin;
+  made.tokens.assign(tokens.begin(), tokens.end());
+  made.hash = block_hash(parent.hash, tokens);
+  made.bytes = std::move(bytes);
+  made.line = longer.line;
+  made.uses = longer.uses;
+  made.begins_line = longer.begins_line;
+  made.had_anchor = longer.had_anchor;
+  ++counts_.blocks;
+  ++counts_.tail_blocks;
+  counts_.block_bytes += made.bytes.size();
+  counts_.tree_bytes += tree_bytes(made);
+  parent.children.insert(place_of(parent.children, tokens), &made);
+  remove(longer, Gone::Dropped);  // what the tail covers stays
+  return made;
+}
+
 void PrefixTree::remove(Anchor& anchor, Gone reason) {
   CHECK(anchor.parent != nullptr);
   const Block& at = *anchor.parent;

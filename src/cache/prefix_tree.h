@@ -97,6 +97,9 @@ class PrefixTree {
   void remove(Block& block, Gone reason);  // REQUIRES: no children
   void remove(Anchor& anchor, Gone reason);
   void remove_below(Block& node, Gone reason);  // all descendants, not the node
+  // A tail takes the place of the longer block that replaced it, which is dropped with the anchors that only it covers.
+  // REQUIRES: `tokens` are less than `longer` begins with; it has no children; no other child of its parent covers them.
+  Block& put_back(Block& longer, std::span<const Token> tokens, Payload&& bytes);
   void remove_root_if_empty(const Root& root);
   void pin(Block& block);
   void pin(Anchor& anchor);

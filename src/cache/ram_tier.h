@@ -38,8 +38,9 @@ struct RamTierOptions {
   bool needs_snapshots = false;  // the model's state cannot be cut: a match ends at an anchor
   PrefillCost cost;
   WorthFunction worth = cache::worth;
-  // For a tier below: called with each block that is about to leave because room is short.
+  // For a tier below: called with what is about to leave because room is short; both or neither.
   std::function<void(Block&)> leaving;
+  std::function<void(Anchor&)> anchor_leaving;
 };
 
 class RamTier {

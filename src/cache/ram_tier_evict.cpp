@@ -96,6 +96,7 @@ bool RamTier::evict_if_current(AnchorId id, const Entry& entry) {
   if (!tree_->is_live(id)) return false;
   Anchor& anchor = tree_->anchor(id);
   if (anchor.stamp != entry.stamp || !may_go(anchor) || puts_back(anchor)) return false;
+  if (options_.anchor_leaving) options_.anchor_leaving(anchor);
   tree_->remove(anchor, Gone::Budget);
   return true;
 }

@@ -40,6 +40,7 @@ Due due(const Anchor& anchor, std::uint64_t now_ms, Haste haste) {
 }
 
 std::vector<Saver::Chosen> Saver::choose(std::uint64_t now_ms, Haste haste) {
+  look_after_taken();
   const std::vector<NodeId> fresh = ram_.take_fresh();
   waiting_.insert(waiting_.end(), fresh.begin(), fresh.end());
   const PrefixTree& tree = ram_.tree();
@@ -70,6 +71,20 @@ std::vector<Saver::Chosen> Saver::choose(std::uint64_t now_ms, Haste haste) {
   return chosen;
 }
 
+void Saver::look_after_taken() {
+  const PrefixTree& tree = ram_.tree();
+  std::erase_if(taken_, [&](const NodeId& node) {
+    const auto look = [&](const auto& kept) {
+      if (disk_.holds(kept)) return disk_.has_written(kept);
+      waiting_.push_back(node);
+      return true;
+    };
+    if (const auto* block = std::get_if<BlockId>(&node)) return !tree.is_live(*block) || look(tree.block(*block));
+    const AnchorId anchor = std::get<AnchorId>(node);
+    return !tree.is_live(anchor) || look(tree.anchor(anchor));
+  });
+}
+
 bool Saver::keep(NodeId node) {
   PrefixTree& tree = ram_.tree();
   if (const auto* block = std::get_if<BlockId>(&node)) return disk_.keep(tree.block(*block));
@@ -79,7 +94,10 @@ bool Saver::keep(NodeId node) {
 bool Saver::round(std::uint64_t now_ms, Haste haste) {
   bool left_over = false;
   for (const Chosen& one : choose(now_ms, haste)) {
-    if (keep(one.id)) continue;
+    if (keep(one.id)) {
+      taken_.push_back(one.id);
+      continue;
+    }
     if (!disk_.takes()) {
       left_over = true;
       waiting_.push_back(one.id);
@@ -92,9 +110,11 @@ void Saver::leaving(Block& block, std::uint64_t now_ms) {
   if (due(block, needs_snapshots_, now_ms, Haste::Last) == Due::Now) static_cast<void>(disk_.keep(block));
   if (!needs_snapshots_ || block.parent == nullptr) return;
   for (Anchor* anchor : block.parent->anchors)
-    if (common_tokens(anchor->tokens, block.tokens) == anchor->tokens.size() &&
-        due(*anchor, now_ms, Haste::Last) == Due::Now)
-      static_cast<void>(disk_.keep(*anchor));
+    if (common_tokens(anchor->tokens, block.tokens) == anchor->tokens.size()) leaving(*anchor, now_ms);
+}
+
+void Saver::leaving(Anchor& anchor, std::uint64_t now_ms) {
+  if (needs_snapshots_ && due(anchor, now_ms, Haste::Last) == Due::Now) static_cast<void>(disk_.keep(anchor));
 }
 
 }  // namespace hearth::cache

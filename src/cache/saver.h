@@ -28,6 +28,7 @@ class Saver {
   bool round(std::uint64_t now_ms, Haste haste);
   // About to leave RAM: its last chance, with the anchors that only it covers.
   void leaving(Block& block, std::uint64_t now_ms);
+  void leaving(Anchor& anchor, std::uint64_t now_ms);
 
  private:
   struct Chosen {
@@ -37,11 +38,13 @@ class Saver {
   };
   [[nodiscard]] std::vector<Chosen> choose(std::uint64_t now_ms, Haste haste);
   bool keep(NodeId id);
+  void look_after_taken();
 
   RamTier& ram_;
   DiskTier& disk_;
   const bool needs_snapshots_;
   std::vector<NodeId> waiting_;  // not on the disk, and not due yet
+  std::vector<NodeId> taken_;    // by the disk's tree, but not written yet: what fails is due again
 };
 
 }  // namespace hearth::cache

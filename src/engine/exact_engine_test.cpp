@@ -209,4 +209,20 @@ TEST_CASE("exact: what cannot keep the promise is refused with a reason") {
   CHECK(checked.error().message.find("without --exact") != std::string::npos);
 }
 
+TEST_CASE("exact: what is computed in other parts or on other threads is called otherwise; elsewhere it need not be") {
+  const auto version_of = [](bool exact, std::uint32_t ubatch_tokens, int threads, FlashAttention flash) {
+    EngineOptions options = exact_options(Kind::Attention, KvType::F16, threads, 1);
+    options.exact = exact;
+    options.ubatch_tokens = ubatch_tokens;
+    options.flash_attention = flash;
+    return load_tiny(options)->info().state_version;
+  };
+  const std::string exact = version_of(true, 256, 1, FlashAttention::On);
+  CHECK(exact == version_of(true, 512, 1, FlashAttention::On));  // a chunk has 256 rows
+  CHECK(exact != version_of(true, 64, 1, FlashAttention::On));
+  CHECK(exact != version_of(true, 256, 2, FlashAttention::On));
+  CHECK(exact != version_of(true, 256, 1, FlashAttention::Off));
+  CHECK(version_of(false, 256, 1, FlashAttention::On) == version_of(false, 64, 2, FlashAttention::On));
+}
+
 }  // namespace hearth::engine

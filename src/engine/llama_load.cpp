@@ -137,19 +137,29 @@ EngineInfo describe_model(const llama_model* model, const EngineOptions& options
   return info;
 }
 
+// How many layers the devices compute; the same for whatever asks for all of them.
+std::int32_t layers_on_gpu(const llama_model* model, const EngineOptions& options) {
+  if (!has_gpu()) return 0;
+  const std::int32_t all = llama_model_n_layer(model) + 1;  // the output is one
+  return options.gpu_layers < 0 ? all : std::min(options.gpu_layers, all);
+}
+
 // Everything beside model, KV types and back end that shapes a state's bytes or the numbers in it. Some models turn their heads
-// by other angles where the context is longer than the one they were first trained for.
-std::string state_version(const EngineOptions& options, const GgufHeader& header, std::uint32_t context_tokens) {
+// by other angles where the context is longer than the one they were first trained for. `settings`: as the context was made;
+// where they leave flash attention to the library, it decides by the devices and the layers that they have.
+std::string state_version(const llama_model* model, const EngineOptions& options, const GgufHeader& header,
+                          const llama_context_params& settings) {
   const double first_trained = header.number("rope.scaling.original_context_length", 0);
-  const bool long_rope = first_trained > 0 && context_tokens > first_trained;
+  const bool long_rope = first_trained > 0 && settings.n_ctx > first_trained;
   std::string version =
-      std::format("llama {}, ggml {} {}, frame 1, flash attention {}{}", llama_version(), ggml_version(), ggml_commit(),
-                  static_cast<int>(options.flash_attention), long_rope ? ", long rope" : "");
-  // Sums are split among threads: what depends on the prompt alone depends on their number too.
-  if (options.exact) {
-    const std::int32_t threads = options.threads > 0 ? options.threads : default_threads();
-    version += std::format(", threads {} {}", threads, options.threads_batch > 0 ? options.threads_batch : threads);
-  }
+      std::format("llama {}, ggml {} {}, frame 1, flash attention {}, layers on GPU {}{}", llama_version(),
+                  ggml_version(), ggml_commit(), llama_flash_attn_type_name(settings.flash_attn_type),
+                  layers_on_gpu(model, options), long_rope ? ", long rope" : "");
+  // The library computes a chunk in parts of so many rows, and sums are split among threads: what depends on the prompt alone
+  // depends on these too.
+  if (options.exact)
+    version +=
+        std::format(", ubatch {}, threads {} {}", settings.n_ubatch, settings.n_threads, settings.n_threads_batch);
   return version;
 }
 
@@ -209,7 +219,7 @@ Result<std::unique_ptr<LlamaEngine>> make_engine(const Loaded& loaded) {
   const MemoryTraits traits = memory_traits(loaded.model.get(), context.get());
   EngineInfo info = describe(loaded.model.get(), context.get(), loaded.options, traits.kind);
   info.content_digest = loaded.content_digest;
-  info.state_version = state_version(loaded.options, loaded.header, info.context_tokens);
+  info.state_version = state_version(loaded.model.get(), loaded.options, loaded.header, settings);
   auto engine =
       std::make_unique<LlamaEngine>(loaded.model, std::move(context), std::move(info), traits, loaded.plan.outputs_max);
   if (loaded.plan.context_limit_tokens > loaded.plan.context_tokens)

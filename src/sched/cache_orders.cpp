@@ -68,7 +68,8 @@ Result<link::CacheReply> CacheOrders::obey_for(const cache::KnownLine& line, con
     return reply;
   }
   const cache::Hash& identity = cache_.root_of("").hash;
-  TRY_ASSIGN(auto part, desk.export_part(line, identity, request.offset, link::kTrunkPartBytesMax));
+  TRY_ASSIGN(auto part, desk.export_part(line, identity, request.offset, link::kTrunkPartBytesMax,
+                                         static_cast<std::uint64_t>(clock_.now_ms())));
   reply.numbers = {{"total_bytes", part.total_bytes}, {"tokens", part.tokens}};
   if (part.bytes.size() < link::kTrunkPartBytesMax)
     desk.end_export();  // who reads on after a full part gets an empty one

@@ -26,6 +26,7 @@ std::unique_ptr<cache::DiskTier> tier_on(std::unique_ptr<store::Disk> disk, Memo
                                            cache::DiskTierOptions{.bytes_max = std::uint64_t{1} << 30,
                                                                   .needs_snapshots = kind != MemoryKind::Attention,
                                                                   .unix_ms = [] { return std::uint64_t{1'000'000}; },
+                                                                  .steady_ms = [] { return std::uint64_t{1'000'000}; },
                                                                   .workers = workers});
 }
 
@@ -73,6 +74,27 @@ TEST_CASE("the next turn after an orderly restart begins where the last one ende
       CHECK(world.counter("disk_hits") == 1);
       CHECK(world.counter("disk_rejected") == 0);
     }
+  }
+}
+
+TEST_CASE("the rest of a conversation comes from the disk also where RAM's part of it ends within a block") {
+  const Quiet quiet;
+  for (const MemoryKind kind : {MemoryKind::Attention, MemoryKind::Hybrid, MemoryKind::Window}) {
+    CAPTURE(static_cast<int>(kind));
+    auto folder = FakeDisk().folder();
+    const std::vector<Token> whole = prompt_of(1, 1500);
+    {
+      TestLoop world(fake_options(kind), {}, tier_on(std::make_unique<FakeDisk>(folder, 1), kind, 1));
+      world.run_one(turn_of(1, whole, 600));
+      world.loop.cache().save_all(std::chrono::seconds(5));
+    }
+    TestLoop world(fake_options(kind), {}, tier_on(std::make_unique<FakeDisk>(folder, 2), kind, 2));
+    const std::vector<Token> beginning(whole.begin(), whole.begin() + 700);
+    world.run_one(greedy_job(2, beginning, 1));  // the line that rests holds these 700 tokens and none more
+    world.loop.cache().vacate();
+    const JobRecord& record = world.run_one(turn_of(3, whole, 600));
+    CHECK(record.tokens == world.expected(whole, 20));
+    CHECK(record.cached_tokens >= 1490);
   }
 }
 
@@ -166,16 +188,32 @@ class GatedDisk final : public store::Disk {
       changed.wait(lock, [this] { return is_open; });
     }
   };
+  class GatedFile final : public store::ReadFile {
+   public:
+    GatedFile(std::unique_ptr<store::ReadFile> file, std::shared_ptr<Gate> gate)
+        : file_(std::move(file)), gate_(std::move(gate)) {}
+    Result<std::size_t> read_at(std::uint64_t offset, std::span<std::uint8_t> to) const override {
+      gate_->pass();
+      return file_->read_at(offset, to);
+    }
+    void will_need(std::uint64_t offset, std::uint64_t bytes) const override { file_->will_need(offset, bytes); }
+
+   private:
+    const std::unique_ptr<store::ReadFile> file_;
+    const std::shared_ptr<Gate> gate_;
+  };
   GatedDisk(std::unique_ptr<FakeDisk> disk, std::shared_ptr<Gate> gate)
       : disk_(std::move(disk)), gate_(std::move(gate)) {}
   Result<std::vector<store::FileInfo>> list() override { return disk_->list(); }
   Result<std::unique_ptr<store::ReadFile>> open(const std::string& name) override {
     gate_->pass();
-    return disk_->open(name);
+    TRY_ASSIGN(auto file, disk_->open(name));
+    return std::make_unique<GatedFile>(std::move(file), gate_);
   }
   Result<std::unique_ptr<store::WriteFile>> create(const std::string& name) override { return disk_->create(name); }
   Result<void> rename(const std::string& from, const std::string& to) override { return disk_->rename(from, to); }
   Result<void> remove(const std::string& name) override { return disk_->remove(name); }
+  Result<void> sync_names() override { return disk_->sync_names(); }
   Result<bool> punch(const std::string& name, std::uint64_t offset, std::uint64_t bytes) override {
     return disk_->punch(name, offset, bytes);
   }
@@ -215,6 +253,41 @@ TEST_CASE("a stream goes on while another job waits for a disk that does not ans
   }
   CHECK(world.jobs[3].tokens == world.expected(prompt, 24));
   CHECK(world.jobs[3].cached_tokens >= 990);
+}
+
+TEST_CASE("a context that grows does not wait for the disk: who needs it waits, the others go on") {
+  const Quiet quiet;
+  auto folder = FakeDisk().folder();
+  const std::vector<Token> prompt = prompt_of(1, 400);
+  {
+    TestLoop world(fake_options(), {}, tier_on(std::make_unique<FakeDisk>(folder, 1), MemoryKind::Attention, 1));
+    world.run_one(greedy_job(1, prompt, 1));
+    world.loop.cache().save_all(std::chrono::seconds(5));
+  }
+  const auto gate = std::make_shared<GatedDisk::Gate>();
+  engine::FakeOptions options = fake_options(MemoryKind::Attention, 1024);
+  options.script.context_limit_tokens = 4096;
+  TestLoop world(options, {.cache = {.ram_bytes_max = 3000}},
+                 tier_on(std::make_unique<GatedDisk>(std::make_unique<FakeDisk>(folder, 1), gate),
+                         MemoryKind::Attention, 2, store::Workers::Threads));
+  world.fake.set_room(3000);  // less than a block: nothing moves through RAM
+  world.submit(greedy_job(2, prompt, 40));
+  while (world.jobs[2].tokens.size() < 3) world.step();
+  world.submit(greedy_job(3, prompt_of(7, 100), 60));
+  while (world.jobs[3].tokens.size() < 3) world.step();
+  gate->set(false);
+  const std::size_t told = world.jobs[2].tokens.size();
+  world.submit(greedy_job(4, prompt_of(8, 1500)));
+  for (int i = 0; i < 300; ++i) world.step();
+  CHECK(world.counter("contexts_grown") == 1);
+  CHECK(world.jobs[3].end_count == 1);
+  CHECK(world.jobs[2].tokens.size() <= told + 1);
+  gate->set(true);
+  while (world.step()) {
+  }
+  CHECK(world.jobs[2].tokens == world.expected(prompt, 40));
+  CHECK(world.jobs[3].tokens == world.expected(prompt_of(7, 100), 60));
+  CHECK(world.jobs[4].tokens == world.expected(prompt_of(8, 1500), 24));
 }
 
 // Lives of agents over processes that end in every way, on disks with every fault. The fake engine knows which tokens lie

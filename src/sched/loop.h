@@ -1,4 +1,4 @@
-// Loop: from jobs to tokens. One thread owns a Loop and its Engine; nothing here locks, and only a context that grows waits.
+// Loop: from jobs to tokens. One thread owns a Loop and its Engine; nothing here locks or waits.
 //
 //   step():  1 admit   waiting jobs get a sequence with the longest prefix that is known, in any tier, in turns (turns.h)
 //            2 import  a slice of what comes back from RAM

@@ -1,10 +1,8 @@
 // The context grows while jobs run: all lines leave the pool for RAM, the engine makes a larger one, and the jobs go on as any
 // job that begins with what lies in RAM. What RAM has no room for meanwhile is computed again: later, never another token.
 #include <algorithm>
-#include <chrono>
 #include <format>
 #include <limits>
-#include <thread>
 
 #include "base/check.h"
 #include "base/log.h"
@@ -59,18 +57,18 @@ Growth Loop::move_to_pool_of(std::uint32_t tokens, std::uint64_t room_bytes) {
     job->sequence.reset();
   }
   // States in transit may take more of RAM than states that rest there, or less: the new pool comes first.
-  cache_.set_ram_budget(room_bytes);
+  cache_.set_transit_budget(room_bytes);
   cache_.vacate();
   engine::give_back_free_memory();
   const auto made = engine_.rebuild(tokens);
   info_ = engine_.info();
-  // One after the other: what they share comes back once.
+  // One after the other: what they share comes back once. Who needs the disk waits for it beside the others, as any import.
   for (const JobPointer& job : running_) {
     CHECK(start(*job));
-    while (job->importing) {
-      const auto step = cache_.import_step(*job->sequence, std::numeric_limits<std::int64_t>::max());
+    auto step = cache::ImportStep::More;
+    while (job->importing && step != cache::ImportStep::Waits) {
+      step = cache_.import_step(*job->sequence, std::numeric_limits<std::int64_t>::max());
       if (step == cache::ImportStep::Ready) begin_computing(*job, cache_.length(*job->sequence));
-      if (step == cache::ImportStep::Waits) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
   }
   remove_ended();

@@ -163,6 +163,26 @@ TEST_CASE("after a move RAM keeps no more than it may, and a budget of nothing i
   CHECK(test.jobs[1].tokens == test.expected(prompt_of(28, 300), 40));
 }
 
+TEST_CASE("pinned lines stay pinned when the context grows, where there is room for them meanwhile") {
+  TestLoop test(growing(MemoryKind::Attention), {.cache = {.ram_bytes_max = 1U << 20}});
+  test.run_one(greedy_job(1, prompt_of(40, 400), 1));
+  cache::PrefixCache& cache = test.loop.cache();
+  const std::string salt;
+  const cache::KnownLine line = *cache.known_line(&salt, "");
+  cache.bring_to_ram(line);
+  const auto bytes = cache.desk().pin(line);
+  REQUIRE(bytes);
+  bool stays = true;
+  SUBCASE("room for little more than they") { test.fake.set_room(*bytes + *bytes / 2); }
+  SUBCASE("no room") {
+    test.fake.set_room(*bytes / 2);
+    stays = false;
+  }
+  test.run_one(greedy_job(2, prompt_of(41, 900)));
+  CHECK(test.counter("contexts_grown") == 1);
+  CHECK(cache.desk().is_pinned(line.id) == stays);
+}
+
 TEST_CASE("an exact engine grows and computes the answer's tokens in the shape they had") {
   for (const MemoryKind kind : {MemoryKind::Attention, MemoryKind::Hybrid}) {
     CAPTURE(static_cast<int>(kind));

@@ -17,6 +17,9 @@ namespace hearth::store {
 namespace {
 
 constexpr int kReaders = 2;  // one reads while the other verifies
+// A conversation of a million tokens is 4,096 blocks, and imports ask for 128 MB ahead: more is a fault of the callers.
+constexpr std::size_t kReadsMax = 8192;
+constexpr std::size_t kHintsMax = 512;  // behind so many a hint comes too late
 // Beside streams the writing thread works this part of the time: what it takes from them is the half of it at most, for it has
 // the lowest priority too.
 constexpr int kRestsPerWork = 24;
@@ -50,17 +53,17 @@ AsyncStore::~AsyncStore() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-void AsyncStore::push(Lane& lane, Task task) {
+void AsyncStore::push(Lane& lane, Task task, std::uint64_t ticket) {
   {
     const std::lock_guard lock(mutex_);
-    lane.tasks.push_back(std::move(task));
+    lane.tasks.push_back({.task = std::move(task), .ticket = ticket});
   }
   changed_.notify_all();
 }
 
 bool AsyncStore::run_one(Lane& lane, std::unique_lock<std::mutex>& lock) {
   if (lane.tasks.empty()) return false;
-  Task task = std::move(lane.tasks.front());
+  Task task = std::move(lane.tasks.front().task);
   lane.tasks.pop_front();
   ++lane.running;
   lock.unlock();
@@ -99,7 +102,7 @@ std::uint64_t AsyncStore::write(std::vector<Write> batch) {
   push(writing_, [this, number, records = std::move(batch)] {
     auto places = store_->write(records, [this](auto worked) { rest(worked); });
     const std::lock_guard lock(mutex_);
-    written_.push_back({.batch = number, .places = std::move(places)});
+    written_.push_back({.batch = number, .places = std::move(places), .unreadable = {}});
   });
   return number;
 }
@@ -107,31 +110,61 @@ std::uint64_t AsyncStore::write(std::vector<Write> batch) {
 std::uint64_t AsyncStore::gather(std::vector<Entry> batch) {
   const std::uint64_t number = next_number_++;
   push(writing_, [this, number, records = std::move(batch)] {
-    auto places = store_->gather(records, [this](auto worked) { rest(worked); });
+    auto gathered = store_->gather(records, [this](auto worked) { rest(worked); });
+    WriteDone done{.batch = number, .places = {}, .unreadable = {}};
+    if (gathered) {
+      done.places = std::move(gathered->places);
+      done.unreadable = std::move(gathered->unreadable);
+    } else {
+      done.places = std::unexpected(std::move(gathered).error());
+    }
     const std::lock_guard lock(mutex_);
-    written_.push_back({.batch = number, .places = std::move(places)});
+    written_.push_back(std::move(done));
   });
   return number;
 }
 
 std::uint64_t AsyncStore::read(const Key& key, const Place& place) {
   const std::uint64_t ticket = next_number_++;
-  push(reading_, [this, ticket, key, place] {
+  if (reads_waiting() >= kReadsMax) {
+    const std::lock_guard lock(mutex_);
+    read_.push_back({.ticket = ticket, .bytes = fail(ErrorKind::Overloaded, "too many reads wait for the disk")});
+    return ticket;
+  }
+  const auto task = [this, ticket, key, place] {
     Result<std::shared_ptr<const Bytes>> read = store_->read(key, place).transform([](Bytes&& bytes) {
       return std::make_shared<const Bytes>(std::move(bytes));
     });
     const std::lock_guard lock(mutex_);
     read_.push_back({.ticket = ticket, .bytes = std::move(read)});
-  });
+  };
+  push(reading_, task, ticket);
   return ticket;
 }
 
+bool AsyncStore::cancel(std::uint64_t ticket) {
+  const std::lock_guard lock(mutex_);
+  return std::erase_if(reading_.tasks, [&](const Queued& one) { return one.ticket == ticket; }) > 0;
+}
+
+std::size_t AsyncStore::reads_waiting() const {
+  const std::lock_guard lock(mutex_);
+  return reading_.tasks.size();
+}
+
 void AsyncStore::will_need(const Place& place) {
+  if (reads_waiting() >= kHintsMax) return;
   push(reading_, [this, place] { store_->will_need(place); });
 }
 
 void AsyncStore::drop(std::vector<Place> places) {
-  push(writing_, [this, gone = std::move(places)] { store_->drop(gone); });
+  std::uint64_t bytes = 0;
+  for (const Place& place : places) bytes += kRecordHeaderBytes + place.stored_bytes;
+  dropping_bytes_ += bytes;
+  push(writing_, [this, bytes, gone = std::move(places)] {
+    store_->drop(gone);
+    dropping_bytes_ -= bytes;
+  });
 }
 
 void AsyncStore::save_index(std::vector<Entry> entries) {

@@ -28,6 +28,7 @@ enum class Pace { Beside, Alone };
 struct WriteDone {
   std::uint64_t batch = 0;
   Result<std::vector<Place>> places;
+  std::vector<Store::Unreadable> unreadable;  // of a gathering: left out of `places`
 };
 struct ReadDone {
   std::uint64_t ticket = 0;
@@ -44,10 +45,14 @@ class AsyncStore {
   // Numbers to know the results by. A batch becomes one extent.
   std::uint64_t write(std::vector<Write> batch);
   std::uint64_t gather(std::vector<Entry> batch);
+  // Where too many wait already its outcome is there at once: Overloaded.
   std::uint64_t read(const Key& key, const Place& place);
-  void will_need(const Place& place);
+  // True: the read was not begun and is not done; nothing will come of it.
+  bool cancel(std::uint64_t ticket);
+  void will_need(const Place& place);  // a hint; forgotten where many wait already
   void drop(std::vector<Place> places);
   void save_index(std::vector<Entry> entries);
+  [[nodiscard]] std::uint64_t dropping_bytes() const { return dropping_bytes_; }  // of drops that were not done yet
 
   [[nodiscard]] std::optional<WriteDone> take_write();
   [[nodiscard]] std::optional<ReadDone> take_read();
@@ -62,12 +67,17 @@ class AsyncStore {
 
  private:
   using Task = std::function<void()>;
+  struct Queued {
+    Task task;
+    std::uint64_t ticket = 0;  // of a read
+  };
   struct Lane {
-    std::deque<Task> tasks;  // guarded by mutex_
+    std::deque<Queued> tasks;  // guarded by mutex_; of the writing lane as many as its caller lets be pending
     std::size_t running = 0;
   };
 
-  void push(Lane& lane, Task task);
+  void push(Lane& lane, Task task, std::uint64_t ticket = 0);
+  [[nodiscard]] std::size_t reads_waiting() const;
   bool run_one(Lane& lane, std::unique_lock<std::mutex>& lock);
   void serve(Lane& lane);
   void rest(std::chrono::steady_clock::duration worked);
@@ -75,6 +85,7 @@ class AsyncStore {
   const std::unique_ptr<Store> store_;
   const Workers workers_;
   std::atomic<Pace> pace_ = Pace::Alone;
+  std::atomic<std::uint64_t> dropping_bytes_ = 0;
   std::uint64_t next_number_ = 1;  // the caller's
 
   mutable std::mutex mutex_;

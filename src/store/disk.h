@@ -38,14 +38,16 @@ class WriteFile {
 class Disk {
  public:
   virtual ~Disk() = default;
-  // Regular files that are ours alone; anything else (links, other owners, writable by others) is left out.
+  // Regular files that are ours alone; anything else (links, other owners, writable by others) is left out, and so is what is
+  // beyond the 65,536th.
   [[nodiscard]] virtual Result<std::vector<FileInfo>> list() = 0;
   // Never follows a link. Forbidden: the file is not ours alone.
   [[nodiscard]] virtual Result<std::unique_ptr<ReadFile>> open(const std::string& name) = 0;
   [[nodiscard]] virtual Result<std::unique_ptr<WriteFile>> create(const std::string& name) = 0;  // fails when it exists
-  // Survives a power cut once it returned. Replaces `to`.
-  [[nodiscard]] virtual Result<void> rename(const std::string& from, const std::string& to) = 0;
+  [[nodiscard]] virtual Result<void> rename(const std::string& from, const std::string& to) = 0;  // replaces `to`
   [[nodiscard]] virtual Result<void> remove(const std::string& name) = 0;
+  // What was created, renamed and removed so far survives a power cut; before it does all of it, some or none.
+  [[nodiscard]] virtual Result<void> sync_names() = 0;
   // The bytes read as zeros, and their room is the disk's again. False: this file system has no holes.
   [[nodiscard]] virtual Result<bool> punch(const std::string& name, std::uint64_t offset, std::uint64_t bytes) = 0;
   [[nodiscard]] virtual Result<std::uint64_t> free_bytes() = 0;

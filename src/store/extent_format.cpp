@@ -2,6 +2,7 @@
 #include "store/extent_format.h"
 
 #include <bit>
+#include <charconv>
 #include <cstddef>
 #include <cstring>
 #include <format>
@@ -277,5 +278,19 @@ Result<Index> read_index(std::span<const std::uint8_t> bytes) {
 }
 
 std::string extent_name(std::uint64_t id) { return std::format("{:016x}.kv", id); }
+
+std::optional<std::uint64_t> extent_id(std::string_view name) {
+  std::uint64_t id = 0;
+  if (name.size() != 19 || !name.ends_with(".kv")) return std::nullopt;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + 16, id, 16);
+  if (error != std::errc{} || end != name.data() + 16 || extent_name(id) != name) return std::nullopt;
+  return id;
+}
+
+bool is_cache_file(std::string_view name) {
+  for (const std::string_view ending : {kTemporary, kBad})
+    if (name.ends_with(ending)) name.remove_suffix(ending.size());
+  return extent_id(name) || name == kIndexName || name == "index" || name == kSecretName || name == kLockName;
+}
 
 }  // namespace hearth::store

@@ -4,8 +4,10 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -61,8 +63,13 @@ struct Index {
 [[nodiscard]] Bytes write_index(const Index& index);
 [[nodiscard]] Result<Index> read_index(std::span<const std::uint8_t> bytes);
 
+// ---- the names of a folder's files
 inline constexpr const char* kIndexName = "index.bin";
+inline constexpr std::string_view kSecretName = "secret", kLockName = "lock";
+inline constexpr std::string_view kTemporary = ".tmp", kBad = ".bad";  // behind another name: being written, put aside
 // "00c0ffee00c0ffee.kv"
 [[nodiscard]] std::string extent_name(std::uint64_t id);
+[[nodiscard]] std::optional<std::uint64_t> extent_id(std::string_view name);
+[[nodiscard]] bool is_cache_file(std::string_view name);  // one that a store may have made
 
 }  // namespace hearth::store

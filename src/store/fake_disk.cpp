@@ -25,9 +25,26 @@ struct FakeFile {
   Bytes before_holes;                                          // what the file was before the first of them
 };
 
+using Names = std::map<std::string, std::shared_ptr<FakeFile>>;
+
 struct FakeDisk::Folder {
-  std::map<std::string, std::shared_ptr<FakeFile>> files;
-  std::map<std::string, std::shared_ptr<FakeFile>> removed;  // a power cut may bring them back
+  struct Change {
+    std::string from, to;            // both: a rename; one: a removal or a new file
+    std::shared_ptr<FakeFile> file;  // of a new one
+  };
+  Names files;
+  Names synced;                 // what a power cut leaves ...
+  std::vector<Change> changes;  // ... with some of these
+
+  void change(Change change) {
+    apply(files, change);
+    changes.push_back(std::move(change));
+  }
+  static void apply(Names& names, const Change& change) {
+    std::shared_ptr<FakeFile> file = change.from.empty() ? change.file : names[change.from];
+    names.erase(change.from);
+    if (!change.to.empty()) names[change.to] = std::move(file);
+  }
 };
 
 // The counters of one process's life with the folder.
@@ -148,7 +165,7 @@ void FakeDisk::put(const std::string& name, Bytes bytes) {
   auto file = std::make_shared<FakeFile>();
   file->synced_bytes = bytes.size();
   file->bytes = std::move(bytes);
-  folder_->files[name] = std::move(file);
+  folder_->files[name] = folder_->synced[name] = std::move(file);
 }
 
 Result<std::vector<FileInfo>> FakeDisk::list() {
@@ -176,7 +193,7 @@ Result<std::unique_ptr<WriteFile>> FakeDisk::create(const std::string& name) {
   const Step step = state_->next();
   if (step == Step::Refuse || (step == Step::Part && state_->below(2) == 0)) return refused("a file cannot be made");
   auto file = std::make_shared<FakeFile>();
-  folder_->files[name] = file;
+  folder_->change({.from = "", .to = name, .file = file});
   if (step == Step::Part) return refused("the power went");
   return std::make_unique<FakeWriteFile>(state_, std::move(file));
 }
@@ -187,8 +204,7 @@ Result<void> FakeDisk::rename(const std::string& from, const std::string& to) {
   if (found == folder_->files.end()) return fail(ErrorKind::NotFound, "fake disk: no such file");
   const Step step = state_->next();
   if (step == Step::Refuse || (step == Step::Part && state_->below(2) == 0)) return refused("a rename failed");
-  folder_->files[to] = std::move(found->second);
-  folder_->files.erase(from);
+  folder_->change({.from = from, .to = to, .file = nullptr});
   if (step == Step::Part) return refused("the power went");
   return {};
 }
@@ -198,8 +214,15 @@ Result<void> FakeDisk::remove(const std::string& name) {
   const auto found = folder_->files.find(name);
   if (found == folder_->files.end()) return fail(ErrorKind::NotFound, "fake disk: no such file");
   if (state_->next() == Step::Refuse) return refused("a file cannot be removed");
-  folder_->removed[name] = std::move(found->second);
-  folder_->files.erase(found);
+  folder_->change({.from = name, .to = "", .file = nullptr});
+  return {};
+}
+
+Result<void> FakeDisk::sync_names() {
+  const std::lock_guard lock(state_->mutex);
+  if (state_->next() != Step::Go) return refused("a sync failed");
+  folder_->synced = folder_->files;
+  folder_->changes.clear();
   return {};
 }
 
@@ -237,7 +260,13 @@ std::shared_ptr<FakeDisk::Folder> FakeDisk::restarted(const Folder& folder, Cras
   std::uint64_t draws = 0;
   const auto below = [&](std::uint64_t limit) { return mix_u64(seed, draws++) % limit; };
   auto after = std::make_shared<Folder>();
-  for (const auto& [name, file] : folder.files) {
+  Names names = crash == Crash::Power ? folder.synced : folder.files;
+  if (crash == Crash::Power) {
+    const std::uint64_t arrived = below(folder.changes.size() + 1);
+    for (std::size_t i = 0; i < arrived; ++i)
+      if (!folder.changes[i].to.empty() || below(2) == 0) Folder::apply(names, folder.changes[i]);
+  }
+  for (const auto& [name, file] : names) {
     auto copy = std::make_shared<FakeFile>(*file);
     if (crash == Crash::Power) {
       // Of what was not synced each sector came or did not, and the length is anybody's guess.
@@ -252,11 +281,8 @@ std::shared_ptr<FakeDisk::Folder> FakeDisk::restarted(const Folder& folder, Cras
             copy->bytes[i] = copy->before_holes[i];
     }
     copy->synced_bytes = copy->bytes.size();
-    after->files[name] = std::move(copy);
+    after->files[name] = after->synced[name] = std::move(copy);
   }
-  if (crash == Crash::Power)
-    for (const auto& [name, file] : folder.removed)
-      if (below(2) == 0 && !after->files.contains(name)) after->files[name] = std::make_shared<FakeFile>(*file);
   return after;
 }
 

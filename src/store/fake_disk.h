@@ -1,5 +1,6 @@
 // FakeDisk: a folder in memory whose every fault comes from a seed. What was appended is seen at once but only survives a power
-// cut once it was synced; before, any of its sectors may have arrived, in any order. Operations that write are counted, and the
+// cut once it was synced; before, any of its sectors may have arrived, in any order. So do names: of those made, changed and
+// removed since sync_names() the first few may have arrived, and of these any removal may not. Operations that write are counted, and the
 // power can be cut at any one of them: that one happens in part, all later ones fail, and restarted() is the folder as the next
 // process finds it. For tests and simulations; thread-safe.
 #pragma once
@@ -55,6 +56,7 @@ class FakeDisk final : public Disk {
   [[nodiscard]] Result<std::unique_ptr<WriteFile>> create(const std::string& name) override;
   [[nodiscard]] Result<void> rename(const std::string& from, const std::string& to) override;
   [[nodiscard]] Result<void> remove(const std::string& name) override;
+  [[nodiscard]] Result<void> sync_names() override;
   [[nodiscard]] Result<bool> punch(const std::string& name, std::uint64_t offset, std::uint64_t bytes) override;
   [[nodiscard]] Result<std::uint64_t> free_bytes() override;
   [[nodiscard]] bool lock() override;

@@ -32,7 +32,8 @@ bool is_model_name(const std::string& name) {
 std::uint64_t bytes_in(Disk& disk) {
   std::uint64_t bytes = 0;
   if (const auto files = disk.list())
-    for (const FileInfo& file : *files) bytes += std::min(file.bytes, file.allocated_bytes);
+    for (const FileInfo& file : *files)
+      if (is_cache_file(file.name)) bytes += std::min(file.bytes, file.allocated_bytes);
   return bytes;
 }
 
@@ -50,12 +51,18 @@ std::vector<Neighbour> neighbours_of(const std::string& parent, const std::strin
   return found;
 }
 
-// False: a process has it open. File by file through its descriptor, so that no link leads elsewhere.
+// False: a process has it open. File by file through its descriptor, so that no link leads elsewhere, and no file that the cache
+// has not made: somebody else's folder may be called so too.
 bool remove_folder(const std::string& path) {
   const auto disk = open_disk(path);
   if (!disk || !(*disk)->lock()) return false;
-  if (const auto files = (*disk)->list())
-    for (const FileInfo& file : *files) static_cast<void>((*disk)->remove(file.name));
+  bool more = true;
+  while (more) {  // a listing may not show all
+    more = false;
+    if (const auto files = (*disk)->list())
+      for (const FileInfo& file : *files)
+        more = (is_cache_file(file.name) && (*disk)->remove(file.name).has_value()) || more;
+  }
   std::error_code failed;
   fs::remove(path, failed);  // only when it is empty
   return true;

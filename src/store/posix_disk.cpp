@@ -18,7 +18,7 @@
 namespace hearth::store {
 namespace {
 
-constexpr std::size_t kFilesMax = 1U << 16U;  // a folder with more is not one of ours
+constexpr std::size_t kFilesMax = 1U << 16U;  // twice as many as a store makes
 constexpr mode_t kOthersWrite = S_IWGRP | S_IWOTH;
 
 class Descriptor {
@@ -34,6 +34,7 @@ class Descriptor {
   }
   [[nodiscard]] int get() const { return number_; }
   [[nodiscard]] bool is_open() const { return number_ >= 0; }
+  [[nodiscard]] int release() { return std::exchange(number_, -1); }
 
  private:
   int number_;
@@ -102,15 +103,16 @@ class PosixDisk final : public Disk {
 
   Result<std::vector<FileInfo>> list() override {
     // A descriptor of its own: a listing moves its place.
-    const int again = ::openat(folder_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (again < 0) return io_error("list", path_);
-    const std::unique_ptr<DIR, int (*)(DIR*)> entries(::fdopendir(again), ::closedir);
+    Descriptor again(::openat(folder_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!again.is_open()) return io_error("list", path_);
+    const std::unique_ptr<DIR, int (*)(DIR*)> entries(::fdopendir(again.get()), ::closedir);
     if (!entries) return io_error("list", path_);
+    static_cast<void>(again.release());  // the listing closes it
     std::vector<FileInfo> files;
     while (const dirent* entry = ::readdir(entries.get())) {
       struct stat about{};
       if (::fstatat(folder_.get(), entry->d_name, &about, AT_SYMLINK_NOFOLLOW) != 0 || !is_ours(about)) continue;
-      if (files.size() == kFilesMax) return fail(ErrorKind::TooLarge, std::format("{} holds too many files", path_));
+      if (files.size() == kFilesMax) break;
       files.push_back({.name = entry->d_name,
                        .bytes = static_cast<std::uint64_t>(about.st_size),
                        .allocated_bytes = static_cast<std::uint64_t>(about.st_blocks) * 512});
@@ -132,12 +134,16 @@ class PosixDisk final : public Disk {
   Result<void> rename(const std::string& from, const std::string& to) override {
     if (::renameat(folder_.get(), from.c_str(), folder_.get(), to.c_str()) != 0)
       return io_error("rename", path_of(from));
-    if (::fsync(folder_.get()) != 0) return io_error("sync", path_);
     return {};
   }
 
   Result<void> remove(const std::string& name) override {
     if (::unlinkat(folder_.get(), name.c_str(), 0) != 0) return io_error("remove", path_of(name));
+    return {};
+  }
+
+  Result<void> sync_names() override {
+    if (::fsync(folder_.get()) != 0) return io_error("sync", path_);
     return {};
   }
 
@@ -202,6 +208,10 @@ Result<std::unique_ptr<Disk>> open_disk(const std::string& folder) {
     made /= part;
     if (made.empty() || std::filesystem::exists(std::filesystem::symlink_status(made, failed))) continue;
     if (::mkdir(made.c_str(), 0700) != 0 && errno != EEXIST) return io_error("make the folder", made.string());
+    // What will be synced in it is lost with it otherwise. Where this is refused the system does it in its own time.
+    const std::string parent = made.parent_path().empty() ? "." : made.parent_path().string();
+    const Descriptor above(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (above.is_open()) static_cast<void>(::fsync(above.get()));
   }
   Descriptor opened(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!opened.is_open()) return io_error("open the folder", folder);

@@ -17,6 +17,8 @@ namespace hearth::store {
 namespace {
 
 constexpr std::size_t kOpenFilesMax = 64;
+// Small files are gathered long before; a folder with more would not be listed whole (posix_disk.cpp).
+constexpr std::size_t kExtentsMax = 1U << 15U;
 constexpr std::uint64_t kDayMs = 24ULL * 3600 * 1000;
 constexpr const char* kIndexMaking = "index.tmp";
 
@@ -76,7 +78,7 @@ void Store::will_need(const Place& place) {
 }
 
 Result<std::vector<Place>> Store::write(std::span<const Write> records, const Pause& pause) {
-  const auto source = [&](std::size_t i) -> Result<Stored> {
+  const auto source = [&](std::size_t i) -> std::optional<Stored> {
     const Write& record = records[i];
     Stored stored{.meta = &record.meta, .raw_bytes = record.bytes->size(), .bytes = record.bytes};
     if (std::optional<Bytes> smaller = compress(*record.bytes)) {
@@ -88,38 +90,57 @@ Result<std::vector<Place>> Store::write(std::span<const Write> records, const Pa
   return commit(records.size(), source, pause);
 }
 
-Result<std::vector<Place>> Store::gather(std::span<const Entry> records, const Pause& pause) {
-  const auto source = [&](std::size_t i) -> Result<Stored> {
+Result<Store::Gathered> Store::gather(std::span<const Entry> records, const Pause& pause) {
+  Gathered gathered;
+  const auto source = [&](std::size_t i) -> std::optional<Stored> {
     const Entry& record = records[i];
-    TRY_ASSIGN(Bytes bytes, read_stored(record.meta.key, record.place));
+    auto bytes = read_stored(record.meta.key, record.place);
+    if (!bytes) {
+      gathered.unreadable.push_back({.index = i, .why = std::move(bytes).error()});
+      return std::nullopt;
+    }
     return Stored{.meta = &record.meta,
                   .codec = record.place.codec,
                   .raw_bytes = record.place.raw_bytes,
-                  .bytes = std::make_shared<const Bytes>(std::move(bytes))};
+                  .bytes = std::make_shared<const Bytes>(*std::move(bytes))};
   };
-  return commit(records.size(), source, pause);
+  TRY_ASSIGN(gathered.places, commit(records.size(), source, pause));
+  return gathered;
+}
+
+Result<void> Store::name(const std::string& making, const std::string& made) {
+  TRY(disk_->rename(making, made));
+  return disk_->sync_names();
 }
 
 Result<std::vector<Place>> Store::commit(std::size_t count, const Source& source, const Pause& pause) {
   CHECK(!read_only_ && count > 0);
+  if (const std::lock_guard lock(mutex_); extents_.size() >= kExtentsMax)
+    return fail(ErrorKind::TooLarge, "there are too many files");
   const std::uint64_t id = mix_u64(options_.id_seed, ids_made_++);
   const std::string making = extent_name(id) + ".tmp";
   std::uint64_t bytes = 0;
-  auto places = write_extent(id, count, source, pause, bytes);
-  if (places)
-    if (const auto named = disk_->rename(making, extent_name(id)); !named) places = std::unexpected(named.error());
-  if (!places) {
+  Result<std::vector<Place>> places;
+  try {
+    places = write_extent(id, count, source, pause, bytes);
+  } catch (const std::bad_alloc&) {
+    places = fail(ErrorKind::NoMemory, "no memory to write with");
+  }
+  const bool is_empty = places && places->empty();  // nothing of it could be read
+  if (places && !is_empty)
+    if (const auto named = name(making, extent_name(id)); !named) places = std::unexpected(named.error());
+  if (!places || is_empty) {
     static_cast<void>(disk_->remove(making));
-    // A rename whose sync failed may have happened: the file must not come back as something that was never promised.
+    // The sync of a rename that has happened may have failed: the file must not come back as something that was never promised.
     static_cast<void>(disk_->remove(extent_name(id)));
   }
   const std::lock_guard lock(mutex_);
   count_written(bytes);
-  if (places) {
-    counts_.records_written += count;
-    extents_[id] = {.bytes = bytes, .hole_bytes = 0, .records = count};
-  } else {
+  if (!places) {
     ++counts_.write_errors;
+  } else if (!is_empty) {
+    counts_.records_written += places->size();
+    extents_[id] = {.bytes = bytes, .hole_bytes = 0, .records = places->size()};
   }
   return places;
 }
@@ -146,26 +167,41 @@ Result<std::vector<Place>> Store::write_extent(std::uint64_t id, std::size_t cou
   for (std::size_t i = 0; i < count; ++i) {
     const auto began = std::chrono::steady_clock::now();
     TRY(check_room());
-    TRY_ASSIGN(const Stored record, source(i));
+    const std::optional<Stored> record = source(i);
+    if (!record) continue;
     Place place{.extent = id,
                 .offset = bytes,
-                .stored_bytes = record.bytes->size(),
-                .raw_bytes = record.raw_bytes,
-                .codec = record.codec};
-    place.digest = record_digest(record.meta->key, place, *record.bytes);
+                .stored_bytes = record->bytes->size(),
+                .raw_bytes = record->raw_bytes,
+                .codec = record->codec};
+    place.digest = record_digest(record->meta->key, place, *record->bytes);
     TRY(append(record_header(place)));
-    TRY(append(*record.bytes));
+    TRY(append(*record->bytes));
     places.push_back(place);
-    entries.push_back({.meta = *record.meta, .place = place});
+    entries.push_back({.meta = *record->meta, .place = place});
     if (pause) pause(std::chrono::steady_clock::now() - began);
   }
+  if (places.empty()) return places;
   TRY(append(extent_footer(id, bytes, entries)));
   TRY(file->sync());
   return places;
 }
 
+// One that cannot be removed still takes its room: it is counted, and tried again.
+void Store::remove_empty(std::uint64_t extent) {
+  const auto removed = disk_->remove(extent_name(extent));
+  const std::lock_guard lock(mutex_);
+  if (removed || removed.error().kind == ErrorKind::NotFound) {
+    extents_.erase(extent);
+    std::erase(unremoved_, extent);
+  } else if (!std::ranges::contains(unremoved_, extent)) {
+    unremoved_.push_back(extent);
+  }
+}
+
 void Store::drop(std::span<const Place> places) {
   if (read_only_) return;
+  for (const std::uint64_t extent : std::vector(unremoved_)) remove_empty(extent);
   for (const Place& place : places) {
     bool is_last = false;
     {
@@ -173,13 +209,10 @@ void Store::drop(std::span<const Place> places) {
       const auto extent = extents_.find(place.extent);
       if (extent == extents_.end() || extent->second.records == 0) continue;
       is_last = --extent->second.records == 0;
-      if (is_last) {
-        extents_.erase(extent);
-        std::erase_if(open_files_, [&](const auto& open) { return open.first == place.extent; });
-      }
+      if (is_last) std::erase_if(open_files_, [&](const auto& open) { return open.first == place.extent; });
     }
     if (is_last) {
-      static_cast<void>(disk_->remove(extent_name(place.extent)));
+      remove_empty(place.extent);
       continue;
     }
     const auto given_back = disk_->punch(extent_name(place.extent), place.offset, record_bytes(place));
@@ -202,20 +235,27 @@ Result<void> Store::save_index(std::vector<Entry> entries) {
     std::erase_if(index.entries, [&](const Entry& entry) { return !extents_.contains(entry.place.extent); });
     for (const Entry& entry : index.entries) index.extents[entry.place.extent] = extents_[entry.place.extent].bytes;
   }
-  const Bytes bytes = write_index(index);
-  if (bytes.size() > kIndexBytesMax) return fail(ErrorKind::TooLarge, "the index is too large");
+  std::uint64_t bytes = 0;
   const auto save = [&]() -> Result<void> {
+    const Bytes whole = write_index(index);
+    bytes = whole.size();
+    if (bytes > kIndexBytesMax) return fail(ErrorKind::TooLarge, "the index is too large");
     static_cast<void>(disk_->remove(kIndexMaking));  // of a try that failed
     TRY_ASSIGN(const auto file, disk_->create(kIndexMaking));
-    TRY(file->append(bytes));
+    TRY(file->append(whole));
     TRY(file->sync());
-    return disk_->rename(kIndexMaking, kIndexName);
+    return name(kIndexMaking, kIndexName);
   };
-  const Result<void> saved = save();
+  Result<void> saved;
+  try {
+    saved = save();
+  } catch (const std::bad_alloc&) {
+    saved = fail(ErrorKind::NoMemory, "no memory to write with");
+  }
   const std::lock_guard lock(mutex_);
-  count_written(bytes.size());
+  count_written(bytes);
   if (saved)
-    index_bytes_ = bytes.size();
+    index_bytes_ = bytes;
   else
     ++counts_.write_errors;
   return saved;
@@ -236,7 +276,7 @@ StoreCounts Store::counts() const {
   const std::lock_guard lock(mutex_);
   StoreCounts counts = counts_;
   counts.extents = extents_.size();
-  counts.file_bytes = index_bytes_;
+  counts.file_bytes = index_bytes_ + bad_bytes_;
   for (const auto& [id, extent] : extents_)
     counts.file_bytes += extent.bytes - std::min(extent.bytes, extent.hole_bytes);
   counts.written_today_bytes = now_ms() / kDayMs == day_ ? day_bytes_ : 0;

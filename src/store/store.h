@@ -13,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -36,7 +37,7 @@ struct StoreOptions {
 
 struct StoreCounts {
   std::uint64_t extents = 0;
-  std::uint64_t file_bytes = 0;  // of extents and index, without holes
+  std::uint64_t file_bytes = 0;  // of extents, index and what was put aside, without holes
   std::uint64_t written_bytes = 0, read_bytes = 0, records_written = 0, records_read = 0;  // by this process
   std::uint64_t written_today_bytes = 0;  // to this folder, by all processes since midnight UTC
   std::uint64_t rejected = 0;             // records and files that were not what they should be
@@ -66,12 +67,19 @@ class Store {
   using Pause = std::function<void(std::chrono::steady_clock::duration)>;
   [[nodiscard]] Result<std::vector<Place>> write(std::span<const Write> records, const Pause& pause = {});
   // Records that are there already, once more in one new extent: many small files become few. The old ones are still there.
-  // An Error when any of them cannot be read.
-  [[nodiscard]] Result<std::vector<Place>> gather(std::span<const Entry> records, const Pause& pause = {});
+  // One that cannot be read is left out, and `unreadable` says why.
+  struct Unreadable {
+    std::size_t index = 0;  // among the records
+    Error why;
+  };
+  struct Gathered {
+    std::vector<Place> places;  // of the others, in order
+    std::vector<Unreadable> unreadable;
+  };
+  [[nodiscard]] Result<Gathered> gather(std::span<const Entry> records, const Pause& pause = {});
   // Their room is given back. What cannot be found any more is passed over.
   void drop(std::span<const Place> places);
   [[nodiscard]] Result<void> save_index(std::vector<Entry> entries);
-  [[nodiscard]] Result<std::uint64_t> free_bytes() { return disk_->free_bytes(); }
 
   [[nodiscard]] bool read_only() const { return read_only_; }
   [[nodiscard]] StoreCounts counts() const;
@@ -93,7 +101,8 @@ class Store {
   [[nodiscard]] Index load_index(const std::vector<FileInfo>& files);
   [[nodiscard]] Result<std::vector<Entry>> load_extent(std::uint64_t id, const FileInfo& file);
   void load_secret(const std::vector<FileInfo>& files);
-  void set_aside(const std::string& name, const Error& why);
+  void save_secret();
+  [[nodiscard]] bool set_aside(const FileInfo& file, const Error& why);
 
   // store.cpp
   [[nodiscard]] Result<FilePointer> file_of(std::uint64_t extent);
@@ -104,12 +113,14 @@ class Store {
     std::uint64_t raw_bytes = 0;
     std::shared_ptr<const Bytes> bytes;
   };
-  using Source = std::function<Result<Stored>(std::size_t)>;
+  using Source = std::function<std::optional<Stored>(std::size_t)>;  // nothing: this one is left out
   [[nodiscard]] Result<Bytes> read_stored(const Key& key, const Place& place);
   [[nodiscard]] Result<std::vector<Place>> commit(std::size_t count, const Source& source, const Pause& pause);
   [[nodiscard]] Result<std::vector<Place>> write_extent(std::uint64_t id, std::size_t count, const Source& source,
                                                         const Pause& pause, std::uint64_t& bytes);
   [[nodiscard]] Result<void> check_room() const;
+  void remove_empty(std::uint64_t extent);
+  [[nodiscard]] Result<void> name(const std::string& making, const std::string& made);  // survives a power cut
   void count_written(std::uint64_t bytes);
   [[nodiscard]] std::uint64_t now_ms() const { return options_.unix_ms(); }
 
@@ -118,11 +129,13 @@ class Store {
   bool read_only_ = false;  // constant once opened, as the next two
   Digest secret_{};
   std::vector<Entry> entries_;
-  std::uint64_t ids_made_ = 0;  // the writing thread's
+  std::uint64_t ids_made_ = 0;            // the writing thread's
+  std::vector<std::uint64_t> unremoved_;  // extents without records whose files are still there; the writing thread's
+  std::size_t bad_files_ = 0;             // constant once opened
 
   mutable std::mutex mutex_;
   std::map<std::uint64_t, Extent> extents_;  // guarded, as all that follows
-  std::uint64_t index_bytes_ = 0;
+  std::uint64_t index_bytes_ = 0, bad_bytes_ = 0;
   std::list<std::pair<std::uint64_t, FilePointer>> open_files_;  // the one used last is the first
   std::uint64_t day_ = 0, day_bytes_ = 0;
   StoreCounts counts_;

@@ -1,14 +1,14 @@
 // Opening a folder: what is there, what can be trusted, what is put aside.
 #include <algorithm>
-#include <charconv>
-#include <chrono>
 #include <format>
 #include <iterator>
+#include <new>
 #include <optional>
 #include <string_view>
 #include <unordered_set>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "store/store.h"
@@ -16,21 +16,10 @@
 namespace hearth::store {
 namespace {
 
-constexpr std::string_view kSecretName = "secret";
-constexpr std::string_view kTemporary = ".tmp";
-constexpr std::string_view kBad = ".bad";
 // Files that were put aside are for a person to look at; more of them only take room.
 constexpr std::size_t kBadFilesMax = 4;
 // A file with fewer blocks than bytes has holes; so much may be the file system's own arithmetic.
 constexpr std::uint64_t kHoleSlackBytes = 64 * 1024;
-
-std::optional<std::uint64_t> id_of(std::string_view name) {
-  std::uint64_t id = 0;
-  if (name.size() != 19 || !name.ends_with(".kv")) return std::nullopt;
-  const auto [end, error] = std::from_chars(name.data(), name.data() + 16, id, 16);
-  if (error != std::errc{} || end != name.data() + 16 || extent_name(id) != name) return std::nullopt;
-  return id;
-}
 
 Result<Bytes> read_whole(const ReadFile& file, std::uint64_t offset, std::uint64_t bytes) {
   Bytes read(bytes);
@@ -39,19 +28,16 @@ Result<Bytes> read_whole(const ReadFile& file, std::uint64_t offset, std::uint64
   return read;
 }
 
+// What the system refuses now it may give another time; only what was read and is wrong is damage.
+bool is_damage(const Error& why) { return why.kind == ErrorKind::InvalidInput || why.kind == ErrorKind::TooLarge; }
+
 const FileInfo* find_file(const std::vector<FileInfo>& files, std::string_view name) {
   const auto found = std::ranges::find(files, name, &FileInfo::name);
   return found == files.end() ? nullptr : &*found;
 }
 
-std::uint64_t system_unix_ms() {
-  const auto since = std::chrono::system_clock::now().time_since_epoch();
-  return static_cast<std::uint64_t>(
-      std::max<std::int64_t>(0, std::chrono::duration_cast<std::chrono::milliseconds>(since).count()));
-}
-
 StoreOptions completed(StoreOptions options) {
-  if (!options.unix_ms) options.unix_ms = system_unix_ms;
+  if (!options.unix_ms) options.unix_ms = unix_now_ms;
   if (options.id_seed == 0) options.id_seed = random_u64();
   return options;
 }
@@ -63,7 +49,11 @@ Store::Store(std::unique_ptr<Disk> disk, StoreOptions options)
 
 Result<std::unique_ptr<Store>> Store::open(std::unique_ptr<Disk> disk, StoreOptions options) {
   auto store = std::unique_ptr<Store>(new Store(std::move(disk), std::move(options)));
-  TRY(store->scan());
+  try {
+    TRY(store->scan());
+  } catch (const std::bad_alloc&) {
+    return fail(ErrorKind::NoMemory, "no memory for what the cache's files hold");
+  }
   return store;
 }
 
@@ -79,7 +69,7 @@ Result<void> Store::scan() {
 
   std::unordered_set<std::uint64_t> indexed;  // extents that the index speaks truly of
   for (const FileInfo& file : files) {
-    const std::optional<std::uint64_t> id = id_of(file.name);
+    const std::optional<std::uint64_t> id = extent_id(file.name);
     if (!id) continue;
     const auto known = index.extents.find(*id);
     extents_[*id] = {.bytes = file.bytes, .hole_bytes = file.bytes - std::min(file.bytes, file.allocated_bytes)};
@@ -89,8 +79,7 @@ Result<void> Store::scan() {
     }
     auto entries = load_extent(*id, file);
     if (!entries) {
-      extents_.erase(*id);
-      set_aside(file.name, entries.error());
+      if (set_aside(file, entries.error())) extents_.erase(*id);
       continue;
     }
     counts_.index_rebuilt = true;
@@ -104,9 +93,15 @@ Result<void> Store::scan() {
 
 // What a crash left half made is nobody's; of what was put aside only a little is kept.
 void Store::tidy(std::vector<FileInfo>& files) {
-  std::size_t bad_files = 0;
   std::erase_if(files, [&](const FileInfo& file) {
-    const bool leaves = file.name.ends_with(kTemporary) || (file.name.ends_with(kBad) && ++bad_files > kBadFilesMax);
+    if (!is_cache_file(file.name)) return false;
+    const bool is_bad = file.name.ends_with(kBad);
+    if (is_bad && bad_files_ < kBadFilesMax) {
+      ++bad_files_;
+      bad_bytes_ += std::min(file.bytes, file.allocated_bytes);
+      return false;
+    }
+    const bool leaves = is_bad || file.name.ends_with(kTemporary);
     if (leaves) static_cast<void>(disk_->remove(file.name));
     return leaves;
   });
@@ -129,7 +124,7 @@ Index Store::load_index(const std::vector<FileInfo>& files) {
   log_warning("store", "the index of {} cannot be used ({}); it is made anew from the files", disk_->where(),
               index.error().message);
   ++counts_.rejected;
-  if (!read_only_) static_cast<void>(disk_->remove(file->name));
+  if (!read_only_ && is_damage(index.error())) static_cast<void>(disk_->remove(file->name));
   return {};
 }
 
@@ -152,22 +147,38 @@ Result<std::vector<Entry>> Store::load_extent(std::uint64_t id, const FileInfo& 
 }
 
 void Store::load_secret(const std::vector<FileInfo>& files) {
-  if (find_file(files, kSecretName) != nullptr) {
-    const auto opened = disk_->open(std::string(kSecretName));
-    if (opened && (*opened)->read_at(0, secret_).value_or(0) == secret_.size()) return;
-    secret_ = {};
+  const auto read = [&]() -> Result<Digest> {
+    TRY_ASSIGN(const auto opened, disk_->open(std::string(kSecretName)));
+    Digest secret{};
+    TRY_ASSIGN(const std::size_t got, opened->read_at(0, secret));
+    if (got != secret.size()) return fail(ErrorKind::InvalidInput, "it is too short");
+    return secret;
+  };
+  const bool is_there = find_file(files, kSecretName) != nullptr;
+  const auto known = is_there ? read() : Result<Digest>(fail(ErrorKind::NotFound, "there is none"));
+  if (known) {
+    secret_ = *known;
+    return;
   }
+  if (is_there)
+    log_warning("store", "the secret of {} cannot be used ({}); what keyed callers had computed is not found",
+                disk_->where(), known.error().message);
   if (read_only_) return;
   for (std::size_t i = 0; i < secret_.size(); i += 8) {
     const std::uint64_t random = random_u64();
     for (std::size_t k = 0; k < 8; ++k) secret_[i + k] = static_cast<std::uint8_t>(random >> (8 * k));
   }
+  // One that cannot be read now is the only way to what was kept with it: it stays, and this one is forgotten with the process.
+  if (!is_there || is_damage(known.error())) save_secret();
+}
+
+void Store::save_secret() {
   const std::string making = std::string(kSecretName) + std::string(kTemporary);
   const auto save = [&]() -> Result<void> {
     TRY_ASSIGN(const auto file, disk_->create(making));
     TRY(file->append(secret_));
     TRY(file->sync());
-    return disk_->rename(making, std::string(kSecretName));
+    return name(making, std::string(kSecretName));
   };
   if (const auto saved = save(); !saved) {
     log_warning("store", "{}: {}; what keyed callers compute is not found again after a restart", disk_->where(),
@@ -176,12 +187,23 @@ void Store::load_secret(const std::vector<FileInfo>& files) {
   }
 }
 
-void Store::set_aside(const std::string& name, const Error& why) {
+// True: the file is none of the cache's any more. What could only not be read now stays, and counts, and is looked at again by
+// the next process.
+bool Store::set_aside(const FileInfo& file, const Error& why) {
   ++counts_.rejected;
-  if (why.kind == ErrorKind::NotFound) return;  // it vanished while we looked
-  const bool moved = !read_only_ && disk_->rename(name, name + std::string(kBad)).has_value();
-  log_warning("store", "{}/{} cannot be used ({}){}; the rest is", disk_->where(), name, why.message,
-              moved ? std::format("; it is now {}{}", name, kBad) : "");
+  if (why.kind == ErrorKind::NotFound) return true;  // it vanished while we looked
+  const bool moves = !read_only_ && is_damage(why) && bad_files_ < kBadFilesMax;
+  const bool moved = moves && disk_->rename(file.name, file.name + std::string(kBad)).has_value();
+  const bool removed = !read_only_ && is_damage(why) && !moves && disk_->remove(file.name).has_value();
+  if (moved) {
+    ++bad_files_;
+    bad_bytes_ += std::min(file.bytes, file.allocated_bytes);
+  }
+  log_warning("store", "{}/{} cannot be used ({}){}; the rest is", disk_->where(), file.name, why.message,
+              moved     ? std::format("; it is now {}{}", file.name, kBad)
+              : removed ? "; it is removed, as others were put aside before"
+                        : "");
+  return moved || removed;
 }
 
 }  // namespace hearth::store
