@@ -6,7 +6,10 @@ leaf and the trunk before it; its position is its depth, as if each path stood a
 """
 import torch
 
+from model import Shape
+
 BRIEF, GO = "<|brief|>", "\n<|go|>\n"
+TAIL_MOST = 480
 
 
 class Piece:
@@ -44,14 +47,24 @@ def cut_brief(prompt):
     return history, brief[:at], brief[at:]
 
 
-def tree_of(talk, tokenizer, source, others=(), tail_most=90):
+def tail_of(history, tokenizer, source, is_shared):
+    """What stands before the brief, as much as the window may show: tool definitions, other text. The model learns to pass it over."""
+    count = source.random.randint(4, 90) if source.chance(0.35) else source.random.randint(90, TAIL_MOST)
+    if source.chance(0.25):
+        line = tokenizer.encode(" ".join(source.sentence() for _ in range(count // 6 + 1)))[:count]
+    else:
+        line = tokenizer.encode(history)
+        if not is_shared:
+            return line[-count:]
+        start = source.random.randint(0, max(0, len(line) - count))
+        line = line[start:start + count]
+    return line + tokenizer.encode("<|im_end|>\n<|im_start|>assistant\n")
+
+
+def tree_of(talk, tokenizer, source, others=()):
     """The pieces of one conversation, parents first. others: conversations of one sample that go to the same tools."""
     history, tools, trunk_text = cut_brief(talk.samples[0].prompt)
-    tail = tokenizer.encode(history)
-    if others:  # the history's end would belong to one of the asks alone
-        tail = tail[:source.random.randint(4, tail_most)] + tokenizer.encode("<|im_end|>\n<|im_start|>assistant\n")
-    else:
-        tail = tail[-source.random.randint(4, tail_most):] if source.chance(0.7) else tail[-3:]
+    tail = tail_of(history, tokenizer, source, bool(others))  # the history's end would belong to one of the asks alone
     pieces = [Piece(tail + tokenizer.encode(tools), -1)]
     for other in others:
         _, _, ask = cut_brief(other.samples[0].prompt)
@@ -124,7 +137,8 @@ def batch_of(sequences, dtype):
         for i, ancestors in enumerate(s.ancestors):
             related[i, list(ancestors)] = True
         of = torch.tensor(s.piece_of)
-        seen[row, :n, :n] = related[of][:, of].tril()
+        depth = positions[row, :n]
+        seen[row, :n, :n] = related[of][:, of].tril() & (depth[:, None] - depth[None, :] < Shape.window)
         seen[row, n:, 0] = True
         indices += [row * longest + i for i, _, _, _ in s.targets]
         targets += [t for _, t, _, _ in s.targets]

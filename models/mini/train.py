@@ -24,8 +24,8 @@ from words import Source  # noqa: E402
 SEED = 7
 POOL = 96                # conversations that are sorted by length and cut into batches
 TOKENS_A_STEP = 3600
-GROWTH = ((0, 620), (900, 900), (2400, 1100))  # from a step on: the longest tree. Short ones first: they teach more a second; longer than the last pad whole batches
-OTHERS = 3               # more asks that go to a sequence's tools: what is hard is which tool, and where its values stand
+GROWTH = ((0, 620), (900, 900), (2400, 1100), (3400, 1350))  # from a step on: the longest tree. Short ones first: they teach more a second; longer than the last pad whole batches
+OTHERS = 2               # more asks that go to a sequence's tools: what is hard is which tool, and where its values stand
 
 
 def make_sequence(seed, template, tokenizer, others):

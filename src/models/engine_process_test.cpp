@@ -13,87 +13,10 @@
 
 #include "base/log.h"
 #include "models/testing/recorder.h"
+#include "models/testing/stage.h"
 
 namespace hearth::models {
 namespace {
-
-using link::EndReason;
-using link::Token;
-
-constexpr Token kPoison = 666, kPoisonLate = 667, kSilent = 668, kTellSeed = 669, kHang = 670;
-
-// A folder for the file that counts lives; gone at the end.
-class Stage {
- public:
-  Stage() {
-    char name[] = "/tmp/hearth-models-XXXXXX";
-    REQUIRE(::mkdtemp(name) != nullptr);
-    folder_ = name;
-    set_log_level(LogLevel::Off);  // deaths are the point here
-  }
-  ~Stage() {
-    std::filesystem::remove_all(folder_);
-    set_log_level(LogLevel::Info);
-  }
-  EngineSpec spec(std::vector<std::string> arguments) const {
-    arguments.insert(arguments.end(), {"--lives", folder_ + "/lives"});
-    return {.engine_program = HEARTH_SCRIPTED_ENGINE, .arguments = std::move(arguments), .model_path = "tiny.gguf"};
-  }
-  std::unique_ptr<EngineProcess> start(std::vector<std::string> arguments, EngineLimits limits = {}) const {
-    EngineSpec with_limits = spec(std::move(arguments));
-    with_limits.limits = limits;
-    auto engine = EngineProcess::start(with_limits, {});
-    REQUIRE(engine);
-    return std::move(*engine);
-  }
-
- private:
-  std::string folder_;
-};
-
-link::Job job_of(Token first, std::uint32_t tokens_max = 50) {
-  link::Job job{.prompt = {first, 2, 3, 4, 5, 6}, .tokens_max = tokens_max};
-  job.sampling.seed = 7;
-  return job;
-}
-
-struct Submitted {
-  std::shared_ptr<Recorder> recorder = std::make_shared<Recorder>();
-  link::JobId id = 0;
-};
-Submitted submit(EngineProcess& engine, link::Job job) {
-  Submitted submitted;
-  const auto id = engine.submit(std::move(job), submitted.recorder);
-  REQUIRE(id);
-  submitted.id = *id;
-  return submitted;
-}
-
-std::string undisturbed_text(link::Job job) {
-  const Stage stage;
-  const auto engine = stage.start({});
-  const Submitted run = submit(*engine, std::move(job));
-  CHECK(run.recorder->wait_end().reason == EndReason::TokensMax);
-  return run.recorder->text();
-}
-
-Result<link::TokenizeReply> tokenize(EngineProcess& engine, std::string text) {
-  std::promise<Result<link::TokenizeReply>> reply;
-  engine.tokenize({{std::move(text), false}}, false,
-                  [&](Result<link::TokenizeReply> result) { reply.set_value(std::move(result)); });
-  return reply.get_future().get();
-}
-Result<link::StatsReply> stats(EngineProcess& engine) {
-  std::promise<Result<link::StatsReply>> reply;
-  engine.stats([&](Result<link::StatsReply> result) { reply.set_value(std::move(result)); });
-  return reply.get_future().get();
-}
-
-void wait_until(const std::function<bool()>& holds) {
-  while (!holds()) ::usleep(1000);  // for states that nobody is told of
-}
-
-ErrorKind kind_of(const link::JobEnd& end) { return static_cast<ErrorKind>(end.error_kind); }
 
 TEST_CASE("start waits for Hello and reports progress on the way") {
   const Stage stage;
@@ -429,55 +352,6 @@ TEST_CASE("a paused job gives no token until it is resumed, whatever happens to 
   const std::string text = run.recorder->text();
   const auto tokens = static_cast<std::uint32_t>(std::ranges::count(text, ' '));
   CHECK(text == undisturbed_text(job_of(1, tokens)));
-}
-
-TEST_CASE("an engine that hangs with its link open is killed and replaced, and its job goes on") {
-  const Stage stage;
-  const auto engine = stage.start({}, {.hang_limit_ms = 100});
-  const int hung = engine->process_id();
-  const Submitted run = submit(*engine, job_of(kHang));
-  CHECK(run.recorder->wait_end().reason == EndReason::TokensMax);
-  CHECK_EQ(engine->restart_count(), 1);
-  CHECK(::kill(hung, 0) == -1);
-}
-
-TEST_CASE("an engine whose jobs hang is killed though it goes on tokenising") {
-  const Stage stage;
-  const auto engine = stage.start({}, {.hang_limit_ms = 150});
-  const Submitted run = submit(*engine, job_of(kSilent));
-  wait_until([&] { return !tokenize(*engine, "text") || engine->restart_count() > 0; });
-  CHECK(engine->restart_count() > 0);
-  engine->cancel(run.id);
-  run.recorder->wait_end();
-}
-
-TEST_CASE("a model that nobody uses is unloaded, and whatever needs it loads it again") {
-  const Stage stage;
-  const auto engine = stage.start({}, {.keep_alive_ms = 0});
-  const int process_id = engine->process_id();
-  submit(*engine, job_of(1, 5)).recorder->wait_end();
-  wait_until([&] { return engine->state() == EngineState::Unloaded && engine->process_id() == 0; });
-  CHECK(::kill(process_id, 0) == -1);
-  CHECK(engine->hello()->name == "scripted");
-  CHECK_FALSE(stats(*engine));  // a look does not load it
-  CHECK(engine->state() == EngineState::Unloaded);
-  CHECK(submit(*engine, job_of(1, 5)).recorder->wait_end().reason == EndReason::TokensMax);
-  CHECK_EQ(engine->restart_count(), 0);
-  wait_until([&] { return engine->state() == EngineState::Unloaded; });
-  CHECK(tokenize(*engine, "text"));
-  wait_until([&] { return engine->state() == EngineState::Unloaded; });
-  engine->stop();
-  CHECK_FALSE(tokenize(*engine, "text"));
-}
-
-TEST_CASE("a client that leaves while the model is loaded for it ends its job") {
-  const Stage stage;
-  const auto engine = stage.start({"--mute-from", "2"}, {.keep_alive_ms = 0});
-  wait_until([&] { return engine->state() == EngineState::Unloaded; });
-  const Submitted run = submit(*engine, job_of(1));
-  engine->cancel(run.id);
-  CHECK(run.recorder->wait_end().reason == EndReason::Cancelled);
-  engine->stop();
 }
 
 TEST_CASE("many threads submit, cancel and ask while engines die; every job ends once") {
