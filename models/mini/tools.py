@@ -2,6 +2,7 @@
 
 A toolbox maps each kind of work to the tool that does it and to the names of its parameters.
 """
+import zlib
 
 KINDS = ("create", "read", "edit", "run", "list", "search", "find")
 
@@ -121,9 +122,9 @@ def join_name(source, parts, style):
 
 def make_name(source, kind, style):
     if source.chance(0.25):
-        name = source.pick(source.split(BARE[kind]))
+        name = source.pick(BARE[kind])
         return name.capitalize() if style == "pascal" else name
-    parts = [source.pick(source.split(VERBS[kind])), source.pick(source.split(NOUNS[kind]))]
+    parts = [source.pick(VERBS[kind]), source.pick(NOUNS[kind])]
     if source.chance(0.12):  # a name that says nothing: the description does
         parts = [source.made_up(), source.pick(["tool", "it", "op", source.made_up()])][:source.random.randint(1, 2)]
         return join_name(source, parts, style)
@@ -163,7 +164,21 @@ OPTIONAL = {
 }
 
 
+def is_held_out(tool):
+    """One made-up tool in seven, told by its name and parameters together, is never seen in training."""
+    return zlib.crc32(f"{tool.name}({','.join(tool.required)})".encode()) % 7 == 0
+
+
 def make_tool(source, kind, style, real):
+    """Of the half that the source draws from; real clients' tools are in both."""
+    for _ in range(60):
+        tool = draw_tool(source, kind, style, real)
+        if real or is_held_out(tool) == source.held:
+            break
+    return tool
+
+
+def draw_tool(source, kind, style, real):
     roles, required, parameters = {}, [], {}
     if real:
         name, required = source.pick(REAL[kind])
@@ -180,7 +195,7 @@ def make_tool(source, kind, style, real):
     else:
         name = make_name(source, kind, style)
         for role in TAKES[kind]:
-            options = [p for p in source.split(PARAMETERS[role]) if p not in required]
+            options = [p for p in PARAMETERS[role] if p not in required]
             parameter = source.pick(options or PARAMETERS[role])
             while parameter in required:
                 parameter = source.pick(PARAMETERS[role])
@@ -226,7 +241,7 @@ def make_other(source):
 def make_toolbox(source, needed=(), extra=()):
     """A toolbox with at least the kinds `needed` and the tools `extra`."""
     extra = list({tool.name: tool for tool in reversed(extra)}.values())[::-1]
-    real = source.chance(0.22) and not source.held
+    real = source.chance(0.4) and not source.held
     style = source.pick(["snake", "snake", "camel", "pascal", "kebab"])
     by_kind = {}
     for kind in KINDS:
