@@ -24,7 +24,7 @@ from words import Source  # noqa: E402
 SEED = 7
 POOL = 96                # conversations that are sorted by length and cut into batches
 TOKENS_A_STEP = 3600
-GROWTH = ((0, 620), (900, 900), (2400, 1100), (3400, 1350))  # from a step on: the longest tree. Short ones first: they teach more a second; longer than the last pad whole batches
+GROWTH = ((0, 800), (900, 1000), (2400, 1350))  # from a step on: the longest tree. Short ones first: they teach more a second; longer than the last pad whole batches
 OTHERS = 2               # more asks that go to a sequence's tools: what is hard is which tool, and where its values stand
 
 
@@ -82,8 +82,8 @@ def whole_of(logits, targets, leaves):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--steps", type=int, default=20000)
-    parser.add_argument("--hold", type=int, default=13000)
+    parser.add_argument("--steps", type=int, default=12000)
+    parser.add_argument("--hold", type=int, default=5500)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", default="build/mini")
