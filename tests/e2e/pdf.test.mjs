@@ -1,4 +1,6 @@
 // PDFs through the whole server: read, remembered, refused in words; files made to harm do the server none.
+import { promisify } from 'node:util';
+import { deflate } from 'node:zlib';
 import { test, assert, equal, serve, fakeModel, post } from './harness.mjs';
 
 // Objects, a cross-reference table and a trailer around `objects` (numbered from 1; 1 is the catalog).
@@ -40,8 +42,7 @@ test('a PDF is read, in a message and in a tool result; what cannot be read is r
 
 test('PDFs made to harm take their own process and nothing else', async () => {
   const server = await serve(fakeModel({ otherwise: 'Still here.' }));
-  const { deflateSync } = await import('node:zlib');
-  const bomb = deflateSync(Buffer.alloc(900 << 20, 0x20)).toString('latin1');
+  const bomb = (await promisify(deflate)(Buffer.alloc(900 << 20, 0x20))).toString('latin1');  // not Sync: others wait in this process
   const nest = (open, close, depth) => open.repeat(depth) + close.repeat(depth);
   const hostile = {
     'a bomb of 900 MB': page(stream(bomb, '/Filter /FlateDecode')),
