@@ -62,9 +62,9 @@ Result<std::unique_ptr<Socket>> connect_to(const Url& url, int patience_s) {
     if (::connect(socket->descriptor, address->ai_addr, address->ai_addrlen) == 0) return socket;
     last_error = errno;
   }
-  return fail(ErrorKind::Unavailable,
-              std::format("no server answers at {}:{} ({}); start one with `hearth serve`, or name another with --url",
-                          url.host, url.port, std::strerror(last_error)));
+  return fail(ErrorKind::Unavailable, std::format("no server answers at {}:{} ({}); start one with `hearth serve "
+                                                  "--model FILE.gguf`, or name another with --url",
+                                                  url.host, url.port, std::strerror(last_error)));
 }
 
 Result<void> send_all(const Socket& socket, std::string_view bytes) {

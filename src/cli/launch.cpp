@@ -35,11 +35,7 @@ std::string without_path(const Url& url) {
 
 Result<Json> ask_status(const Url& url, const std::string& api_key) {
   auto answer = http_get(url, "/v1/hearth/status", api_key);
-  if (!answer) {
-    return fail(answer.error().kind, std::format("{}; start one with `hearth serve --model FILE.gguf`, or name another "
-                                                 "with --url",
-                                                 answer.error().message));
-  }
+  if (!answer) return std::unexpected(answer.error());
   if (answer->status == 401) {
     return fail(ErrorKind::Unauthorized, "the server asks for its API key: give it with --api-key or HEARTH_API_KEY");
   }

@@ -8,18 +8,14 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/test_folder.h"
+
 namespace hearth::models {
 namespace {
 
 class Folder {
  public:
-  Folder() {
-    char name[] = "/tmp/hearth-paths-XXXXXX";
-    REQUIRE(::mkdtemp(name) != nullptr);
-    path_ = name;
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
+  std::string operator/(const std::string& name) const { return folder_.path() + "/" + name; }
   void write(const std::string& name, std::string_view bytes) const { std::ofstream(*this / name) << bytes; }
   Error error_of(const std::string& name) const {
     const auto checked = check_model_path(*this / name);
@@ -28,7 +24,7 @@ class Folder {
   }
 
  private:
-  std::string path_;
+  const hearth::testing::TestFolder folder_;
 };
 
 TEST_CASE("a GGUF file, a first part and a fake script pass") {

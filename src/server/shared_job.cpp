@@ -108,7 +108,8 @@ void SharedJob::on_queued(const link::JobQueued& queued) {
         queued.wait_ms == 0 ? std::string("some time") : std::format("about {} s", queued.wait_ms / 1000 + 1);
     const auto line = std::format("{}: waits behind {} others of {}, {}", self->call_->record.request_id,
                                   queued.jobs_before, self->model_->card.id, wait);
-    if (self->waits_told_++ == 0) return log_info("server", "{}", line);  // hundreds may wait, and each moves up often
+    if (!std::exchange(self->wait_told_, true))
+      return log_info("server", "{}", line);  // hundreds may wait, and each moves up often
     log_debug("server", "{}", line);
   });
 }

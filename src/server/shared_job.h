@@ -119,9 +119,9 @@ class SharedJob final : public models::JobListener, public std::enable_shared_fr
   std::vector<Ear> ears_;
   std::optional<link::JobId> job_;  // while the engine works on it
   bool paused_ = false;
-  bool gap_broken_ = false;      // a pause lies between the last token and the next
-  bool was_paused_ = false;      // its run time says nothing about others'
-  std::int64_t waits_told_ = 0;  // in the log
+  bool gap_broken_ = false;  // a pause lies between the last token and the next
+  bool was_paused_ = false;  // its run time says nothing about others'
+  bool wait_told_ = false;   // in the log
   std::optional<AnswerPlan> plan_;
   std::optional<Error> failure_;
   std::optional<link::JobStarted> started_;

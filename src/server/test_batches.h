@@ -14,21 +14,16 @@
 #include <thread>
 #include <vector>
 
-#include "base/log.h"
+#include "base/test_folder.h"
+#include "base/test_log.h"
 #include "server/batches.h"
 
 namespace hearth::server {
 
-class BatchFolder {
- public:
-  BatchFolder() {
-    char name[] = "/tmp/hearth-batches-XXXXXX";
-    REQUIRE(::mkdtemp(name) != nullptr);
-    path = name;
-    set_log_level(LogLevel::Off);
-  }
-  ~BatchFolder() { std::filesystem::remove_all(path); }
-  std::filesystem::path path;
+struct BatchFolder {
+  const testing::TestFolder folder;
+  const testing::Quiet quiet;
+  const std::filesystem::path path = folder.path();
 };
 
 // Goes on by itself, and further when a test says so.

@@ -4,7 +4,6 @@
 #include <doctest/doctest.h>
 #include <unistd.h>
 
-#include <filesystem>
 #include <functional>
 #include <future>
 #include <memory>
@@ -12,7 +11,8 @@
 #include <utility>
 #include <vector>
 
-#include "base/log.h"
+#include "base/test_folder.h"
+#include "base/test_log.h"
 #include "models/engine_process.h"
 #include "models/testing/recorder.h"
 
@@ -26,18 +26,8 @@ inline constexpr Token kPoison = 666, kPoisonLate = 667, kSilent = 668, kTellSee
 // A folder for the file that counts lives; gone at the end.
 class Stage {
  public:
-  Stage() {
-    char name[] = "/tmp/hearth-models-XXXXXX";
-    REQUIRE(::mkdtemp(name) != nullptr);
-    folder_ = name;
-    set_log_level(LogLevel::Off);  // deaths are the point here
-  }
-  ~Stage() {
-    std::filesystem::remove_all(folder_);
-    set_log_level(LogLevel::Info);
-  }
   EngineSpec spec(std::vector<std::string> arguments) const {
-    arguments.insert(arguments.end(), {"--lives", folder_ + "/lives"});
+    arguments.insert(arguments.end(), {"--lives", folder_.path() + "/lives"});
     return {.engine_program = HEARTH_SCRIPTED_ENGINE, .arguments = std::move(arguments), .model_path = "tiny.gguf"};
   }
   std::unique_ptr<EngineProcess> start(std::vector<std::string> arguments, EngineLimits limits = {}) const {
@@ -49,7 +39,8 @@ class Stage {
   }
 
  private:
-  std::string folder_;
+  const hearth::testing::TestFolder folder_;
+  const hearth::testing::Quiet quiet_;  // deaths are the point here
 };
 
 inline link::Job job_of(Token first, std::uint32_t tokens_max = 50) {
