@@ -13,6 +13,9 @@ namespace {
 // How long a waiting job's known prefix is believed: looking it up again every round would cost more than it tells.
 constexpr std::int64_t kKnownForMs = 1000;
 constexpr std::int64_t kQueueToldEveryMs = 5000;
+// Each that is tried is looked up in the cache and compared with those that run. When a thousand wait for one prefix, the streams
+// that run must not stand still until all have been asked; the rest is tried after the next step.
+constexpr int kTriesPerStep = 16;
 // One long answer must not make everybody's wait look long.
 constexpr double kRunWeight = 0.2;
 
@@ -105,7 +108,7 @@ void Loop::admit() {
                         });
   if (waiting_.empty() || (full && !can_give)) return;
   std::vector<WaitingJob> ready = candidates(now_ms);
-  while (!ready.empty()) {
+  for (int tries = 0; tries < kTriesPerStep && !ready.empty(); ++tries) {
     JobState& job = choose(next_turn(ready, accounts_), now_ms);
     if (waits_for_room(job)) return;
     const auto next = std::ranges::find(ready, job.id, &WaitingJob::id);

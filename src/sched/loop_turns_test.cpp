@@ -220,6 +220,25 @@ TEST_CASE("nobody waits for the prefix of a paused job") {
   CHECK(test.jobs[1].tokens == test.expected(common, 24));
 }
 
+TEST_CASE("a crowd that waits for one prefix is asked a few at a time, and all of it shares") {
+  auto options = fake_options();
+  options.batch_tokens_max = 64;
+  TestLoop test(std::move(options), {.parallel_jobs = 100, .ubatch_tokens = 64});
+  const auto common = prompt_of(1, 1000);
+  test.submit(greedy_job(1, common));
+  test.step();
+  for (link::JobId id = 2; id <= 41; ++id) test.submit(greedy_job(id, joined(common, prompt_of(id, 20))));
+  for (const std::uint64_t asked : {16U, 32U, 40U}) {
+    test.step();
+    CHECK(test.counter("jobs_joined") == asked);
+  }
+  test.run();
+  for (link::JobId id = 2; id <= 41; ++id) {
+    CHECK(test.jobs[id].cached_tokens >= 1000);
+    CHECK(test.jobs[id].tokens == test.expected(joined(common, prompt_of(id, 20)), 24));
+  }
+}
+
 TEST_CASE("of running jobs without room the paused one is set aside") {
   auto options = fake_options(MemoryKind::Attention, 300);
   options.cells = 120;

@@ -27,7 +27,10 @@ void OwnerAccounts::opened(std::uint64_t owner) {
   const auto known = accounts_.find(owner);
   if (known == accounts_.end() || known->second.jobs == 0) {
     const double least = open_count_ == 0 ? 0 : least_of_open();
-    if (open_count_ == 0) accounts_.clear();  // nobody is there to be level with
+    if (open_count_ == 0) {  // nobody is there to be level with
+      accounts_.clear();
+      most_us_ = 0;
+    }
     Account& account = accounts_[owner];
     account.used_us = std::max(account.used_us, least);
     ++open_count_;
@@ -49,12 +52,14 @@ void OwnerAccounts::closed(std::uint64_t owner) {
 void OwnerAccounts::charge(std::uint64_t owner, double used_us) {
   const auto known = accounts_.find(owner);
   CHECK(known != accounts_.end());
-  known->second.used_us += used_us;
+  double& used = known->second.used_us;
+  used = std::max(used, most_us_ - kCreditMostUs) + used_us;
+  most_us_ = std::max(most_us_, used);
 }
 
 double OwnerAccounts::used_us(std::uint64_t owner) const {
   const auto known = accounts_.find(owner);
-  return known == accounts_.end() ? 0 : known->second.used_us;
+  return known == accounts_.end() ? 0 : std::max(known->second.used_us, most_us_ - kCreditMostUs);
 }
 
 void OwnerAccounts::check_invariants() const {

@@ -26,11 +26,13 @@ inline constexpr std::size_t kEqualsMax = 8;  // each is looked up in the cache,
 // Before a job is set aside for another owner's the one has run and the other waited so long.
 inline constexpr std::int64_t kTurnMs = 10'000;
 inline constexpr std::size_t kOwnersMax = 4096;  // remembered without jobs
+inline constexpr double kCreditMostUs = 10e6;
 
 // How urgent a job is that came `age_ms` ago.
 [[nodiscard]] link::Priority urgency(link::Priority asked, std::int64_t age_ms);
 
-// What each owner got, in microseconds of steps. Who comes new, or back after a while, starts level with those who are there.
+// What each owner got, in microseconds of steps. Who comes new, or back after a while, starts level with those who are there. And who
+// was there all the time but asked for little is not owed all that the others took: at most kCreditMost_us of it.
 class OwnerAccounts {
  public:
   void opened(std::uint64_t owner);  // a job of it came
@@ -49,6 +51,7 @@ class OwnerAccounts {
 
   std::map<std::uint64_t, Account> accounts_;
   std::size_t open_count_ = 0;
+  double most_us_ = 0;  // that any owner got
 };
 
 struct WaitingJob {

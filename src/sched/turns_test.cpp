@@ -60,6 +60,19 @@ TEST_CASE("a job that lost its room goes before its class and not before a more 
   CHECK(next_turn(std::vector<WaitingJob>{batch, {.id = 2, .arrival = 1}}, accounts) == Ids{2});
 }
 
+TEST_CASE("who asked for little beside one that asked for much has its turn first, for so long and no longer") {
+  OwnerAccounts accounts;
+  accounts.opened(1);
+  accounts.opened(2);
+  accounts.charge(1, 600e6);
+  double got_us = 0;
+  while (accounts.used_us(2) < accounts.used_us(1)) {
+    accounts.charge(2, 0.5e6);
+    got_us += 0.5e6;
+  }
+  CHECK(got_us == kCreditMostUs);
+}
+
 TEST_CASE("nobody waiting is nobody's turn") { CHECK(next_turn({}, OwnerAccounts{}).empty()); }
 
 TEST_CASE("an owner who comes new or back starts level with those who are there, and keeps what it took too much") {
