@@ -35,7 +35,7 @@ def call_text(name, arguments):
 def arguments_for(tool, step):
     """In the tool's own order; a required explanation says what the step does."""
     by_parameter = {parameter: role for role, parameter in tool.roles.items()}
-    return {parameter: step.what.capitalize() if by_parameter[parameter] == "why" else step.values[by_parameter[parameter]] for parameter in tool.required}
+    return {parameter: step.what[0].upper() + step.what[1:] if by_parameter[parameter] == "why" else step.values[by_parameter[parameter]] for parameter in tool.required}
 
 
 class Conversation:
@@ -117,7 +117,7 @@ def fallback(source, step, kinds):
 
 def make_conversation(seed, template, held=False, kind=None):
     source = Source(random.Random(seed), held)
-    kind = kind or source.pick(["create"] * 5 + ["edit"] * 4 + ["read"] * 2 + ["run"] * 3 + ["list", "search", "find"] + ["chain2"] * 4 + ["chain3"] * 3 + ["none"] * 3 + ["work"] * 2 + ["missing"])
+    kind = kind or source.pick(["create"] * 5 + ["edit"] * 5 + ["read"] * 2 + ["run"] * 3 + ["list", "search", "find"] + ["chain2"] * 4 + ["chain3"] * 3 + ["none"] * 3 + ["work"] * 2 + ["missing"])
     if kind == "work":
         return make_work_talk(source, template)
     if kind == "none":

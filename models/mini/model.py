@@ -15,7 +15,7 @@ from tokenizer import SIZE
 class Shape:
     vocabulary = SIZE
     width = 256
-    layers = 5
+    layers = 6
     heads = 4
     head_width = 64
     rotary = 16
@@ -65,10 +65,12 @@ class Layer(torch.nn.Module):
         batch, length, _ = x.shape
         y = norm(x, self.attn_norm)
         split = lambda w: F.linear(y, w.to(y.dtype)).view(batch, length, Shape.heads, Shape.head_width).transpose(1, 2)
-        q = rotate(norm(split(self.q), self.q_norm), cos, sin)
-        k = rotate(norm(split(self.k), self.k_norm), cos, sin)
-        scores = (q @ k.transpose(-1, -2)) * Shape.head_width ** -0.5 + mask
-        y = (scores.softmax(-1) @ split(self.v)).transpose(1, 2).reshape(batch, length, -1)
+        flat = lambda t: t.reshape(batch * Shape.heads, length, Shape.head_width)
+        q = flat(rotate(norm(split(self.q), self.q_norm * Shape.head_width ** -0.5), cos, sin))
+        k = flat(rotate(norm(split(self.k), self.k_norm), cos, sin))
+        scores = torch.baddbmm(mask, q, k.transpose(1, 2))
+        y = torch.bmm(scores.softmax(-1), flat(split(self.v))).view(batch, Shape.heads, length, Shape.head_width)
+        y = y.transpose(1, 2).reshape(batch, length, -1)
         x = x + norm(F.linear(y, self.o.to(y.dtype)), self.attn_post)
         y = norm(x, self.ffn_norm)
         y = F.gelu(F.linear(y, self.gate.to(y.dtype)), approximate="tanh") * F.linear(y, self.up.to(y.dtype))
@@ -89,7 +91,8 @@ class Model(torch.nn.Module):
         length = tokens.shape[1]
         x = (F.embedding(tokens, self.embedding) * math.sqrt(Shape.width)).to(dtype)
         cos, sin = (t.to(dtype) for t in rope_tables(torch.arange(length) if positions is None else positions))
-        mask = (causal_mask(length) if mask is None else mask).to(dtype)
+        mask = (causal_mask(length)[None, None] if mask is None else mask).to(dtype)
+        mask = mask.expand(tokens.shape[0], Shape.heads, -1, -1).reshape(-1, length, length)  # one addend of the heads' products
         for block in self.blocks:
             x = block(x, cos, sin, mask)
         x = x.reshape(-1, Shape.width)

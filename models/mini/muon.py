@@ -6,18 +6,18 @@ import torch
 QUINTIC = (3.4445, -4.7750, 2.0315)
 
 
-def orthogonal(matrix, rounds=4):
-    """About U V' of the singular value decomposition, by Newton-Schulz in bfloat16."""
+def orthogonal(matrices, rounds=4):
+    """About U V' of the singular value decomposition of each of (count, rows, columns), by Newton-Schulz in bfloat16."""
     a, b, c = QUINTIC
-    x = matrix.bfloat16()
-    turned = x.shape[0] > x.shape[1]
+    x = matrices.bfloat16()
+    turned = x.shape[1] > x.shape[2]
     if turned:
-        x = x.T
-    x = x / (x.norm() + 1e-7)
+        x = x.transpose(1, 2).contiguous()
+    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
     for _ in range(rounds):
-        y = x @ x.T
+        y = x @ x.transpose(1, 2)
         x = a * x + (b * y + c * (y @ y)) @ x
-    return (x.T if turned else x).float()
+    return (x.transpose(1, 2) if turned else x).float()
 
 
 class Muon:
@@ -35,10 +35,13 @@ class Muon:
 
     @torch.no_grad()
     def step(self, rate):
+        by_shape = {}
         for p, moved in zip(self.matrices, self.moved):
             moved.lerp_(p.grad, 1 - self.momentum)
-            update = orthogonal(p.grad.lerp(moved, self.momentum))
-            p.mul_(1 - rate * self.decay).add_(update, alpha=-rate * 0.2 * max(p.shape) ** 0.5)
+            by_shape.setdefault(p.shape, []).append((p, p.grad.lerp(moved, self.momentum)))
+        for shape, moves in by_shape.items():  # together: they are small
+            for (p, _), update in zip(moves, orthogonal(torch.stack([move for _, move in moves]))):
+                p.mul_(1 - rate * self.decay).add_(update, alpha=-rate * 0.2 * max(shape) ** 0.5)
         for part in self.adam.param_groups:
             part["lr"] = rate
         self.adam.step()

@@ -4,12 +4,16 @@ All turns of a conversation begin with the same tools and the same ask; turn n +
 saw. A sequence is that trunk, and at each turn leaves hang from it: the answers, with a thought and without. A token sees its own
 leaf and the trunk before it; its position is its depth, as if each path stood alone.
 """
+import pathlib
+
 import torch
 
 from model import Shape
 
-BRIEF, GO = "<|brief|>", "\n<|go|>\n"
+BRIEF, ASK, GO = "<|brief|>", "\n<|ask|>", "\n<|go|>\n"
 TAIL_MOST = 480
+CHECKOUT = pathlib.Path(__file__).parent.parent.parent
+PROSE = "\n".join(path.read_text() for path in sorted(CHECKOUT.glob("*.md")) + sorted(CHECKOUT.glob("docs/*.md")))  # of this project itself
 
 
 class Piece:
@@ -41,17 +45,20 @@ def add_signature(pieces, tool, trunk, tokenizer, source):
 
 
 def cut_brief(prompt):
-    """(history, the brief's tools, its ask and what was done)."""
+    """(history, the brief's tools, its ask and what was done, the ask again)."""
     history, brief = prompt[:prompt.rindex(BRIEF)], prompt[prompt.rindex(BRIEF):].split(GO)[0]
-    at = brief.index("\n<|ask|>")
-    return history, brief[:at], brief[at:]
+    at, again = brief.index(ASK), brief.rindex(ASK)
+    return history, brief[:at], brief[at:again], brief[again:]
 
 
 def tail_of(history, tokenizer, source, is_shared):
     """What stands before the brief, as much as the window may show: tool definitions, other text. The model learns to pass it over."""
-    count = source.random.randint(4, 90) if source.chance(0.35) else source.random.randint(90, TAIL_MOST)
+    count = source.random.randint(4, 90) if source.chance(0.5) else source.random.randint(90, TAIL_MOST)
     if source.chance(0.25):
         line = tokenizer.encode(" ".join(source.sentence() for _ in range(count // 6 + 1)))[:count]
+    elif PROSE and source.chance(0.33):
+        start = source.random.randrange(len(PROSE))
+        line = tokenizer.encode(PROSE[start:start + 6 * count])[:count]
     else:
         line = tokenizer.encode(history)
         if not is_shared:
@@ -61,31 +68,34 @@ def tail_of(history, tokenizer, source, is_shared):
     return line + tokenizer.encode("<|im_end|>\n<|im_start|>assistant\n")
 
 
+def add_trunk(pieces, text, again, parent, tokenizer):
+    """What was asked and done, and from it the ask again: the piece that answers hang from. Returns both."""
+    pieces.append(Piece(tokenizer.encode(text), parent))
+    pieces.append(Piece(tokenizer.encode(again), len(pieces) - 1))
+    return len(pieces) - 2, len(pieces) - 1
+
+
 def tree_of(talk, tokenizer, source, others=()):
     """The pieces of one conversation, parents first. others: conversations of one sample that go to the same tools."""
-    history, tools, trunk_text = cut_brief(talk.samples[0].prompt)
+    history, tools, done, _ = cut_brief(talk.samples[0].prompt)
     tail = tail_of(history, tokenizer, source, bool(others))  # the history's end would belong to one of the asks alone
     pieces = [Piece(tail + tokenizer.encode(tools), -1)]
     for other in others:
-        _, _, ask = cut_brief(other.samples[0].prompt)
-        pieces.append(Piece(tokenizer.encode(ask), 0))
-        add_answers(pieces, other.samples[0], len(pieces) - 1, tokenizer, source, both=False)
-    pieces.append(Piece(tokenizer.encode(trunk_text), 0))
-    trunk = len(pieces) - 1
-    if others:
-        for tool in source.random.sample(talk.box.order, min(2, len(talk.box.order))):
-            if tool.required:
-                add_signature(pieces, tool, trunk, tokenizer, source)
+        _, _, ask, again = cut_brief(other.samples[0].prompt)
+        _, leaf = add_trunk(pieces, ask, again, 0, tokenizer)
+        add_answers(pieces, other.samples[0], leaf, tokenizer, source, both=False)
+    trunk, done = 0, ""
     for sample in talk.samples:
-        _, _, brief = cut_brief(sample.prompt)
-        if not brief.startswith(trunk_text):  # the first of many calls is not shown any more
-            pieces.append(Piece(tokenizer.encode(brief), 0))
-            trunk = len(pieces) - 1
-        elif brief != trunk_text:
-            pieces.append(Piece(tokenizer.encode(brief[len(trunk_text):]), trunk))
-            trunk = len(pieces) - 1
-        trunk_text = brief
-        add_answers(pieces, sample, trunk, tokenizer, source, both=not others and source.chance(0.4))
+        _, _, text, again = cut_brief(sample.prompt)
+        if not text.startswith(done):  # the first of many calls is not shown any more
+            trunk, done = 0, ""
+        trunk, leaf = add_trunk(pieces, text[len(done):], again, trunk, tokenizer)
+        if others and not done:
+            for tool in source.random.sample(talk.box.order, min(2, len(talk.box.order))):
+                if tool.required:
+                    add_signature(pieces, tool, leaf, tokenizer, source)
+        done = text
+        add_answers(pieces, sample, leaf, tokenizer, source, both=not others and source.chance(0.4))
     return pieces
 
 

@@ -79,7 +79,7 @@ def make_step(source, kind, final=True):
         ends = phrase.endswith("{c}")
         if "\n" in content and not ends:
             content = source.phrase()
-        text = phrase.format(f=source.pick(CREATE_FILE), p=quoted(source, path, 0.75), c=quoted(source, content, bare if ends else 0.1))
+        text = phrase.format(f=source.pick(CREATE_FILE), p=quoted(source, path, 0.75), c=quoted(source, content, (bare if ends else 0.1) if " " not in content else bare / 4))
         return Step(kind, {"path": path, "content": content}, text.replace("  ", " ") if "  " not in content else text, f"create {path}")
     if kind == "read":
         path = source.path()
@@ -94,7 +94,7 @@ def make_step(source, kind, final=True):
     if kind == "run":
         command = source.command()
         phrase = source.pick(source.split(RUN))
-        text = phrase.format(m=quoted(source, command, 0.35 if phrase.endswith("{m}") and final else 0.1))
+        text = phrase.format(m=quoted(source, command, 0.35 if phrase.endswith("{m}") and final else 0.1 if " " not in command else 0.03))
         return Step(kind, {"command": command}, text, f"run {command}")
     if kind == "list":
         if source.chance(0.25):
@@ -141,7 +141,7 @@ def make_chain(source, count):
                 while content is None or "\n" in content:
                     content = source.code(suffix)
                 phrase = source.pick(source.split(CREATE))
-                text = phrase.format(f=source.pick(CREATE_FILE), p=quoted(source, path, 0.75), c=quoted(source, content, 0.1)).replace("  ", " ")
+                text = phrase.format(f=source.pick(CREATE_FILE), p=quoted(source, path, 0.75), c=quoted(source, content, 0.1 if " " not in content else 0.0)).replace("  ", " ")
                 step = Step("create", {"path": path, "content": content}, text, f"create {path}")
             path, content = step.values["path"], step.values["content"]
         elif kind == "run it":

@@ -125,7 +125,7 @@ def make_name(source, kind, style):
         name = source.pick(BARE[kind])
         return name.capitalize() if style == "pascal" else name
     parts = [source.pick(VERBS[kind]), source.pick(NOUNS[kind])]
-    if source.chance(0.12):  # a name that says nothing: the description does
+    if source.chance(0.04):  # a name that says nothing: the description does
         parts = [source.made_up(), source.pick(["tool", "it", "op", source.made_up()])][:source.random.randint(1, 2)]
         return join_name(source, parts, style)
     if source.chance(0.1):
@@ -201,7 +201,7 @@ def draw_tool(source, kind, style, real):
                 parameter = source.pick(PARAMETERS[role])
             if style == "snake" and not parameter.islower():
                 parameter = "".join("_" + c.lower() if c.isupper() else c for c in parameter)
-            if source.chance(0.15):  # looked up, not known by heart
+            if source.chance(0.08):  # looked up, not known by heart
                 parameter = join_name(source, [parameter, source.pick(["in", "value", "arg", "x", "1", "str"])] if source.chance(0.5) else [source.pick(["the", "my", "p", "in", "arg"]), parameter],
                                       "camel" if style in ("camel", "pascal") else "snake")
             roles[role] = parameter

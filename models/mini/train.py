@@ -23,9 +23,9 @@ from words import Source  # noqa: E402
 
 SEED = 7
 POOL = 96                # conversations that are sorted by length and cut into batches
-TOKENS_A_STEP = 3600
-GROWTH = ((0, 800), (900, 1000), (2400, 1350))  # from a step on: the longest tree. Short ones first: they teach more a second; longer than the last pad whole batches
-OTHERS = 2               # more asks that go to a sequence's tools: what is hard is which tool, and where its values stand
+TOKENS_A_STEP = 4500
+GROWTH = ((0, 900), (900, 1200), (2400, 1500))  # from a step on: the longest tree. Short ones first: they teach more a second; longer than the last pad whole batches
+OTHERS = 3               # more asks that go to a sequence's tools: what is hard is which tool, and where its values stand
 
 
 def make_sequence(seed, template, tokenizer, others):

@@ -68,7 +68,10 @@ class Source:
                 return word
 
     def word(self):
-        return self.made_up() if self.chance(0.3) else self.pick(self.words)
+        if self.chance(0.15):
+            return self.made_up()
+        word = self.pick(self.words)
+        return self.pick([word.upper(), word.capitalize()]) if self.chance(0.06) else word
 
     def letters(self):
         return "".join(self.pick("abcdefghijklmnopqrstuvwxyz0123456789") for _ in range(self.random.randint(3, 7)))
