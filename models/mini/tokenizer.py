@@ -127,7 +127,8 @@ class Tokenizer:
 
 def main():
     from dialogues import make_conversation, make_template
-    from words import load_words
+    from words import Source, load_words
+    Source.pieces = []  # those of an older tokenizer say nothing about language
     counts = collections.Counter()
     for word, n in load_words().items():
         counts[word] += n

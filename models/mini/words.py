@@ -4,6 +4,7 @@
 """
 import functools
 import hashlib
+import json
 import pathlib
 import re
 
@@ -25,6 +26,15 @@ def load_words():
 WORDS = [w for w in load_words() if w.islower() and w.isascii() and 2 < len(w) < 13]
 WORDS_HELD = [w for w in WORDS if is_held(w)]
 WORDS_SEEN = [w for w in WORDS if not is_held(w)]
+
+
+def load_pieces():
+    """The tokenizer's own pieces that are letters. Empty before there is a tokenizer."""
+    file = HERE / "tokenizer.json"
+    pieces = [merge.replace(" ", "") for merge in json.loads(file.read_text())] if file.exists() else []
+    return [piece for piece in pieces if piece.isascii() and piece.isalpha()]
+
+
 STARTS = "b c d f g h k l m n p r s t v w z br cl dr fl gr kr pl st tr sh th qu".split()
 MIDDLES = "a e i o u a e i o ai ea ou oo".split()
 ENDS = "n r s t l m k x nd rt ck st sh p b d g".split()
@@ -42,7 +52,9 @@ def split_of(items, held):
 
 
 class Source:
-    """Draws values. held: only from what training never sees; otherwise only from what it may see."""
+    """Draws values. held: only from what training never sees; otherwise only from what it may see. A held-out word that is one token
+    would be one that training never copies, and always learns not to say; so words are also joined from any pieces."""
+    pieces = load_pieces()
 
     def __init__(self, random, held=False):
         self.random = random
@@ -68,8 +80,11 @@ class Source:
                 return word
 
     def word(self):
-        if self.chance(0.15):
+        kind = self.random.random()
+        if kind < 0.12:
             return self.made_up()
+        if kind < 0.4 and self.pieces and not self.held:
+            return "".join(self.pick(self.pieces) for _ in range(self.random.randint(1, 3)))
         word = self.pick(self.words)
         return self.pick([word.upper(), word.capitalize()]) if self.chance(0.06) else word
 
