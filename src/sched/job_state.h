@@ -52,7 +52,7 @@ struct JobState {
   std::int64_t arrived_ms = 0;        // a resumed job came when it was handed over again
   std::int64_t waiting_since_ms = 0;  // came, or was set aside
   std::int64_t placed_ms = 0;         // got the place it has
-  std::int64_t ran_ms = 0;            // on earlier places
+  std::int64_t ran_ms = 0;            // on earlier places; with the two above: how long it waited (waited_ms)
   std::int64_t token_us = 0;          // when its last token came; 0 = no gap is measured from it
   bool paused = false;                // by the front
   std::int64_t paused_since_ms = 0;
@@ -67,6 +67,10 @@ struct JobState {
   [[nodiscard]] std::uint32_t token_count() const { return static_cast<std::uint32_t>(tokens.size()); }
   [[nodiscard]] std::uint32_t pending() const { return token_count() - computed; }
   [[nodiscard]] std::uint32_t sampled() const { return token_count() - prompt_tokens; }
+  // Without a place, all together: what makes a job more urgent. While it runs this does not grow, however long it takes.
+  [[nodiscard]] std::int64_t waited_ms(std::int64_t now_ms) const {
+    return (sequence ? placed_ms : now_ms) - arrived_ms - ran_ms;
+  }
   // How many rows a batch must hold of this job, when the shape of batches is fixed (`unit` > 0, exact mode): whole aligned
   // units of the prompt, what is left at its end, and sampled tokens one by one, as they were the first time. 0 = any.
   [[nodiscard]] std::uint32_t chunk(std::uint32_t unit) const {

@@ -114,7 +114,7 @@ PlanLimits Loop::limits() {
 // Batch work, unless somebody more urgent waits for the prefix that it computes.
 bool Loop::comes_last(const JobState& job, std::int64_t now_ms) const {
   const auto is_batch = [&](const JobState& any) {
-    return urgency(any.priority, now_ms - any.arrived_ms) == link::Priority::Batch;
+    return urgency(any.priority, any.waited_ms(now_ms)) == link::Priority::Batch;
   };
   return is_batch(job) && std::ranges::none_of(waiting_, [&](const JobPointer& waiting) {
            return waiting->joined_job == job.id && !is_batch(*waiting);

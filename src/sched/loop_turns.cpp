@@ -55,7 +55,7 @@ std::vector<WaitingJob> Loop::candidates(std::int64_t now_ms) const {
   for (const JobPointer& job : waiting_) {
     if (job->paused || still_joined(*job)) continue;
     ready.push_back({.id = job->id,
-                     .urgency = urgency(job->priority, now_ms - job->arrived_ms),
+                     .urgency = urgency(job->priority, job->waited_ms(now_ms)),
                      .owner = job->owner,
                      .arrival = job->arrival,
                      .waiting_ms = now_ms - job->waiting_since_ms,
@@ -83,7 +83,7 @@ std::optional<link::JobId> Loop::who_gives_place(const WaitingJob& next, std::in
   std::vector<RunningJob> running;
   for (const JobPointer& job : running_)
     running.push_back({.id = job->id,
-                       .urgency = urgency(job->priority, now_ms - job->arrived_ms),
+                       .urgency = urgency(job->priority, job->waited_ms(now_ms)),
                        .owner = job->owner,
                        .arrival = job->arrival,
                        .running_ms = now_ms - job->placed_ms,
@@ -161,7 +161,7 @@ void Loop::make_room() {
     return;
   }
   const auto last = std::ranges::max_element(running_, {}, [now_ms = clock_.now_ms()](const JobPointer& job) {
-    const bool batch = urgency(job->priority, now_ms - job->arrived_ms) == link::Priority::Batch;
+    const bool batch = urgency(job->priority, job->waited_ms(now_ms)) == link::Priority::Batch;
     return std::tuple(job->paused, batch, job->arrival);
   });
   JobState& job = **last;
@@ -193,7 +193,7 @@ void Loop::tell_queue() {
   for (const JobPointer& job : waiting_)
     if (!job->paused) order.push_back(job.get());
   std::ranges::sort(order, {}, [&](const JobState* job) {
-    return std::tuple(urgency(job->priority, now_ms - job->arrived_ms), job->arrival);
+    return std::tuple(urgency(job->priority, job->waited_ms(now_ms)), job->arrival);
   });
   for (std::uint32_t before = 0; before < order.size(); ++before) {
     JobState& job = *order[before];

@@ -115,6 +115,57 @@ TEST_CASE("batch work gives its place to an interactive job and goes on where it
   CHECK(test.jobs[1].started_count == 1);
 }
 
+TEST_CASE("batch work that has run for long is batch work still: its time on a place is no waiting") {
+  TestLoop test(fake_options(), {.parallel_jobs = 1});
+  test.submit(endless(1, Priority::Batch));
+  test.step();
+  test.clock.advance_ms(kBatchAgedMs + 1000);
+  for (const link::JobId id : {2, 3}) {
+    test.submit(job_of(id, Priority::Interactive));
+    test.step();
+    CHECK(test.jobs[id].started_count == 1);  // the second time too: it did not come back as something more urgent
+    run_until(test, [&] { return test.jobs[id].end_count == 1; });
+    test.step();
+  }
+  CHECK(test.counter("jobs_displaced") == 2);
+  test.loop.cancel(1);
+  test.run();
+}
+
+TEST_CASE("of running jobs without room batch work is set aside, however long it has run") {
+  auto options = fake_options(MemoryKind::Attention, 300);
+  options.cells = 160;
+  TestLoop test(std::move(options), {.parallel_jobs = 2, .cache = {.ram_bytes_max = 0}});
+  test.submit(endless(1, Priority::Batch));
+  test.step();
+  test.clock.advance_ms(kBatchAgedMs + 1000);
+  test.submit(endless(2));  // the younger one
+  run_until(test, [&] { return test.counter("jobs_preempted") == 1; });
+  const std::size_t batch_tokens = test.jobs[1].tokens.size(), tokens = test.jobs[2].tokens.size();
+  for (int i = 0; i < 5; ++i) test.step();
+  CHECK(test.jobs[1].tokens.size() == batch_tokens);
+  CHECK(test.jobs[2].tokens.size() > tokens);
+  for (const link::JobId id : {1, 2}) test.loop.cancel(id);
+  test.run();
+}
+
+TEST_CASE("batch work that waited long for its place keeps it") {
+  TestLoop test(fake_options(), {.parallel_jobs = 1});
+  test.submit(endless(1));
+  test.step();
+  test.submit(endless(2, Priority::Batch));
+  test.step();
+  test.clock.advance_ms(kBatchAgedMs);
+  test.loop.cancel(1);
+  test.step();
+  REQUIRE(test.jobs[2].started_count == 1);
+  test.submit(job_of(3, Priority::Interactive));
+  test.step();
+  CHECK(test.jobs[3].started_count == 0);
+  test.loop.cancel(2);
+  test.run();
+}
+
 TEST_CASE("batch work whose prefix an interactive job waits for does not come last") {
   TestLoop test(fake_options(), {.parallel_jobs = 4, .ubatch_tokens = 64});
   const auto shared = prompt_of(1, 600);

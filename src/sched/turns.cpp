@@ -9,9 +9,9 @@
 
 namespace hearth::sched {
 
-link::Priority urgency(link::Priority asked, std::int64_t age_ms) {
-  if (asked == link::Priority::Batch && age_ms >= kBatchAgedMs) return link::Priority::Interactive;
-  if (asked == link::Priority::Side && age_ms >= kSideAgedMs) return link::Priority::Interactive;
+link::Priority urgency(link::Priority asked, std::int64_t waited_ms) {
+  if (asked == link::Priority::Batch && waited_ms >= kBatchAgedMs) return link::Priority::Interactive;
+  if (asked == link::Priority::Side && waited_ms >= kSideAgedMs) return link::Priority::Interactive;
   return asked;
 }
 

@@ -28,8 +28,8 @@ inline constexpr std::int64_t kTurnMs = 10'000;
 inline constexpr std::size_t kOwnersMax = 4096;  // remembered without jobs
 inline constexpr double kCreditMostUs = 10e6;
 
-// How urgent a job is that came `age_ms` ago.
-[[nodiscard]] link::Priority urgency(link::Priority asked, std::int64_t age_ms);
+// How urgent a job is that has waited so long, all together; the time for which it ran is none of that.
+[[nodiscard]] link::Priority urgency(link::Priority asked, std::int64_t waited_ms);
 
 // What each owner got, in microseconds of steps. Who comes new, or back after a while, starts level with those who are there. And who
 // was there all the time but asked for little is not owed all that the others took: at most kCreditMost_us of it.
