@@ -10,8 +10,10 @@
 #include <filesystem>
 #include <format>
 #include <memory>
+#include <mutex>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "cli/cli.h"
 #include "cli/engine_program.h"
@@ -25,7 +27,29 @@
 namespace hearth::cli {
 namespace {
 
-using Engines = std::vector<std::unique_ptr<models::EngineProcess>>;
+// The engines of the models that are served. The loader adds to them while the main thread may be told to stop.
+class Engines {
+ public:
+  // False: the server stops. The engine is still the caller's, and the model is not to be served.
+  [[nodiscard]] bool add(std::unique_ptr<models::EngineProcess>& engine) {
+    const std::lock_guard lock(mutex_);
+    if (!stopping_) engines_.push_back(std::move(engine));
+    return !stopping_;
+  }
+  // No other is added from here on.
+  void stop() {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    for (const auto& engine : engines_) engine->stop();
+  }
+
+ private:
+  std::mutex mutex_;
+  bool stopping_ = false;                                        // guarded by mutex_
+  std::vector<std::unique_ptr<models::EngineProcess>> engines_;  // guarded by mutex_ until stopping_
+};
 
 // How quickly the end of loading, or of the last stream, is noticed.
 constexpr std::chrono::milliseconds kLook{20};
@@ -80,7 +104,7 @@ void show_progress(const std::string& name, float fraction) {
 
 // One after the other, so that the memory check of each sees what the one before took.
 Result<void> load_models(const ServeOptions& options, const std::string& engine_program, server::ServedModels& served,
-                         Engines& engines) {
+                         Engines& engines, const TurnFiles& turn_files) {
   TRY_ASSIGN(server::PromptSettings prompts, prompt_settings(options.rules_off, options.tools_first));
   const std::string kept_in = cache_folder(options);
   if (!prompts.rules.all_on()) log_info("cli", "prompts are made without the rules {}", prompts.rules.names_off());
@@ -104,33 +128,12 @@ Result<void> load_models(const ServeOptions& options, const std::string& engine_
     const std::string id = model_id(options, i, *engine->hello(), served);
     prompts.dialect = chosen_dialect(options, i);
     TRY_ASSIGN(auto model, server::serve_model(id, now_s.count(), *engine, prompts));
-    engines.push_back(std::move(engine));
+    turn_files.load(model);
+    if (!engines.add(engine)) return fail(ErrorKind::Unavailable, "the server stops");
     served.add(std::move(model));
   }
   served.set_loading({.loading = false, .name = "", .fraction = 1});
   return {};
-}
-
-enum class LoadEnd { Loaded, Failed, Interrupted };
-
-LoadEnd load_until_signal(const ServeOptions& options, const std::string& engine_program, server::ServedModels& served,
-                          Engines& engines, StopSignals& signals) {
-  std::atomic<bool> done{false};
-  Result<void> result;
-  std::thread loader([&] {
-    result = load_models(options, engine_program, served, engines);
-    done = true;
-  });
-  while (!done) {
-    if (signals.wait_for(kLook) == StopWish::None) continue;
-    std::fprintf(stderr, "\nhearth: stopped while loading\n");
-    // Nothing is served yet and loading cannot be interrupted from here; the engine ends when its link closes.
-    std::_Exit(0);
-  }
-  loader.join();
-  if (result) return LoadEnd::Loaded;
-  static_cast<void>(complain(result.error()));
-  return LoadEnd::Failed;
 }
 
 void print_builtin_note() {
@@ -187,6 +190,42 @@ void drain(server::Server& server, StopSignals& signals, StopWish wish, std::int
   }
 }
 
+// From the first model's loading to the last stream's end. A signal while a model is loaded ends the server in order all the
+// same: those before it serve already, and message batches run.
+int serve_models(const ServeOptions& options, const std::string& engine_program, server::Server& server,
+                 StopSignals& signals, bool has_key) {
+  server::ServedModels& served = server.hall().models();
+  Engines engines;
+  TurnFiles turn_files(cache_folder(options));
+  std::atomic<bool> done{false};
+  Result<void> loaded;
+  std::thread loader([&] {
+    loaded = load_models(options, engine_program, served, engines, turn_files);
+    done = true;
+  });
+  StopWish wish = StopWish::None;
+  while (!done && wish == StopWish::None) wish = signals.wait_for(kLook);
+  if (wish != StopWish::None) {
+    std::fprintf(stderr, "\nhearth: stopped while loading\n");
+  } else {
+    loader.join();
+    if (loaded) {
+      print_ready(base_url(options.host, server.port()), options, served, has_key);
+      while ((wish = signals.wait_for(kTurnsEvery)) == StopWish::None) turn_files.save(served);
+    } else {
+      static_cast<void>(complain(loaded.error()));
+      wish = StopWish::Terminate;
+    }
+  }
+  drain(server, signals, wish, options.drain_s);
+  turn_files.save(served);
+  server.stop();
+  engines.stop();
+  // Loading cannot be interrupted from here; the engine ends when its link closes.
+  if (loader.joinable()) std::_Exit(0);
+  return loaded ? 0 : 1;
+}
+
 int run_serve(ServeOptions options) {
   set_log_level(log_level_named(options.log_level));
   const SteadyClock clock;
@@ -218,21 +257,7 @@ int run_serve(ServeOptions options) {
   if (!kept_in.empty()) hall_options->batch_folder = (std::filesystem::path(kept_in) / "batches").string();
   auto server = server::Server::start(std::move(*hall_options), clock);
   if (!server) return complain(server.error());
-  Engines engines;
-  const auto loaded = load_until_signal(options, *engine_program, (*server)->hall().models(), engines, signals);
-  TurnFiles turn_files(kept_in);
-  if (loaded == LoadEnd::Loaded) {
-    turn_files.load((*server)->hall().models());
-    print_ready(base_url(options.host, (*server)->port()), options, (*server)->hall().models(), has_key);
-    StopWish wish = StopWish::None;
-    while ((wish = signals.wait_for(kTurnsEvery)) == StopWish::None) turn_files.save((*server)->hall().models());
-    drain(**server, signals, wish, options.drain_s);
-    turn_files.save((*server)->hall().models());
-  }
-  (*server)->stop();
-  for (const auto& engine : engines) engine->stop();
-  engines.clear();
-  return loaded == LoadEnd::Loaded ? 0 : 1;
+  return serve_models(options, *engine_program, **server, signals, has_key);
 }
 
 }  // namespace

@@ -33,23 +33,18 @@ std::string TurnFiles::path_of(const std::string& scope) const {
   return (std::filesystem::path(folder_) / std::format("turns-{:016x}.bin", hash_of(scope))).string();
 }
 
-void TurnFiles::load(const server::ServedModels& models) {
+void TurnFiles::load(const server::ServedModel& model) const {
   if (folder_.empty()) return;
-  for (const auto& model : models.all()) {
-    const std::string scope = turn_scope(*model->hello);
-    const std::string path = path_of(scope);
-    auto saved = read_file(path, kFileBytesMax);
-    if (!saved && saved.error().kind == ErrorKind::NotFound) continue;
-    const Result<void> taken = saved ? model->turns->load(scope, *saved) : std::unexpected(saved.error());
-    if (taken) {
-      log_info("cli", "{} remembered turns of {}", model->turns->turn_count(), model->card.id);
-      continue;
-    }
-    std::error_code ignored;
-    std::filesystem::rename(path, path + ".bad", ignored);
-    log_warning("cli", "the remembered turns in {} cannot be used ({}); the file is now {}.bad", path,
-                taken.error().message, path);
-  }
+  const std::string scope = turn_scope(*model.hello);
+  const std::string path = path_of(scope);
+  auto saved = read_file(path, kFileBytesMax);
+  if (!saved && saved.error().kind == ErrorKind::NotFound) return;
+  const Result<void> taken = saved ? model.turns->load(scope, *saved) : std::unexpected(saved.error());
+  if (taken) return log_info("cli", "{} remembered turns of {}", model.turns->turn_count(), model.card.id);
+  std::error_code ignored;
+  std::filesystem::rename(path, path + ".bad", ignored);
+  log_warning("cli", "the remembered turns in {} cannot be used ({}); the file is now {}.bad", path,
+              taken.error().message, path);
 }
 
 void TurnFiles::save(const server::ServedModels& models) {

@@ -1,6 +1,7 @@
 // TurnFiles: the turn memory of each served model on disk (docs/turn-memory-format.md), so that the first prompt after a
 // restart is made of the same tokens as the last one before it. One file per model and template in --cache-dir, owner-only.
-// A file that cannot be read is logged, put aside and forgotten: turns are then rendered plainly. Main thread.
+// A file that cannot be read is logged, put aside and forgotten: turns are then rendered plainly.
+// Who loads a model reads its turns before it is served, so that what is written later holds them too; the main thread writes.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +16,7 @@ class TurnFiles {
  public:
   // An empty folder: nothing is kept on disk.
   explicit TurnFiles(std::string folder) : folder_(std::move(folder)) {}
-  void load(const server::ServedModels& models);
+  void load(const server::ServedModel& model) const;
   // Writes what has changed since the last time.
   void save(const server::ServedModels& models);
 

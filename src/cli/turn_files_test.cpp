@@ -50,10 +50,10 @@ TEST_CASE("turns outlive the server, for the same model and template only; a dam
     files.save(before.models);
   }
   const Served after("one");
-  TurnFiles(folder.string()).load(after.models);
+  TurnFiles(folder.string()).load(*after.models.all().front());
   CHECK(after.turns().turn_count() == 1);
   const Served other("two");
-  TurnFiles(folder.string()).load(other.models);
+  TurnFiles(folder.string()).load(*other.models.all().front());
   CHECK(other.turns().turn_count() == 0);
 
   std::string path;
@@ -62,7 +62,7 @@ TEST_CASE("turns outlive the server, for the same model and template only; a dam
         std::filesystem::perms::none);
   std::fstream(path, std::ios::in | std::ios::out | std::ios::binary).seekp(40).put('\x7f');
   const Served again("one");
-  TurnFiles(folder.string()).load(again.models);
+  TurnFiles(folder.string()).load(*again.models.all().front());
   CHECK(again.turns().turn_count() == 0);
   CHECK_FALSE(std::filesystem::exists(path));
   CHECK(std::filesystem::exists(path + ".bad"));
@@ -75,7 +75,7 @@ TEST_CASE("without a folder nothing is written or read") {
   remember(served.turns());
   TurnFiles files("");
   files.save(served.models);
-  files.load(served.models);
+  files.load(*served.models.all().front());
   CHECK(served.turns().turn_count() == 1);
 }
 
