@@ -1,6 +1,8 @@
 """Instructions in many phrasings, the call each step needs, and the short sentences said afterwards."""
 import json
 
+from phrases import CREATE, CREATE_FILE, EDIT, EDIT_IT, FIND, LIST, LIST_HERE, READ, READ_IT, RUN, RUN_IT, SEARCH, phrase
+
 RUNNERS = {"py": ["python3 {p}", "python3 {p}", "python {p}"], "js": ["node {p}"], "sh": ["bash {p}", "sh {p}"], "rb": ["ruby {p}"]}
 
 
@@ -27,40 +29,6 @@ class Step:
         self.what = what    # "create notes.txt": for plans and explanations
 
 
-CREATE = ["create {f} {p} with {c}", "create {f} {p} with the content {c}", "create {f} {p} containing {c}", "write {c} to {p}",
-          "write {c} into {f} {p}", "make {f} {p} that contains {c}", "save {c} as {p}", "put {c} in {p}", "add {f} {p} with the text {c}",
-          "create {p} and put {c} in it", "in {f} {p} write {c}", "store the text {c} in {p}", "write {f} {p} with the text {c}",
-          "new file {p}: {c}", "create {p} with {c} in it", "create {p} with content {c}", "make {p} and write {c} to it", "save the text {c} to {p}",
-          "create {f} {p} with exactly this content: {c}", "generate {p} holding {c}", "set up {f} {p} with {c} inside",
-          "write the following to {p}: {c}", "create {f} {p}. Its content should be {c}", "create {f} named {p} which says {c}",
-          "I need {f} {p} with {c} in it", "create {p} whose only line is {c}", "put the line {c} into a new file {p}",
-          "{p} should be created and contain {c}", "make me {f} {p} that says {c}", "create {f} at {p} with the following content: {c}",
-          "write a file {p} that holds {c}", "produce {f} {p} with contents {c}"]
-CREATE_FILE = ["a file", "a file called", "a file named", "the file", "a new file", "a new file called", "", "a text file", "file", "a file with the name"]
-READ = ["read {p}", "read {f} {p}", "show me {p}", "show {f} {p}", "what is in {p}", "what's in {p}", "print {p}", "show the contents of {p}",
-        "tell me what {p} says", "open {p} and tell me what is in it", "what does {p} contain", "display {p}", "what does {f} {p} say",
-        "let me see {p}", "read {p} and tell me what it says", "give me the content of {p}", "view {p}", "look at {p}", "please read {p} for me",
-        "I want to see what is in {p}", "check what {p} contains", "read the contents of {f} {p}", "what does it say in {p}", "output the text of {p}"]
-EDIT = ["replace {o} with {n} in {p}", "in {p}, replace {o} with {n}", "change {o} to {n} in {p}", "in {p} change {o} to {n}", "edit {p}: replace {o} with {n}",
-        "edit {p} and change {o} to {n}", "in {f} {p}, change {o} into {n}", "update {p}: {o} should become {n}", "rename {o} to {n} in {p}",
-        "swap {o} for {n} in {p}", "{p} says {o}, change it to {n}", "modify {p} so that {o} becomes {n}", "edit {f} {p}, replacing {o} by {n}",
-        "fix {p}: {o} must be {n}", "substitute {n} for {o} in {p}", "change the text {o} in {p} to {n}", "in {p} turn {o} into {n}",
-        "edit {p} so it says {n} instead of {o}", "update {o} to {n} in {f} {p}", "replace the string {o} by {n} in {f} {p}", "in {p}, {o} is wrong, it should be {n}",
-        "open {p} and replace {o} with {n}", "make {o} read {n} in {p}"]
-RUN = ["run {m}", "run the command {m}", "execute {m}", "please run {m}", "run {m} and tell me what it prints", "run {m} and show me the output", "what does {m} print",
-       "run this command: {m}", "use the shell to run {m}", "execute the command {m}", "run {m} in the terminal", "what is the output of {m}",
-       "start {m}", "can you run {m}", "in a shell, run {m}", "run the shell command {m}", "launch {m} and report the output", "try {m}", "do a {m}",
-       "invoke {m} for me"]
-LIST = ["list the files in {d}", "list {d}", "what files are in {d}", "show me the files in {d}", "what is in the folder {d}", "list the directory {d}", "show the contents of the directory {d}",
-        "list all files in the folder {d}", "which files does {d} have", "show the folder {d}", "list everything in {d}", "what does the directory {d} hold",
-        "give me a listing of {d}", "tell me which files are in {d}", "look into the folder {d} and list its files"]
-LIST_HERE = ["list the files", "list the files here", "what files are here", "list the current directory", "show me the files in this folder", "which files are in the current directory",
-             "list all files in the working directory", "what is in this directory"]
-SEARCH = ["search for {x}", "find all occurrences of {x}", "search the code for {x}", "grep for {x}", "which files contain {x}", "look for {x} in the files", "find the text {x}",
-          "search for {x} in the project", "find where {x} is used", "where does {x} appear", "search all files for {x}", "find every line with {x}", "look for the word {x}",
-          "which files mention {x}", "find {x} in the code"]
-FIND = ["find all {g} files", "find files named {g}", "find files matching {g}", "which files match {g}", "list all files that match {g}", "find every file whose name matches {g}",
-        "search for files named {g}", "locate {g}", "find the files {g}", "give me all files like {g}", "are there files matching {g}", "show all {g} files"]
 POLITE = ["", "", "", "", "", "", "please ", "can you ", "could you ", "now ", "ok, ", "hi, ", "would you ", "I want you to ", "I'd like you to ", "go ahead and ", "hey, please ", "next, "]
 THANKS = ["", "", "", "", "", "", "", " please", " for me", ", thanks", ", please"]
 JOINS = [", then ", ", then ", " and then ", " and ", ". Then ", "; then ", ". After that, ", ", and then ", ". Next, ", ". Afterwards ", ", after that ", ". When that is done, "]
@@ -75,38 +43,38 @@ def make_step(source, kind, final=True):
         content = source.content(path)
         if not final and "\n" in content:
             content = source.phrase(1, 4)
-        phrase = source.pick(source.split(CREATE))
-        ends = phrase.endswith("{c}")
+        wording = phrase(source, CREATE)
+        ends = wording.endswith("{c}")
         if "\n" in content and not ends:
             content = source.phrase()
-        text = phrase.format(f=source.pick(CREATE_FILE), p=quoted(source, path, 0.75), c=quoted(source, content, (bare if ends else 0.1) if " " not in content else bare / 4))
+        text = wording.format(f=source.pick(CREATE_FILE), p=quoted(source, path, 0.75), c=quoted(source, content, (bare if ends else 0.1) if " " not in content else bare / 4))
         return Step(kind, {"path": path, "content": content}, text.replace("  ", " ") if "  " not in content else text, f"create {path}")
     if kind == "read":
         path = source.path()
-        text = source.pick(source.split(READ)).format(f=source.pick(["the file", "file", "the text file", ""]), p=quoted(source, path, 0.75))
+        text = phrase(source, READ).format(f=source.pick(["the file", "file", "the text file", ""]), p=quoted(source, path, 0.75))
         return Step(kind, {"path": path}, text.replace("  ", " "), f"read {path}")
     if kind == "edit":
         path, old = source.path(), source.snippet()
         new = source.changed(old)
-        text = source.pick(source.split(EDIT)).format(f=source.pick(["the file", "file", ""]), p=quoted(source, path, 0.75), o=quoted(source, old, 0.2 if " " not in old else 0.05),
+        text = phrase(source, EDIT).format(f=source.pick(["the file", "file", ""]), p=quoted(source, path, 0.75), o=quoted(source, old, 0.2 if " " not in old else 0.05),
                                                       n=quoted(source, new, 0.2 if " " not in new else 0.05))
         return Step(kind, {"path": path, "old": old, "new": new}, text.replace("  ", " ") if "  " not in old + new else text, f"edit {path}")
     if kind == "run":
         command = source.command()
-        phrase = source.pick(source.split(RUN))
-        text = phrase.format(m=quoted(source, command, 0.35 if phrase.endswith("{m}") and final else 0.1 if " " not in command else 0.03))
+        wording = phrase(source, RUN)
+        text = wording.format(m=quoted(source, command, 0.35 if wording.endswith("{m}") and final else 0.1 if " " not in command else 0.03))
         return Step(kind, {"command": command}, text, f"run {command}")
     if kind == "list":
         if source.chance(0.25):
-            return Step(kind, {"folder": "."}, source.pick(source.split(LIST_HERE)), "list .")
+            return Step(kind, {"folder": "."}, phrase(source, LIST_HERE), "list .")
         folder = source.folder()
-        return Step(kind, {"folder": folder}, source.pick(source.split(LIST)).format(d=quoted(source, folder, 0.75)), f"list {folder}")
+        return Step(kind, {"folder": folder}, phrase(source, LIST).format(d=quoted(source, folder, 0.75)), f"list {folder}")
     if kind == "search":
         pattern = source.pick([source.word, source.word, source.stem, lambda: source.phrase(1, 3), lambda: source.pick(["TODO", "FIXME", "main", "import"])])()
-        return Step(kind, {"pattern": pattern}, source.pick(source.split(SEARCH)).format(x=quoted(source, pattern, 0.45 if " " not in pattern else 0.05)), f"search {pattern}")
+        return Step(kind, {"pattern": pattern}, phrase(source, SEARCH).format(x=quoted(source, pattern, 0.45 if " " not in pattern else 0.05)), f"search {pattern}")
     glob = source.pick([lambda: "*." + source.pick(["py", "md", "js", "txt", "json", "cpp", "log", "css"]), lambda: f"**/*.{source.pick(['py', 'ts', 'md', 'go'])}", lambda: source.word() + "*",
                         lambda: f"{source.folder()}/*.{source.pick(['py', 'md', 'txt'])}", source.file_name])()
-    return Step("find", {"glob": glob}, source.pick(source.split(FIND)).format(g=quoted(source, glob, 0.75)), f"find {glob}")
+    return Step("find", {"glob": glob}, phrase(source, FIND).format(g=quoted(source, glob, 0.75)), f"find {glob}")
 
 
 RUN_IT = ["run it", "execute it", "run the file", "run that file", "run it and tell me what it prints", "run it and show me the output", "start it", "execute the script", "run the script",
@@ -121,7 +89,7 @@ def run_step(source, path):
     command = source.pick(RUNNERS[suffix]).format(p=path)
     if command.startswith("python ") or command.startswith("sh "):
         command = RUNNERS[suffix][0].format(p=path)
-    return Step("run", {"command": command}, source.pick(source.split(RUN_IT)).format(p=path), f"run {command}")
+    return Step("run", {"command": command}, phrase(source, RUN_IT).format(p=path), f"run {command}")
 
 
 def make_chain(source, count):
@@ -140,20 +108,20 @@ def make_chain(source, count):
                 path, content = source.path(suffix), None
                 while content is None or "\n" in content:
                     content = source.code(suffix)
-                phrase = source.pick(source.split(CREATE))
-                text = phrase.format(f=source.pick(CREATE_FILE), p=quoted(source, path, 0.75), c=quoted(source, content, 0.1 if " " not in content else 0.0)).replace("  ", " ")
+                wording = phrase(source, CREATE)
+                text = wording.format(f=source.pick(CREATE_FILE), p=quoted(source, path, 0.75), c=quoted(source, content, 0.1 if " " not in content else 0.0)).replace("  ", " ")
                 step = Step("create", {"path": path, "content": content}, text, f"create {path}")
             path, content = step.values["path"], step.values["content"]
         elif kind == "run it":
             step = run_step(source, path)
         elif kind == "read it":
-            step = Step("read", {"path": path}, source.pick(source.split(READ_IT)).format(p=path), f"read {path}")
+            step = Step("read", {"path": path}, phrase(source, READ_IT).format(p=path), f"read {path}")
         elif kind == "edit it":
             pieces = [w for w in (content or "").replace("\n", " ").split(" ") if len(w) > 1 and w.isalnum()]
             old = source.pick(pieces) if pieces else source.snippet()
             new = source.changed(old)
             content = (content or "").replace(old, new)
-            text = source.pick(source.split(EDIT_IT)).format(o=quoted(source, old, 0.15 if " " not in old else 0.0), n=quoted(source, new, 0.15 if " " not in new else 0.0), p=path)
+            text = phrase(source, EDIT_IT).format(o=quoted(source, old, 0.15 if " " not in old else 0.0), n=quoted(source, new, 0.15 if " " not in new else 0.0), p=path)
             step = Step("edit", {"path": path, "old": old, "new": new}, text, f"edit {path}")
         else:
             step = make_step(source, kind, final)

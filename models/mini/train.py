@@ -6,8 +6,10 @@ goes on from it with --resume.
 import argparse
 import math
 import pathlib
+import queue
 import random
 import sys
+import threading
 import time
 
 import torch
@@ -60,6 +62,19 @@ def batches(tokenizer, start, step):
             yield seed, group
 
 
+def ahead(items, most=8):
+    """The same items, made by a thread of its own while the network computes."""
+    line = queue.Queue(most)
+
+    def fill():
+        for item in items:
+            line.put(item)
+
+    threading.Thread(target=fill, daemon=True).start()
+    while True:
+        yield line.get()
+
+
 def optimizer_of(model, rate):
     named = list(model.named_parameters())
     is_matrix = lambda name, p: p.dim() == 2 and name != "embedding"
@@ -108,7 +123,7 @@ def main():
     if options.resume:
         kept = state["kept"]
     last, losses, rights, wholes = time.time(), [], [], []
-    for seed, group in batches(tokenizer, seed, step):
+    for seed, group in ahead(batches(tokenizer, seed, step)):
         if step >= options.steps:
             break
         line, positions, mask, wanted, targets, leaves, weights = batch_of(group, torch.bfloat16)
