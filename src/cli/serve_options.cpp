@@ -236,8 +236,8 @@ void add_serve_flags(CLI::App& command, ServeOptions& options) {
       "Folder for what outlives the server (default: hearth/serve in your cache folder); none = nothing");
   command
       .add_option("--stall-seconds,--stall-timeout", options.stall_s,
-                  "Replace an engine that gives no sign of life for so many seconds, and end a stream whose own job "
-                  "shows no work for four times as long; 0 = never")
+                  "Replace an engine that gives no sign of life for so many seconds (while it loads four times as "
+                  "long), and end a stream whose own job shows no work for four times as long; 0 = never")
       ->check(CLI::Range(0, 7 * 24 * 3600))
       ->capture_default_str();
   command

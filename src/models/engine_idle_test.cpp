@@ -17,6 +17,31 @@ TEST_CASE("an engine that hangs with its link open is killed and replaced, and i
   CHECK(::kill(hung, 0) == -1);
 }
 
+TEST_CASE("an engine that hangs while it is loaded again is killed, and the next one is tried") {
+  const Stage stage;
+  const auto engine = stage.start({"--die-after", "3", "--die-in-lives", "1", "--mute-from", "2", "--mute-to", "2"},
+                                  {.hang_limit_ms = 25});
+  const Submitted run = submit(*engine, job_of(1));
+  CHECK(run.recorder->wait_end().reason == EndReason::TokensMax);
+}
+
+TEST_CASE("an engine that hangs while it is loaded first is an error, not a wait without end") {
+  const Stage stage;
+  EngineSpec spec = stage.spec({"--mute-from", "1"});
+  spec.limits.hang_limit_ms = 25;
+  const auto engine = EngineProcess::start(std::move(spec), {});
+  REQUIRE_FALSE(engine);
+  CHECK(engine.error().message.contains("hung"));
+}
+
+TEST_CASE("an engine that dies while it loads is noticed though another process holds its link") {
+  const Stage stage;
+  const auto engine = stage.start({"--die-after", "3", "--die-in-lives", "1", "--die-loading-from", "2",
+                                   "--die-loading-to", "2", "--die-how", "orphan"});
+  const Submitted run = submit(*engine, job_of(1));
+  CHECK(run.recorder->wait_end().reason == EndReason::TokensMax);
+}
+
 TEST_CASE("an engine whose jobs hang is killed though it goes on tokenising") {
   const Stage stage;
   const auto engine = stage.start({}, {.hang_limit_ms = 150});

@@ -27,7 +27,7 @@ struct EngineLimits {
   std::uint32_t stop_limit_ms = 15'000;    // after Shutdown, before SIGTERM: its cache goes to the disk meanwhile
   std::uint32_t term_limit_ms = 2000;      // after SIGTERM, before SIGKILL
   std::int64_t keep_alive_ms = -1;         // unused for so long, the engine is ended until it is wanted; -1 = never
-  std::int64_t hang_limit_ms = 0;  // it owes an answer and says nothing for so long: killed, replaced; 0 = never
+  std::int64_t hang_limit_ms = 0;  // silent so long when it owes an answer (loading: 4 times): replaced; 0 = never
 };
 
 struct EngineSpec {

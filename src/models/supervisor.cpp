@@ -82,20 +82,21 @@ Result<link::Hello> Supervisor::load() {
     const std::lock_guard lock(mutex_);
     link_ = std::move(ends.first);
   }
+  last_heard_ms_ = clock_.now_ms();
   while (true) {
     const Woken woken = wait_for_frame(kLookAtChildMs);
     if (woken == Woken::Stop) return fail(ErrorKind::Unavailable, "stopped while the model was loading");
-    if (woken == Woken::Nothing) continue;
+    if (woken == Woken::Nothing) {
+      // As in serve(): dead without the end of its link, or not dead and without a word.
+      if (child_->wait_for(milliseconds(0)) && wait_for_frame(0) == Woken::Nothing) return died_loading();
+      if (hangs_loading())
+        return fail(ErrorKind::Unavailable, std::format("the engine hung while it loaded {}", spec_.model_path));
+      continue;
+    }
     Result<link::EngineMessage> message = link_->receive_engine_message();
     if (message) heard_from(*message);
     if (!message && message.error().kind == ErrorKind::InvalidInput) return std::unexpected(message.error());
-    if (!message) {
-      return fail(
-          ErrorKind::Unavailable,
-          std::format("the engine ended while it loaded {} ({}); the lines it wrote before say more. If memory is "
-                      "short, try a smaller --ctx or a smaller quantisation of the model",
-                      spec_.model_path, describe(discard_engine())));
-    }
+    if (!message) return died_loading();
     if (auto* hello = std::get_if<link::Hello>(&*message)) {
       if (hello->protocol_version == link::kProtocolVersion) return std::move(*hello);
       return fail(ErrorKind::Unavailable,
@@ -106,6 +107,13 @@ Result<link::Hello> Supervisor::load() {
     const auto* progress = std::get_if<link::LoadProgress>(&*message);
     if (progress != nullptr && progress_ && restart_count_ == 0 && !hello_) progress_(progress->fraction);
   }
+}
+
+std::unexpected<Error> Supervisor::died_loading() {
+  return fail(ErrorKind::Unavailable,
+              std::format("the engine ended while it loaded {} ({}); the lines it wrote before say more. If memory is "
+                          "short, try a smaller --ctx or a smaller quantisation of the model",
+                          spec_.model_path, describe(discard_engine())));
 }
 
 // The engine gets everything that lives: first the open questions, then the jobs in order of submission.

@@ -66,6 +66,7 @@ class Supervisor final : public EngineProcess {
   // Link thread: one engine's life after the other (supervisor.cpp).
   void run();
   Result<link::Hello> load();
+  std::unexpected<Error> died_loading();
   void become_ready(link::Hello hello);
   Served serve();
   void bury();
@@ -83,6 +84,7 @@ class Supervisor final : public EngineProcess {
   // Link thread: engines that nobody uses, and engines that hang (supervisor_idle.cpp).
   [[nodiscard]] bool falls_asleep();
   [[nodiscard]] bool hangs();
+  [[nodiscard]] bool hangs_loading();
   bool sleep_until_wanted();
   void heard_from(const link::EngineMessage& message);
 

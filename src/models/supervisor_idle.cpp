@@ -12,6 +12,9 @@ namespace {
 // Even with a keep-alive of 0: between its tokens being counted and its job being submitted a request is not seen here.
 constexpr std::int64_t kUnusedLeastMs = 2000;
 constexpr std::int64_t kLookForWishesMs = 1000;
+// An engine that loads tells each hundredth of the weights, but not how far it is with what follows: the first pass through
+// a mapped file reads all of it from the disk.
+constexpr std::int64_t kHangLimitsOfLoading = 4;
 
 }  // namespace
 
@@ -69,6 +72,15 @@ bool Supervisor::hangs() {
   log_error("models", "the engine of {} gave no sign of life for {} s and is killed", spec_.model_path,
             limit_ms / 1000);
   hung_ = true;
+  child_->send_signal(SIGKILL);
+  return true;
+}
+
+bool Supervisor::hangs_loading() {
+  const std::int64_t limit_ms = spec_.limits.hang_limit_ms * kHangLimitsOfLoading;
+  if (limit_ms <= 0 || clock_.now_ms() - last_heard_ms_ < limit_ms) return false;
+  log_error("models", "the engine that loads {} gave no sign of life for {} s and is killed", spec_.model_path,
+            limit_ms / 1000);
   child_->send_signal(SIGKILL);
   return true;
 }

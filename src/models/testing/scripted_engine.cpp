@@ -7,7 +7,7 @@
 //   --die-how WAY                       instead of kill: "garbage" (bytes that are no frame), "close" (the link, and live on),
 //                                       "orphan" (die, while a child of ours holds the link open)
 //   --die-loading-from A --die-loading-to B   the same before Hello, in lives A to B
-//   --mute-from A                       say nothing at all from life A on
+//   --mute-from A --mute-to B           say nothing at all from life A on (until B)
 //   --load-failed TEXT                  answer with LoadFailed (NoMemory)
 //   --template-from A                   another chat template from life A on
 //   --context N --context-from A        another context from life A on (100000 before)
@@ -123,8 +123,8 @@ class ScriptedEngine {
   bool load() {
     if (script_.life >= script_.number("--die-loading-from", 1'000'000) &&
         script_.life <= script_.number("--die-loading-to", 1'000'000))
-      die();
-    if (script_.from("--mute-from")) {
+      die(script_.text("--die-how"), link_);
+    if (script_.from("--mute-from") && script_.life <= script_.number("--mute-to", 1'000'000)) {
       while (link_.receive_front_message()) {
       }
       std::_Exit(0);
