@@ -34,7 +34,7 @@ std::vector<link::Job> JobTable::admit() {
   const auto board = [&](JobId id) {
     LiveJob& live = jobs_.at(id);
     live.aboard = true;
-    live.queued = false;
+    live.queued = live.proven = false;
     waiting_.erase(id);
     sent.push_back(to_send(live));
   };
@@ -76,6 +76,7 @@ std::shared_ptr<JobListener> JobTable::delivered(const link::TokenEvent& event) 
   LiveJob& live = at->second;
   for (const link::SampledToken& sampled : event.tokens) live.delivered.push_back(sampled.token);
   live.deaths = 0;
+  live.proven = true;
   live.queued = false;  // it may have been set aside
   if (trial_ == event.job) trial_.reset();
   return live.listener;
@@ -120,13 +121,17 @@ bool JobTable::awaits_engine() const {
 
 std::vector<EndedJob> JobTable::engine_died(std::string_view how) {
   std::vector<EndedJob> ended;
+  const bool others_suspect = std::ranges::any_of(jobs_, [this](const auto& entry) {
+    return entry.second.aboard && !entry.second.proven && entry.first != trial_;
+  });
   trial_.reset();
   for (auto at = jobs_.begin(); at != jobs_.end();) {
     const auto here = at++;
     LiveJob& live = here->second;
     if (!live.aboard) continue;
     live.aboard = false;
-    if (!std::exchange(live.queued, false)) ++live.deaths;
+    const bool on_trial_beside_others = live.deaths >= kTrialDeaths && others_suspect;
+    if (!std::exchange(live.queued, false) && !on_trial_beside_others) ++live.deaths;
     waiting_.insert(here->first);
     if (live.cancelled) {
       ended.push_back(remove(here, end_of(live, EndReason::Cancelled)));
@@ -198,7 +203,7 @@ void JobTable::check_invariants() const {
     CHECK(!live.aboard || live.deaths < kTrialDeaths || trial_ == id);
   }
   CHECK(waiting == waiting_.size());
-  CHECK(!trial_ || (jobs_.contains(*trial_) && !jobs_.at(*trial_).paused));
+  CHECK(!trial_ || jobs_.contains(*trial_));
 }
 
 }  // namespace hearth::models

@@ -7,7 +7,8 @@
 //
 // Quarantine: a job with kTrialDeaths deaths goes aboard again only on trial: before its first new token nothing else
 // is sent to the engine. So a job that kills the engine dies alone, and those that were near it go on. A paused job has
-// no trial: it waits until it is resumed, or it would hold up all others.
+// no trial: it waits until it is resumed, or it would hold up all others. When it is, others may be aboard that have
+// not shown yet that they do no harm: if the engine dies then, the job on trial is not charged, and tried again.
 #pragma once
 
 #include <cstddef>
@@ -88,6 +89,7 @@ class JobTable {
     unsigned deaths = 0;                               // since the last token
     bool aboard = false;
     bool queued = false;  // aboard, and waiting for its turn there
+    bool proven = false;  // aboard, and a token came since
     bool cancelled = false;
     bool paused = false;
   };

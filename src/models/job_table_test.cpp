@@ -78,6 +78,7 @@ TEST_CASE("a paused job has no trial and holds nobody up; resumed it has its tri
   CHECK_FALSE(table.resume(1));  // it is not aboard: nothing to tell
   CHECK(admitted(table) == Ids{1});
   CHECK_FALSE(table.pause(1));  // on trial
+  table.check_invariants();
   CHECK_FALSE(table.paused(1));
   token(table, 1);
   CHECK(table.paused(1));  // it has passed: now the engine is told
@@ -219,7 +220,7 @@ TEST_CASE("events of jobs that ended find nobody") {
 }
 
 // Some jobs kill the engine some time after they come aboard and never get a token; all others get one in every life
-// that lasts long enough.
+// that lasts long enough. Any may be paused at any moment, on trial too.
 TEST_CASE("simulation: poisonous jobs die alone, whatever the order of events") {
   for (unsigned seed = 0; seed < 300; ++seed) {
     CAPTURE(seed);
@@ -235,6 +236,11 @@ TEST_CASE("simulation: poisonous jobs die alone, whatever the order of events") 
       if (step < 200 && roll(4) == 0) {
         if (roll(8) == 0) poisonous.push_back(next_id);
         add(table, next_id++);
+      }
+      if (next_id > 1 && roll(5) == 0) {
+        const JobId id = 1 + roll(static_cast<unsigned>(next_id - 1));
+        static_cast<void>(roll(2) == 0 ? table.pause(id) : table.resume(id));
+        table.check_invariants();
       }
       for (const JobId id : admitted(table)) aboard.push_back(id);
       const bool deadly = std::ranges::any_of(aboard, is_poison);
@@ -254,6 +260,7 @@ TEST_CASE("simulation: poisonous jobs die alone, whatever the order of events") 
         ++ended_count;
       }
     }
+    for (JobId id = 1; id < next_id; ++id) static_cast<void>(table.resume(id));
     // Let what is left come to its end; it must, or a trial would block the way for ever.
     for (int step = 0; table.size() > 0; ++step) {
       REQUIRE(step < 10'000);
