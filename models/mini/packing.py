@@ -19,9 +19,9 @@ PROSE = "\n".join(path.read_text() for path in sorted(CHECKOUT.glob("*.md")) + s
 class Piece:
     """Tokens that follow a parent piece (a number; -1: nothing), and which of them are to be learned."""
 
-    def __init__(self, tokens, parent, answer_from=None, learned=()):
+    def __init__(self, tokens, parent, answer_from=None):
         self.tokens, self.parent = tokens, parent
-        self.learned = learned if answer_from is None else range(answer_from, len(tokens))
+        self.learned = () if answer_from is None else range(answer_from, len(tokens))
 
 
 def add_answers(pieces, sample, trunk, tokenizer, source, both):
@@ -31,17 +31,6 @@ def add_answers(pieces, sample, trunk, tokenizer, source, both):
         lead = tokenizer.encode(GO + ("<think>\n" if thinks else "<think>\n\n</think>\n\n"))
         answer = tokenizer.encode((sample.thought + "\n</think>\n\n" if thinks else "") + sample.text) + [tokenizer.ids["<|im_end|>"]]
         pieces.append(Piece(lead + answer, trunk, len(lead)))
-
-
-def add_signature(pieces, tool, trunk, tokenizer, source):
-    """A call of any tool with values that mean nothing: only the names of its parameters are learned."""
-    tokens, learned = tokenizer.encode(GO + "<think>\n\n</think>\n\n<tool_call>\n<function=" + tool.name + ">\n"), []
-    for parameter in tool.required:
-        tokens += tokenizer.encode("<parameter=")
-        name = tokenizer.encode(parameter + ">\n")
-        learned += range(len(tokens), len(tokens) + len(name))
-        tokens += name + tokenizer.encode(source.word() + "\n</parameter>\n")
-    pieces.append(Piece(tokens, trunk, learned=learned))
 
 
 def cut_brief(prompt):
@@ -90,10 +79,6 @@ def tree_of(talk, tokenizer, source, others=()):
         if not text.startswith(done):  # the first of many calls is not shown any more
             trunk, done = 0, ""
         trunk, leaf = add_trunk(pieces, text[len(done):], again, trunk, tokenizer)
-        if others and not done:
-            for tool in source.random.sample(talk.box.order, min(2, len(talk.box.order))):
-                if tool.required:
-                    add_signature(pieces, tool, leaf, tokenizer, source)
         done = text
         add_answers(pieces, sample, leaf, tokenizer, source, both=not others and source.chance(0.4))
     return pieces
@@ -103,7 +88,7 @@ def weights_of(tokens, tokenizer):
     """What each token counts when it is learned: the decisions more, which tool and where a value begins; the first letters of a
     parameter's name less, for Hearth's constraint leaves only names that are declared."""
     out = [1.0] * len(tokens)
-    for before, weight in (("<function=", 2.0), (">\n", 2.0), ("<parameter=", 0.3)):
+    for before, weight in (("<function=", 3.0), (">\n", 3.0), ("<parameter=", 0.3)):
         mark = tokenizer.encode(before)
         for i in range(len(mark), len(tokens)):
             if tokens[i - len(mark):i] == mark:
