@@ -82,9 +82,7 @@ class Supervisor final : public EngineProcess {
   Woken run_posted();
 
   // Link thread: engines that nobody uses, and engines that hang (supervisor_idle.cpp).
-  [[nodiscard]] bool falls_asleep();
-  [[nodiscard]] bool hangs();
-  [[nodiscard]] bool hangs_loading();
+  [[nodiscard]] bool falls_asleep(), hangs(), hangs_loading();
   bool sleep_until_wanted();
   void heard_from(const link::EngineMessage& message);
 
