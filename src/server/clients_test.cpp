@@ -3,7 +3,9 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <charconv>
 #include <sstream>
+#include <string_view>
 
 #include "server/test_hall.h"
 
@@ -34,6 +36,19 @@ std::size_t real_events(const std::string& sent) {
   for (std::size_t at = sent.find("event: "); at != std::string::npos; at = sent.find("event: ", at + 1))
     count += sent.compare(at, 12, "event: ping\n") == 0 ? 0 : 1;
   return count;
+}
+
+// A comment, "name{labels} value" or "name value".
+bool is_metric_line(std::string_view line) {
+  if (line.starts_with("# HELP ") || line.starts_with("# TYPE ")) return true;
+  const std::size_t name_end = line.find_first_of("{ ");
+  if (name_end == 0 || name_end == std::string_view::npos) return false;
+  const std::size_t labels_end = line[name_end] == '{' ? line.rfind("} ") : name_end - 1;
+  if (labels_end == std::string_view::npos) return false;
+  const std::string_view value = line.substr(labels_end + 2);
+  double number = 0;
+  const auto read = std::from_chars(value.data(), value.data() + value.size(), number);
+  return read.ec == std::errc{} && read.ptr == value.data() + value.size();
 }
 
 // Watches an exchange as such a client would, second by second.
@@ -125,13 +140,14 @@ TEST_CASE("the metrics have the field's names, and count what was served") {
   CHECK(text.contains("vllm:time_to_first_token_seconds_count{model_name=\"test-model\"} 1\n"));
   CHECK(text.contains("hearth_cache_hit_tokens_total{model_name=\"test-model\",tier=\"ram\"} 0\n"));
   CHECK(text.contains("hearth_engine_tokens_sampled{model_name=\"test-model\"} 3\n"));
-  // Each line is a comment or "name{labels} value".
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
     CAPTURE(line);
-    CHECK((line.starts_with("# ") ||
-           (line.rfind(' ') != std::string::npos && line.find_first_of("0123456789+") != std::string::npos)));
+    CHECK(is_metric_line(line));
   }
+  for (const char* bad : {"", "name{model_name=\"m\"}", "name{model_name=\"m\"} ", "name{model_name=\"m\"} 1x",
+                          "name{model_name=\"m\" 1", "{model_name=\"m\"} 1", "name 1 2", "#HELP"})
+    CHECK_FALSE(is_metric_line(bad));
 }
 
 TEST_CASE("with keys the metrics need one") {
