@@ -62,18 +62,20 @@ void Metrics::request_ended(const RequestRecord& record) {
   if (!record.why.empty()) ++series.ends[std::string(record.why)];
   if (record.prompt_tokens == 0) return;
   const StepTimes& times = record.times;
-  if (!record.attached) {  // what the engine did for it was done for the one that it joined
-    series.prompt_tokens += record.prompt_tokens;
-    series.generation_tokens += record.output_tokens;
-    if (times.prefill_us >= 0) series.prefill.add(times.prefill_us);
-  }
-  if (times.queue_us >= 0 && !record.attached) {
-    series.queue.add(times.queue_us);
-    series.prefix_queries += record.prompt_tokens;
-    series.prefix_hits += record.cached_tokens;
-  }
   if (times.first_token_us >= 0) series.first_token.add(times.first_token_us);
   if (times.total_us >= 0) series.end_to_end.add(times.total_us);
+}
+
+void Metrics::job_ended(const JobTotals& job) {
+  const std::lock_guard lock(mutex_);
+  Series& series = series_of(job.model);
+  series.prompt_tokens += job.prompt_tokens;
+  series.generation_tokens += job.output_tokens;
+  if (job.prefill_us >= 0) series.prefill.add(job.prefill_us);
+  if (job.queue_us < 0) return;
+  series.queue.add(job.queue_us);
+  series.prefix_queries += job.prompt_tokens;
+  series.prefix_hits += job.cached_tokens;
 }
 
 void Metrics::tokens_after(std::string_view model, std::int64_t gap_us, std::uint64_t count) {

@@ -15,10 +15,20 @@ namespace hearth::server {
 
 struct RequestRecord;
 
+// What the engine did for one job, however many requests heard it. -1: it did not come to that.
+struct JobTotals {
+  std::string_view model;
+  std::uint64_t prompt_tokens = 0, cached_tokens = 0, output_tokens = 0;
+  std::int64_t queue_us = -1;    // submitted -> started; the cache was asked then
+  std::int64_t prefill_us = -1;  // from there -> its first token
+};
+
 class Metrics {
  public:
   // A request of a model is over; -1 in its times are steps that it did not come to.
   void request_ended(const RequestRecord& record);
+  // Nobody hears the job any more: once, when the last of its requests is over.
+  void job_ended(const JobTotals& job);
   // A burst of so many tokens came so long after the one before.
   void tokens_after(std::string_view model, std::int64_t gap_us, std::uint64_t count);
   void paused(std::string_view model);    // a slow reader's job was paused

@@ -106,6 +106,14 @@ void RequestLog::begin(std::string_view path) {
   }
 }
 
+void RequestLog::finish_job(const JobTotals& job) {
+  metrics_.job_ended(job);
+  const std::lock_guard lock(mutex_);
+  prompt_token_count_ += job.prompt_tokens;
+  cached_token_count_ += job.cached_tokens;
+  output_token_count_ += job.output_tokens;
+}
+
 void RequestLog::finish(const RequestRecord& record) {
   log_record(record);
   metrics_.request_ended(record);
@@ -119,9 +127,6 @@ void RequestLog::finish(const RequestRecord& record) {
   } else if (record.status >= 400) {
     ++refused_count_;
   }
-  prompt_token_count_ += record.prompt_tokens;
-  cached_token_count_ += record.cached_tokens;
-  output_token_count_ += record.output_tokens;
   repairs_.add(record.repairs);
   if (record.prompt_tokens == 0) return;
   if (recent_.size() == kRecentMax) recent_.pop_front();

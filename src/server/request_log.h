@@ -64,6 +64,8 @@ class RequestLog {
  public:
   void begin(std::string_view path);
   void finish(const RequestRecord& record);  // once for every begin()
+  // Once for every job that was submitted, when the last of its requests is over.
+  void finish_job(const JobTotals& job);
   [[nodiscard]] std::uint64_t active_count() const;
   [[nodiscard]] Json counters_json() const;
   // Requests ever begun, by what they asked for.

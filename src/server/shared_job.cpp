@@ -35,8 +35,22 @@ void SharedJob::join(const std::shared_ptr<JobHearer>& hearer) {
 void SharedJob::leave(const JobHearer& hearer) {
   std::erase_if(ears_, [&](const Ear& ear) { return ear.hearer.get() == &hearer; });
   if (--expected_ > 0) return pause_or_resume();
+  count();
   if (job_) return model_->engine->cancel(*std::exchange(job_, std::nullopt));
   if (!plan_) ticket_ = {};  // it will not be submitted any more
+}
+
+// What was done for all of its streams counts once, when none is left: one that goes on after the others may have much to come.
+void SharedJob::count() const {
+  if (!plan_) return;
+  JobTotals totals{.model = model_->card.id, .prompt_tokens = plan_->prompt_tokens};
+  totals.output_tokens = std::max<std::uint64_t>(tokens_.size(), end_ ? end_->sampled_tokens : 0);
+  if (started_) {
+    totals.cached_tokens = std::min(started_->cached_tokens, plan_->prompt_tokens);
+    totals.queue_us = times_.started_us - times_.submitted_us;
+    if (times_.first_token_us >= 0) totals.prefill_us = times_.first_token_us - times_.started_us;
+  }
+  call_->log().finish_job(totals);
 }
 
 void SharedJob::set_slow(const JobHearer& hearer, bool slow) {

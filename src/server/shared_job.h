@@ -107,6 +107,7 @@ class SharedJob final : public models::JobListener, public std::enable_shared_fr
   };
   void tell();
   void pause_or_resume();
+  void count() const;
   void worked() { last_work_ms_ = call_->clock().now_ms(); }
 
   const std::shared_ptr<Call> call_;

@@ -129,6 +129,27 @@ TEST_CASE("the same request again, while the first is open, hears the running jo
   CHECK(t.hall.log().active_count() == 0);
 }
 
+TEST_CASE("what the engine did for two requests counts once, and all of it, whichever of them was the last") {
+  TestHall t;
+  const auto first = t.ask("POST", "/v1/messages", body_of("hi", kStream));
+  t.engine.start(7);
+  t.say(*first, {"one "});
+  const auto again = t.ask("POST", "/v1/messages", body_of("hi", kStream), {{"x-stainless-retry-count", "1"}});
+  first->disconnect();
+  t.say(*first, {"two ", "three"});
+  t.end(*first, link::EndReason::EndOfTurn);
+  REQUIRE(again->ended);
+  const Json counts = t.hall.log().counters_json();
+  CHECK(counts.find("output_tokens")->as_integer() == 3);
+  CHECK(counts.find("cached_tokens")->as_integer() == 7);
+  const std::string metrics = t.hall.log().metrics().prometheus();
+  CHECK(metrics.contains("vllm:generation_tokens_total{model_name=\"test-model\"} 3\n"));
+  CHECK(metrics.contains("vllm:prefix_cache_hits_total{model_name=\"test-model\"} 7\n"));
+  CHECK(metrics.contains("vllm:request_queue_time_seconds_count{model_name=\"test-model\"} 1\n"));
+  CHECK(metrics.contains("vllm:request_prefill_time_seconds_count{model_name=\"test-model\"} 1\n"));
+  CHECK(metrics.contains("vllm:e2e_request_latency_seconds_count{model_name=\"test-model\"} 2\n"));
+}
+
 TEST_CASE("a joined job ends when the last of its streams has left") {
   TestHall t;
   const auto first = t.ask("POST", "/v1/messages", body_of("hi", kGreedy));
