@@ -20,39 +20,40 @@ constexpr std::int64_t kLongest_s = 60;
 void Ticket::started(std::int64_t now_ms) {
   if (!admission_ || started_ms_ >= 0) return;
   started_ms_ = now_ms;
-  admission_->start();
+  admission_->start(kind_);
 }
 
 void Ticket::ended(std::int64_t now_ms) {
-  if (admission_ && started_ms_ >= 0) admission_->took(std::max<std::int64_t>(now_ms - started_ms_, 0));
+  if (admission_ && started_ms_ >= 0 && kind_ == JobKind::Request)
+    admission_->took(std::max<std::int64_t>(now_ms - started_ms_, 0));
   leave();
 }
 
 void Ticket::leave() {
-  if (admission_) admission_->leave(started_ms_ >= 0);
+  if (admission_) admission_->leave(kind_, started_ms_ >= 0);
   admission_ = nullptr;
   started_ms_ = -1;
 }
 
 Result<Ticket> Admission::enter(std::size_t jobs_max) {
   const std::lock_guard lock(mutex_);
-  if (counts_.waiting + counts_.running >= jobs_max) {
+  if (requests_.waiting + requests_.running >= jobs_max) {
     return fail(ErrorKind::Overloaded,
-                std::format("{} requests already wait for this model; try again in a moment", counts_.waiting));
+                std::format("{} requests already wait for this model; try again in a moment", requests_.waiting));
   }
-  ++counts_.waiting;
-  return Ticket(shared_from_this());
+  ++requests_.waiting;
+  return Ticket(shared_from_this(), JobKind::Request);
 }
 
-Ticket Admission::enter() {
+Ticket Admission::enter_batch() {
   const std::lock_guard lock(mutex_);
-  ++counts_.waiting;
-  return Ticket(shared_from_this());
+  ++batch_.waiting;
+  return Ticket(shared_from_this(), JobKind::Batch);
 }
 
 Admission::Counts Admission::counts() const {
   const std::lock_guard lock(mutex_);
-  return counts_;
+  return {.waiting = requests_.waiting + batch_.waiting, .running = requests_.running + batch_.running};
 }
 
 std::int64_t Admission::retry_after_s(std::uint32_t parallel_jobs) const {
@@ -62,16 +63,17 @@ std::int64_t Admission::retry_after_s(std::uint32_t parallel_jobs) const {
   return std::clamp(static_cast<std::int64_t>(std::ceil(place_s)), std::int64_t{1}, kLongest_s);
 }
 
-void Admission::start() {
+void Admission::start(JobKind kind) {
   const std::lock_guard lock(mutex_);
-  CHECK(counts_.waiting > 0);
-  --counts_.waiting;
-  ++counts_.running;
+  Counts& counts = counts_of_locked(kind);
+  CHECK(counts.waiting > 0);
+  --counts.waiting;
+  ++counts.running;
 }
 
-void Admission::leave(bool was_started) {
+void Admission::leave(JobKind kind, bool was_started) {
   const std::lock_guard lock(mutex_);
-  auto& count = was_started ? counts_.running : counts_.waiting;
+  auto& count = was_started ? counts_of_locked(kind).running : counts_of_locked(kind).waiting;
   CHECK(count > 0);
   --count;
 }

@@ -15,6 +15,9 @@ namespace hearth::server {
 
 class Admission;
 
+// Whose count a job is in.
+enum class JobKind : std::uint8_t { Request, Batch };
+
 // A job's place, until it lets go of it. I/O thread of its job, but the letting go: any.
 class Ticket {
  public:
@@ -23,6 +26,7 @@ class Ticket {
   Ticket& operator=(Ticket&& other) noexcept {
     leave();
     admission_ = std::exchange(other.admission_, nullptr);
+    kind_ = other.kind_;
     started_ms_ = std::exchange(other.started_ms_, -1);
     return *this;
   }
@@ -34,10 +38,11 @@ class Ticket {
 
  private:
   friend class Admission;
-  explicit Ticket(std::shared_ptr<Admission> admission) : admission_(std::move(admission)) {}
+  Ticket(std::shared_ptr<Admission> admission, JobKind kind) : admission_(std::move(admission)), kind_(kind) {}
   void leave();
 
   std::shared_ptr<Admission> admission_;
+  JobKind kind_ = JobKind::Request;
   std::int64_t started_ms_ = -1;
 };
 
@@ -50,21 +55,23 @@ class Admission : public std::enable_shared_from_this<Admission> {
   // Overloaded when there are so many already, waiting and running: of an engine that was restarted nobody knows at once
   // which is which.
   [[nodiscard]] Result<Ticket> enter(std::size_t jobs_max);
-  // Without a limit, for jobs that somebody else bounds.
-  [[nodiscard]] Ticket enter();
-  [[nodiscard]] Counts counts() const;
+  // A job of a batch, of which there are never many (batches.h): it takes no request's place, and how long it runs says nothing
+  // about them: it gives way to all others.
+  [[nodiscard]] Ticket enter_batch();
+  [[nodiscard]] Counts counts() const;  // of all
   // When one of those that wait will have left the queue, as far as is known; at least 1 s, at most a minute.
   [[nodiscard]] std::int64_t retry_after_s(std::uint32_t parallel_jobs) const;
 
  private:
   friend class Ticket;
-  void start();
-  void leave(bool was_started);
+  void start(JobKind kind);
+  void leave(JobKind kind, bool was_started);
+  [[nodiscard]] Counts& counts_of_locked(JobKind kind) { return kind == JobKind::Batch ? batch_ : requests_; }
   void took(std::int64_t run_ms);
 
   mutable std::mutex mutex_;
-  Counts counts_;       // guarded by mutex_
-  double run_ms_ = -1;  // guarded by mutex_: how long a job runs, a moving average; < 0: none has ended yet
+  Counts requests_, batch_;  // guarded by mutex_
+  double run_ms_ = -1;       // guarded by mutex_: how long a job runs, a moving average; < 0: none has ended yet
 };
 
 }  // namespace hearth::server

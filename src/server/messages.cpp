@@ -95,7 +95,7 @@ Result<JobAndPart> find_or_open_job(const std::shared_ptr<Call>& call, const std
                                     const wire::MessagesRequest& request, MessageDesk& desk, CameBy came_by) {
   Metrics& metrics = call->log().metrics();
   if (came_by == CameBy::Batch)
-    return JobAndPart{std::make_shared<SharedJob>(call, model, model->admission->enter(), metrics)};
+    return JobAndPart{std::make_shared<SharedJob>(call, model, model->admission->enter_batch(), metrics)};
   const RetryKey key = retry_key(call->request(), call->record.owner, model->card.id);
   if (may_be_repetition(call->request(), request)) {
     if (auto running = desk.running.find(key)) {

@@ -201,6 +201,21 @@ TEST_CASE("another key's, body's or agent's request is never joined") {
   CHECK(t.engine.job_id == 4);
 }
 
+TEST_CASE("jobs of batches take no place in the queue and teach nothing of how long requests take, but are counted") {
+  const auto admission = std::make_shared<Admission>();
+  auto running = admission->enter_batch(), waiting = admission->enter_batch();
+  running.started(0);
+  CHECK(admission->counts().running == 1);
+  CHECK(admission->counts().waiting == 1);
+  const auto request = admission->enter(1);
+  REQUIRE(request);
+  CHECK(admission->enter(1).error().message.starts_with("1 requests"));
+  running.ended(3'600'000);
+  CHECK(admission->retry_after_s(1) == 3);  // as before any has ended
+  waiting = {};
+  CHECK(admission->counts().waiting == 1);
+}
+
 TEST_CASE("over the bound of the queue a request is a 529 that says when to come again, and one that left makes room") {
   TestHall t;
   t.hall.desk().waiting_max = 1;  // and two may run
