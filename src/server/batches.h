@@ -17,6 +17,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -103,7 +104,8 @@ class Batches {
   void start_item(const std::string& id, std::size_t index);
   void read_requests(const std::string& id);
   void item_done(const std::string& id, std::size_t index, int status, const std::string& body);
-  void keep_result(const ItemResult& result);
+  void keep_result(const ItemResult& result), keep_later(const ItemResult& result);
+  [[nodiscard]] Result<void> write_result(const ItemResult& result);
   void expire_and_forget();
   void watch_wall_clock();
   void set_due(Batch& batch) const;
@@ -129,7 +131,8 @@ class Batches {
   const BatchLimits limits_;
   BatchStore store_;
   const std::int64_t begun_ms_, begun_offset_s_;  // of this run, and how far the wall clock was ahead of clock_ then
-  bool wall_clock_jumped_ = false;                // the line's thread
+  bool wall_clock_jumped_ = false;                                    // the line's thread, as the next
+  std::map<std::pair<std::string, std::size_t>, ItemResult> unkept_;  // results that the disk has not taken yet
 
   std::mutex state_mutex_;
   mutable std::mutex mutex_;

@@ -178,6 +178,31 @@ TEST_CASE("a result that the disk does not take now is kept in memory and writte
   batches.stop();
 }
 
+TEST_CASE(
+    "results that the disk did not take are written once more at an orderly end, and are no crash where that fails") {
+  const BatchFolder folder;
+  for (const bool room : {true, false}) {
+    const fs::path at = folder.path / (room ? "room" : "full");
+    std::string id;
+    {
+      Stage stage(at);
+      id = stage.batches.create(stage.owner, requests(1))->id;
+      const auto running = stage.next();
+      CHECK(fs::exists(at / id / "try-00000-1"));
+      const DiskIs full(Disk::Full);
+      const int before = synced_files;
+      running->respond({.status = 200, .headers = {}, .body = "{}"});
+      while (synced_files == before) std::this_thread::yield();
+      if (room) disk = Disk::Quick;
+      stage.batches.stop();
+    }
+    CHECK_FALSE(fs::exists(at / id / "try-00000-1"));
+    CHECK(fs::exists(at / id / "done-00000") == room);
+    Stage stage(at);
+    CHECK(stage.batches.find(stage.owner, id)->counts.succeeded == (room ? 1 : 0));
+  }
+}
+
 TEST_CASE("a batch is on disk before it is answered: its files, their folder, and the folder of all") {
   const BatchFolder folder;
   Stage stage(folder.path / "batches");

@@ -205,11 +205,9 @@ void Batches::item_done(const std::string& id, std::size_t index, int status, co
 // What cannot be kept now is kept later, when there may be room on the disk. Until then it has its place among those that
 // run, so that a full disk holds up the work instead of filling the memory.
 void Batches::keep_result(const ItemResult& result) {
-  const bool succeeded = result.state == BatchItem::Succeeded;
-  const auto written = store_.write(result.id, batch_result_file(result.index, succeeded), result.line);
-  if (!written) {
+  if (auto written = write_result(result); !written) {
     log_error("server", "a result of the batch {} cannot be kept: {}", result.id, written.error().message);
-    return line_.after_ms(kDiskRest_ms, [this, result] { keep_result(result); });
+    return keep_later(result);
   }
   {
     const std::lock_guard lock(mutex_);
@@ -219,10 +217,24 @@ void Batches::keep_result(const ItemResult& result) {
     batch.record.items[result.index] = result.state;
     batch.record.starts.erase(result.index);
   }
-  for (int start = 1; start <= result.starts + 1; ++start)
-    store_.unmark(result.id, batch_start_file(result.index, start));
   end_if_done(result.id);
   line_.post([this] { start_items(); });
+}
+
+void Batches::keep_later(const ItemResult& result) {
+  const std::pair place(result.id, result.index);
+  unkept_.insert_or_assign(place, result);
+  line_.after_ms(kDiskRest_ms, [this, place] {
+    if (const auto unkept = unkept_.extract(place); !unkept.empty()) keep_result(unkept.mapped());
+  });
+}
+
+Result<void> Batches::write_result(const ItemResult& result) {
+  const bool succeeded = result.state == BatchItem::Succeeded;
+  TRY(store_.write(result.id, batch_result_file(result.index, succeeded), result.line));
+  for (int start = 1; start <= result.starts + 1; ++start)
+    store_.unmark(result.id, batch_start_file(result.index, start));
+  return {};
 }
 
 void Batches::end_if_done(const std::string& id) {
@@ -312,7 +324,8 @@ void Batches::expire_and_forget() {
   }
 }
 
-// The jobs of what runs end with their streams. The server ends in order, so their starts do not count against them.
+// The jobs of what runs end with their streams. The server ends in order, so their starts do not count against them. What the disk
+// did not take has its last chance; where that fails the request runs again, and its start does not count either.
 void Batches::cut_running() {
   std::vector<std::shared_ptr<BatchExchange>> cut;
   std::vector<std::pair<std::string, std::string>> marks;
@@ -329,6 +342,11 @@ void Batches::cut_running() {
   }
   for (const auto& exchange : cut) exchange->disconnect();
   for (const auto& [id, name] : marks) store_.unmark(id, name);
+  for (const auto& [place, result] : std::exchange(unkept_, {})) {
+    if (auto written = write_result(result); written) continue;
+    log_error("server", "a result of the batch {} is lost; its request runs again after the next start", result.id);
+    store_.unmark(result.id, batch_start_file(result.index, result.starts + 1));
+  }
 }
 
 }  // namespace hearth::server
