@@ -42,7 +42,7 @@ inline constexpr const char* kBatchStateFile = "state";
 [[nodiscard]] std::string batch_start_file(std::size_t index, int start);
 
 [[nodiscard]] Result<void> write_batch_state(BatchStore& store, const BatchRecord& record);
-// Io: it cannot be read now. Any other error: it is not what was written.
+// Io: it cannot be read now. NotFound: it was never whole. Any other error: it is not what was written.
 [[nodiscard]] Result<BatchRecord> read_batch_record(const BatchStore& store, const std::string& id);
 
 // Waiting, Running or Keeping.

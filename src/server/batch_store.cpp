@@ -113,7 +113,8 @@ Result<std::string> BatchStore::read(const std::string& id, const std::string& n
   std::error_code error;
   const auto type = fs::symlink_status(path, error).type();
   if (type == fs::file_type::none) return fail(ErrorKind::Io, path + ": " + error.message());
-  if (type != fs::file_type::regular) return fail(ErrorKind::NotFound, path + " is no file");
+  if (type == fs::file_type::not_found) return fail(ErrorKind::NotFound, path + " is not there");
+  if (type != fs::file_type::regular) return fail(ErrorKind::InvalidInput, path + " is no file");
   auto bytes = read_file(path, kFileBytesMax);
   if (!bytes && bytes.error().kind == ErrorKind::TooLarge) return fail(ErrorKind::InvalidInput, bytes.error().message);
   if (!bytes) return bytes;
@@ -137,18 +138,22 @@ void BatchStore::unmark(const std::string& id, const std::string& name) {
   if (!folder_.empty()) ::unlink((fs::path(path_of(id)) / name).c_str());
 }
 
-void BatchStore::remove(const std::string& id) {
+Result<void> BatchStore::remove(const std::string& id) {
   CHECK(is_batch_id(id));
   if (folder_.empty()) {
     const std::lock_guard lock(mutex_);
     memory_.erase(id);
-    return;
+    return {};
   }
-  std::error_code error;
-  fs::remove_all(path_of(id) + std::string(kGone), error);
-  fs::rename(path_of(id), path_of(id) + std::string(kGone), error);
-  if (!error) static_cast<void>(sync_folder(folder_));  // it comes back at worst
-  fs::remove_all(path_of(id) + std::string(error ? "" : kGone), error);
+  const std::string gone = path_of(id) + std::string(kGone);
+  std::error_code error, ignored;
+  fs::remove_all(gone, ignored);
+  fs::rename(path_of(id), gone, error);
+  if (error == std::errc::no_such_file_or_directory) return {};
+  if (error) return fail(ErrorKind::Io, path_of(id) + ": " + error.message());
+  static_cast<void>(sync_folder(folder_));  // it comes back at worst
+  fs::remove_all(gone, ignored);
+  return {};
 }
 
 void BatchStore::set_aside(const std::string& id) {

@@ -34,7 +34,8 @@ class BatchStore {
   void unmark(const std::string& id, const std::string& name);
   // NotFound; InvalidInput for a file that is not what was written; Io for one that the system does not give us now.
   [[nodiscard]] Result<std::string> read(const std::string& id, const std::string& name) const;
-  void remove(const std::string& id);
+  // As a whole, at once for whoever looks; what of it cannot be freed now goes at the next start. Io: it is all there still.
+  [[nodiscard]] Result<void> remove(const std::string& id);
   // Puts a batch that cannot be read out of the way, for a person to look at.
   void set_aside(const std::string& id);
   [[nodiscard]] bool in_memory() const { return folder_.empty(); }

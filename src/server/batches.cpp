@@ -52,6 +52,10 @@ void Batches::load() {
     } else if (record.error().kind == ErrorKind::Io) {
       // Too many open files, a disk that answers no more: the batch may be as good as ever.
       log_error("server", "the batch {} waits for another start: {}", id, record.error().message);
+    } else if (record.error().kind == ErrorKind::NotFound) {
+      // Its state is written last: the process ended before the batch was answered.
+      if (auto removed = store_.remove(id); !removed)
+        log_error("server", "the beginning of a batch cannot be removed: {}", removed.error().message);
     } else {
       store_.set_aside(id);
       log_error("server", "the batch {} is damaged; its folder is now {}.bad: {}", id, id, record.error().message);
@@ -80,7 +84,7 @@ Result<wire::BatchCard> Batches::create(const BatchOwner& owner, std::vector<wir
   // The state last: a batch is there when it is there.
   Result<void> written = store_.write(record.id, kBatchRequestsFile, text);
   if (written) written = write_batch_state(store_, record);
-  if (!written) store_.remove(record.id);
+  if (!written) static_cast<void>(store_.remove(record.id));  // without its state it goes at the next start
   {
     const std::lock_guard lock(mutex_);
     if (written) batches_.at(record.id).made = true;
@@ -160,9 +164,16 @@ Result<void> Batches::remove(const BatchOwner& owner, const std::string& id) {
     TRY_ASSIGN(const Batch* batch, owned_locked(owner, id));
     if (!batch->record.ended_unix_s)
       return fail(ErrorKind::InvalidInput, "the batch is still being processed; cancel it first");
-    batches_.erase(id);
+    batches_.at(id).made = false;  // nobody finds it any more
   }
-  store_.remove(id);
+  const auto removed = store_.remove(id);
+  if (!removed) log_error("server", "the batch {} is not deleted: {}", id, removed.error().message);
+  const std::lock_guard lock(mutex_);
+  if (removed)
+    batches_.erase(id);
+  else
+    batches_.at(id).made = true;
+  if (!removed) return fail(ErrorKind::Io, "the batch is not deleted: the server's disk does not let it go now");
   return {};
 }
 

@@ -78,7 +78,7 @@ class Batches {
  private:
   struct Batch {
     BatchRecord record;
-    bool made = false;                         // its files are whole; before that it only holds its place
+    bool made = false;                         // its files are whole; before and after that it only holds its place
     std::vector<wire::BatchRequest> requests;  // read when the first one runs, let go when the batch has ended
     std::map<std::size_t, std::weak_ptr<BatchExchange>> running;  // one that nobody answers comes back as cut short
     BatchQueue queue;

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <future>
+#include <optional>
 #include <thread>
 
 #include "base/file.h"
@@ -24,6 +25,19 @@ std::atomic<int> waiting_count{0}, synced_files{0}, synced_folders{0};
 struct DiskIs {
   explicit DiskIs(Disk is) { disk = is; }
   ~DiskIs() { disk = Disk::Quick; }
+};
+
+// No file or folder can be opened.
+struct NoDescriptors {
+  NoDescriptors() {
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+    const rlimit none{.rlim_cur = 0, .rlim_max = before.rlim_max};
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+  }
+  ~NoDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before); }
+  NoDescriptors(const NoDescriptors&) = delete;
+  NoDescriptors& operator=(const NoDescriptors&) = delete;
+  rlimit before{};
 };
 
 }  // namespace
@@ -130,14 +144,11 @@ TEST_CASE("a batch that cannot be read for want of a descriptor is not damaged")
   }
   BatchStore store(folder.path);
   REQUIRE(store.open());
-  rlimit before{};
-  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
-  const rlimit none{.rlim_cur = 0, .rlim_max = before.rlim_max};
-  REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+  auto none = std::make_optional<NoDescriptors>();
   const auto record = read_batch_record(store, id);
   const auto ids = store.ids();
   const auto names = store.names(id);
-  REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+  none.reset();
   CHECK(record.error().kind == ErrorKind::Io);
   CHECK(ids.error().kind == ErrorKind::Io);
   CHECK(names.error().kind == ErrorKind::Io);
@@ -210,6 +221,39 @@ TEST_CASE("a batch is on disk before it is answered: its files, their folder, an
   REQUIRE(stage.batches.create(stage.owner, requests(1)));
   CHECK(synced_files == 2);    // requests and state
   CHECK(synced_folders == 3);  // with each of them, and the one that the batch's folder is in
+}
+
+TEST_CASE("a batch whose state was not written any more was never answered, and goes at the next start") {
+  const BatchFolder folder;
+  std::string id;
+  {
+    Stage stage(folder.path);
+    id = stage.batches.create(stage.owner, requests(1))->id;
+  }
+  fs::remove(folder.path / id / "state");
+  const Stage stage(folder.path);
+  CHECK_FALSE(fs::exists(folder.path / id));
+  CHECK_FALSE(fs::exists(folder.path / (id + ".bad")));
+}
+
+TEST_CASE("a batch that the disk does not let go is not deleted, and can be read on") {
+  const BatchFolder folder;
+  Stage stage(folder.path);
+  const std::string id = stage.batches.create(stage.owner, requests(1))->id;
+  stage.answer(200, "{}");
+  stage.wait_end(id);
+  fs::create_directories(folder.path / (id + ".gone") / "x");  // where it would go, and this cannot be cleared away
+  {
+    const NoDescriptors none;
+    const auto refused = stage.batches.remove(stage.owner, id);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().kind == ErrorKind::Io);
+    CHECK_FALSE(refused.error().message.contains(folder.path.string()));
+  }
+  CHECK(lines_of(stage.batches.results(stage.owner, id)).size() == 1);
+  CHECK(stage.batches.remove(stage.owner, id));
+  CHECK_FALSE(stage.batches.find(stage.owner, id));
+  CHECK_FALSE(fs::exists(folder.path / id));
 }
 
 TEST_CASE("what a removal that was cut short left goes at the next start") {

@@ -317,7 +317,9 @@ void Batches::expire_and_forget() {
     }
     for (const std::string& id : forgotten) batches_.erase(id);
   }
-  for (const std::string& id : forgotten) store_.remove(id);
+  for (const std::string& id : forgotten)
+    if (auto removed = store_.remove(id); !removed)
+      log_error("server", "the batch {} comes back with the next start: {}", id, removed.error().message);
   for (const std::string& id : expired) {
     if (auto ended = end_rest(id, BatchItem::Expired); !ended)
       log_error("server", "the batch {} is over its time, which cannot be kept: {}", id, ended.error().message);
