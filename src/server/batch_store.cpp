@@ -22,8 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A body is at most 64 MiB, and what it becomes here little more.
-constexpr std::size_t kFileBytesMax = std::size_t{96} << 20;
+constexpr std::size_t kFileBytesMax = kBatchTextBytesMax + 64;  // and the first line
 constexpr std::string_view kGone = ".gone";  // a batch goes as a whole, by a rename, and then file by file
 constexpr std::string_view kMagic = "hearth-batch 1 ";
 

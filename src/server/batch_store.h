@@ -53,6 +53,9 @@ class BatchStore {
   std::map<std::string, std::map<std::string, std::string>> memory_;  // id -> name -> text; only without a folder
 };
 
+// What one file may hold: more is not read again, so it must not be written. A body is at most 64 MiB, and what it becomes here
+// mostly little more.
+inline constexpr std::size_t kBatchTextBytesMax = std::size_t{96} << 20;
 inline constexpr std::string_view kBatchPrefix = "msgbatch_";
 // It and 24 letters and digits: also what makes it a safe name of a folder.
 [[nodiscard]] bool is_batch_id(std::string_view text);

@@ -72,6 +72,12 @@ void Batches::stop() {
 // The place is taken first, so that the books are free while the files are written.
 Result<wire::BatchCard> Batches::create(const BatchOwner& owner, std::vector<wire::BatchRequest> requests) {
   const std::string text = wire::batch_requests_text(requests);
+  // Numbers may be written longer than they came: 1e4 as 10000.0.
+  if (text.size() > limits_.text_bytes_max)
+    return fail(ErrorKind::TooLarge,
+                std::format("the requests are {} bytes as they are stored, and may be {}; send them "
+                            "as several batches",
+                            text.size(), limits_.text_bytes_max));
   BatchRecord record{.id = random_id(kBatchPrefix), .owner = owner, .created_unix_s = now_unix_s_()};
   record.bytes = text.size();
   record.items.assign(requests.size(), BatchItem::Waiting);

@@ -219,6 +219,20 @@ TEST_CASE("a key has only so many batches and bytes, and takes no room from anot
   CHECK(stage.batches.create(third, requests(1)).error().kind == ErrorKind::RateLimited);
 }
 
+TEST_CASE("a batch that is larger as it is stored than what is read again is refused, whatever its body was") {
+  Stage stage("", {.text_bytes_max = 1000});
+  auto list = *wire::decode_batch(R"({"requests":[{"custom_id":"a","params":{"x":[)" + std::string("1e4") +
+                                  std::string(100, ' ') + "]}}]}");
+  CHECK(stage.batches.create(stage.owner, list));
+  std::string numbers = "1e4";
+  for (int i = 0; i < 200; ++i) numbers += ",1e4";  // 4 bytes each, and then 8
+  const std::string body = R"({"requests":[{"custom_id":"a","params":{"x":[)" + numbers + "]}}]}";
+  REQUIRE(body.size() < 1000);
+  const auto refused = stage.batches.create(stage.owner, *wire::decode_batch(body));
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().kind == ErrorKind::TooLarge);
+}
+
 TEST_CASE("keys take turns: the one request of a key does not wait for the many of another") {
   Stage stage("", {.running_max = 1});
   const BatchOwner other{.owner = 8, .cache_salt = ""};
