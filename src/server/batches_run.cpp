@@ -296,12 +296,12 @@ Result<void> Batches::end_rest(const std::string& id, BatchItem rest) {
   return {};
 }
 
-// What is forgotten is lost, and how old it is was reckoned by a clock that has turned out to be wrong: not in this run.
+// What expires or is forgotten is lost, and how old it is was reckoned by a clock that has turned out to be wrong: not in this run.
 void Batches::watch_wall_clock() {
   const std::int64_t jump_s = wall_offset_s() - begun_offset_s_;
   if (wall_clock_jumped_ || (jump_s > -kJumpBack_s && jump_s < kJumpAhead_s)) return;
   wall_clock_jumped_ = true;
-  log_warning("server", "the clock was set by {} s; no batch is forgotten before the next start", jump_s);
+  log_warning("server", "the clock was set by {} s; no batch expires or is forgotten before the next start", jump_s);
 }
 
 void Batches::expire_and_forget() {
@@ -309,11 +309,11 @@ void Batches::expire_and_forget() {
   {
     const std::lock_guard lock(mutex_);
     const std::int64_t now_ms = clock_.now_ms();
-    const bool may_forget = !wall_clock_jumped_ && now_ms - begun_ms_ >= kClockTrusted_ms;
+    if (wall_clock_jumped_ || now_ms - begun_ms_ < kClockTrusted_ms) return;
     for (const auto& [id, batch] : batches_) {
       if (!batch.made) continue;
       if (!batch.record.ended_unix_s && now_ms >= batch.expires_ms) expired.push_back(id);
-      if (batch.record.ended_unix_s && now_ms >= batch.forgotten_ms && may_forget) forgotten.push_back(id);
+      if (batch.record.ended_unix_s && now_ms >= batch.forgotten_ms) forgotten.push_back(id);
     }
     for (const std::string& id : forgotten) batches_.erase(id);
   }

@@ -196,6 +196,23 @@ TEST_CASE("a clock that is set while the server runs, or was not set when a batc
   CHECK(stage.batches.find(stage.owner, id));
 }
 
+TEST_CASE("a clock that was wrong when the server started expires no request") {
+  const BatchFolder folder;
+  const BatchLimits limits{.expires_after_s = 1000};
+  std::string id;
+  {
+    Stage stage(folder.path, limits);
+    id = stage.batches.create(stage.owner, requests(1))->id;
+  }
+  Stage stage(folder.path, limits, 2'500'000'000);  // 2049: its time seems to be over
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  CHECK(stage.batches.find(stage.owner, id)->counts.processing == 1);
+  stage.now_s = 1'800'000'100;
+  stage.pass_s(700);
+  std::this_thread::sleep_for(std::chrono::milliseconds(1200));
+  CHECK(stage.batches.find(stage.owner, id)->counts.processing == 1);
+}
+
 TEST_CASE("a server that stops does not wait for a request that is being prepared, and begins no other") {
   Stage stage("", {.running_max = 2});
   stage.set_stuck(true);
