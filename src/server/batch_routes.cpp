@@ -172,7 +172,14 @@ void answer_batch(const std::shared_ptr<Call>& call, Batches& batches, std::stri
     return call->respond_json(200, wire::batch_deleted_json(id));
   }
   if (what == "/results" && reads) return answer_batch_results(call, batches, id);
-  call->respond_error(405, {ErrorKind::InvalidInput, std::format("batches take no {} there", method)});
+  const std::string_view methods = what.empty()         ? "GET, HEAD, DELETE, OPTIONS"
+                                   : what == "/cancel"  ? "POST, OPTIONS"
+                                   : what == "/results" ? "GET, HEAD, OPTIONS"
+                                                        : "";
+  if (methods.empty())
+    return call->respond_error({ErrorKind::NotFound, "of a message batch there are /results and /cancel"});
+  call->add_header("allow", std::string(methods));
+  call->respond_error(405, {ErrorKind::InvalidInput, std::format("{} is taken there, not {}", methods, method)});
 }
 
 }  // namespace hearth::server

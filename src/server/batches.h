@@ -132,7 +132,7 @@ class Batches {
   const BatchLimits limits_;
   BatchStore store_;
   const std::int64_t begun_ms_, begun_offset_s_;  // of this run, and how far the wall clock was ahead of clock_ then
-  bool wall_clock_jumped_ = false;                                    // the line's thread, as the next
+  bool wall_clock_jumped_ = false;                // the line's thread, as the next
   std::map<std::pair<std::string, std::size_t>, ItemResult> unkept_;  // results that the disk has not taken yet
 
   std::mutex state_mutex_;

@@ -214,6 +214,23 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("that a batch is over its time is not tried without rest on a disk that is full") {
+  const BatchFolder folder;
+  Stage stage(folder.path, {.expires_after_s = 1000});
+  const std::string id = stage.batches.create(stage.owner, requests(1))->id;
+  const auto running = stage.next();
+  {
+    const DiskIs full(Disk::Full);
+    const int before = synced_files;
+    stage.pass_s(1001);
+    while (synced_files == before) std::this_thread::yield();
+    std::this_thread::sleep_for(std::chrono::milliseconds(2500));
+    CHECK(synced_files == before + 1);
+  }
+  stage.pass_s(61);
+  CHECK(stage.wait_end(id).counts.expired == 1);
+}
+
 TEST_CASE("a batch is on disk before it is answered: its files, their folder, and the folder of all") {
   const BatchFolder folder;
   Stage stage(folder.path / "batches");

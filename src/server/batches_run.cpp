@@ -321,8 +321,11 @@ void Batches::expire_and_forget() {
     if (auto removed = store_.remove(id); !removed)
       log_error("server", "the batch {} comes back with the next start: {}", id, removed.error().message);
   for (const std::string& id : expired) {
-    if (auto ended = end_rest(id, BatchItem::Expired); !ended)
-      log_error("server", "the batch {} is over its time, which cannot be kept: {}", id, ended.error().message);
+    const auto ended = end_rest(id, BatchItem::Expired);
+    if (ended) continue;
+    log_error("server", "the batch {} is over its time, which cannot be kept: {}", id, ended.error().message);
+    const std::lock_guard lock(mutex_);
+    if (const auto at = batches_.find(id); at != batches_.end()) at->second.expires_ms = clock_.now_ms() + kDiskRest_ms;
   }
 }
 

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <fstream>
 #include <stdexcept>
@@ -362,6 +363,15 @@ TEST_CASE("the batch routes answer as the wire has them") {
   CHECK(t.ask("GET", "/v1/messages/batches/" + id + "/results")->status == 400);
   CHECK(t.ask("DELETE", "/v1/messages/batches/" + id)->status == 400);
   CHECK(t.ask("PUT", "/v1/messages/batches/" + id)->status == 405);
+  CHECK(t.ask("GET", "/v1/messages/batches/" + id + "/anything")->status == 404);
+  CHECK(t.ask("GET", "/v1/messages/batches/" + id + "/results/more")->status == 404);
+  for (const auto& [method, rest, allow] :
+       {std::array{"POST", "", "GET, HEAD, DELETE, OPTIONS"}, std::array{"GET", "/cancel", "POST, OPTIONS"},
+        std::array{"DELETE", "/results", "GET, HEAD, OPTIONS"}}) {
+    const auto refused = t.ask(method, "/v1/messages/batches/" + id + rest);
+    CHECK(refused->status == 405);
+    CHECK(refused->header("allow") == allow);
+  }
   CHECK(t.ask("GET", "/v1/messages/batches/msgbatch_nothing")->status == 404);
   const auto ended = t.ask("POST", "/v1/messages/batches/" + id + "/cancel", "", {{"host", "localhost:8787"}});
   CHECK(ended->sent.contains("http://localhost:8787/v1/messages/batches/" + id + "/results"));
