@@ -99,10 +99,13 @@ Result<BatchRecord> read_batch_record(const BatchStore& store, const std::string
   if (!record) return fail(ErrorKind::InvalidInput, "its state is none");
   TRY_ASSIGN(const std::vector<std::string> names, store.names(id));
   for (const std::string& name : names) {
-    if (const auto done = index_of(name, kSucceeded, record->items.size())) record->items[*done] = BatchItem::Succeeded;
+    const auto done = index_of(name, kSucceeded, record->items.size());
+    const auto failed = index_of(name, kErrored, record->items.size());
+    if (done) record->items[*done] = BatchItem::Succeeded;
+    if (failed) record->items[*failed] = BatchItem::Errored;
+    if (done || failed) record->result_bytes += store.file_bytes(id, name);
     if (const auto [index, start] = start_of(name, record->items.size()); start > 0)
       record->starts[index] = std::max(record->starts[index], start);
-    if (const auto failed = index_of(name, kErrored, record->items.size())) record->items[*failed] = BatchItem::Errored;
   }
   // Of an ended batch a result that is gone is a result that cannot be read.
   if (record->ended_unix_s) std::ranges::replace_if(record->items, is_open, BatchItem::Errored);

@@ -30,7 +30,8 @@ struct BatchRecord {
   std::uint64_t number = 0;  // in the order they came
   std::int64_t created_unix_s = 0;
   std::optional<std::int64_t> cancel_unix_s, ended_unix_s;
-  std::size_t bytes = 0;  // of its requests
+  std::size_t bytes = 0;         // of its requests
+  std::size_t result_bytes = 0;  // of the results that are kept
   std::vector<BatchItem> items;
   std::map<std::size_t, int> starts;  // of those that were running when a server ended otherwise than in order
 };

@@ -187,4 +187,10 @@ Result<std::vector<std::string>> BatchStore::names(const std::string& id) const 
   return found;
 }
 
+std::size_t BatchStore::file_bytes(const std::string& id, const std::string& name) const {
+  std::error_code error;
+  const auto bytes = folder_.empty() ? 0 : fs::file_size(fs::path(path_of(id)) / name, error);
+  return error ? 0 : static_cast<std::size_t>(bytes);
+}
+
 }  // namespace hearth::server

@@ -43,6 +43,8 @@ class BatchStore {
   [[nodiscard]] Result<std::vector<std::string>> ids() const;
   // Of a batch's files.
   [[nodiscard]] Result<std::vector<std::string>> names(const std::string& id) const;
+  // How large one of them is on the disk, 0 where that cannot be told.
+  [[nodiscard]] std::size_t file_bytes(const std::string& id, const std::string& name) const;
 
  private:
   [[nodiscard]] std::string path_of(const std::string& id) const;

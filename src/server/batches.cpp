@@ -114,10 +114,11 @@ void Batches::set_due(Batch& batch) const {
 Result<void> Batches::check_room_locked(const BatchOwner& owner, std::size_t bytes) const {
   std::size_t own_count = 0, own_bytes = bytes, all_bytes = bytes;
   for (const auto& [id, batch] : batches_) {
-    all_bytes += batch.record.bytes;
+    const std::size_t kept_bytes = batch.record.bytes + batch.record.result_bytes;
+    all_bytes += kept_bytes;
     if (batch.record.owner.owner != owner.owner) continue;
     ++own_count;
-    own_bytes += batch.record.bytes;
+    own_bytes += kept_bytes;
   }
   if (own_count >= limits_.owner_batches_max || own_bytes > limits_.owner_bytes_max)
     return fail(ErrorKind::RateLimited,

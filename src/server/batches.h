@@ -34,7 +34,7 @@ namespace hearth::server {
 
 struct BatchLimits {
   std::size_t owner_batches_max = 100;                   // of one key, ended ones included
-  std::size_t owner_bytes_max = std::size_t{512} << 20;  // of their requests
+  std::size_t owner_bytes_max = std::size_t{512} << 20;  // of their requests and results; only new ones are refused
   std::size_t text_bytes_max = kBatchTextBytesMax;       // of one batch's requests as they are stored
   std::size_t batches_max = 1000;                        // of all keys
   std::size_t bytes_max = std::size_t{2} << 30;   // and without a folder only owner_bytes_max: they lie in memory

@@ -139,6 +139,8 @@ void Batches::send_back_locked(Batch& batch, std::size_t index) {
   const std::int64_t now_ms = clock_.now_ms();
   batch.queue.sent_back(index, now_ms);
   batch.record.items[index] = BatchItem::Waiting;
+  // Until it is due again they may lie on the disk: many batches may wait for one that is gone for long.
+  if (batch.running.empty()) std::vector<wire::BatchRequest>().swap(batch.requests);
   const std::int64_t pause_ms = std::min(kPause_ms << std::min(sent_back_in_a_row_++, 6), kPauseMost_ms);
   rest_until_ms_ = now_ms + pause_ms;
   line_.after_ms(pause_ms, [this] { start_items(); });
@@ -215,6 +217,7 @@ void Batches::keep_result(const ItemResult& result) {
     alone_ = false;
     Batch& batch = batches_.at(result.id);
     batch.record.items[result.index] = result.state;
+    batch.record.result_bytes += result.line.size();
     batch.record.starts.erase(result.index);
   }
   end_if_done(result.id);

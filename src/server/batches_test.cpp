@@ -237,6 +237,23 @@ TEST_CASE("a key has only so many batches and bytes, and takes no room from anot
   CHECK(stage.batches.create(third, requests(1)).error().kind == ErrorKind::RateLimited);
 }
 
+TEST_CASE("results take room too, before and after a restart, until their batch is deleted") {
+  const BatchFolder folder;
+  const BatchLimits limits{.owner_bytes_max = 1000};
+  std::string id;
+  {
+    Stage stage(folder.path, limits);
+    id = stage.batches.create(stage.owner, requests(1))->id;
+    stage.answer(200, R"({"text":")" + std::string(1000, 'x') + "\"}");
+    stage.wait_end(id);
+    CHECK(stage.batches.create(stage.owner, requests(1)).error().kind == ErrorKind::RateLimited);
+  }
+  Stage stage(folder.path, limits);
+  CHECK(stage.batches.create(stage.owner, requests(1)).error().kind == ErrorKind::RateLimited);
+  CHECK(stage.batches.remove(stage.owner, id));
+  CHECK(stage.batches.create(stage.owner, requests(1)));
+}
+
 TEST_CASE("a batch that is larger as it is stored than what is read again is refused, whatever its body was") {
   Stage stage("", {.text_bytes_max = 1000});
   auto list = *wire::decode_batch(R"({"requests":[{"custom_id":"a","params":{"x":[)" + std::string("1e4") +
