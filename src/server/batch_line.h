@@ -1,5 +1,5 @@
 // BatchLine: one thread that runs tasks in the order they are posted, and timers when they are due. Message batches have two:
-// one prepares and hears their requests, one reads results for clients. What posts here may be any thread, the engines' link
+// one prepares and hears their requests, one waits for the disk in callers' stead. What posts here may be any thread, the engines' link
 // threads among them, so its mutex is held for moments only, never over a task or the disk.
 #pragma once
 

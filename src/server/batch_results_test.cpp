@@ -38,10 +38,16 @@ class SlowReader final : public http::Exchange {
     const std::lock_guard lock(mutex_);
     space_task_ = std::move(task);
   }
-  void post(std::function<void()>) override {}
+  void post(std::function<void()> task) override { task(); }
   void after_ms(std::int64_t, std::function<void()>) override {}
   void on_disconnect(std::function<void()>) override {}
 
+  void wait_for_first() {
+    while (!over_) {
+      const std::lock_guard lock(mutex_);
+      if (space_task_) return;
+    }
+  }
   // All that was sent, and then the next; false: the answer is over.
   bool read() {
     while (true) {
@@ -84,6 +90,7 @@ std::shared_ptr<SlowReader> get_results(Stage& stage, RequestLog& log, const std
   const auto call = std::make_shared<Call>(reader, log, stage.clock);
   call->record.owner = stage.owner.owner;
   answer_batch(call, stage.batches, rest);
+  reader->wait_for_first();
   return reader;
 }
 

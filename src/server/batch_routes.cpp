@@ -43,6 +43,15 @@ void respond_card(const std::shared_ptr<Call>& call, Result<wire::BatchCard> car
   call->respond_json(200, card_json(*call, std::move(*card)));
 }
 
+// Not on this worker: there are few, and all other requests need them. `work` waits for the disk; what it returns answers the call, on
+// the I/O thread.
+template <class Work>
+void answer_later(const std::shared_ptr<Call>& call, Batches& batches, Work work) {
+  const auto taken = batches.call_later(
+      [call, work = std::move(work)]() mutable { call->exchange()->post([answer = work()]() mutable { answer(); }); });
+  if (!taken) call->respond_error(taken.error());
+}
+
 // "a=1&b=2", percent-decoded.
 std::optional<std::string> query_value(std::string_view query, std::string_view name) {
   while (!query.empty()) {
@@ -65,12 +74,12 @@ Result<std::size_t> page_size(std::string_view query) {
   return limit;
 }
 
-// The results on their way to a client that reads as fast as it likes: a piece is read when the one before has left. Begins on a
-// worker, goes on by turns on the I/O thread and the batches' reading line. Kept alive by what it waits for; when that is
+// The results on their way to a client that reads as fast as it likes: a piece is read when the one before has left. Begins on
+// the I/O thread, goes on by turns there and on the batches' reading line. Kept alive by what it waits for; when that is
 // dropped, the client is gone or the server ends.
 class ResultsStream : public std::enable_shared_from_this<ResultsStream> {
  public:
-  ResultsStream(std::shared_ptr<Call> call, Batches& batches, std::unique_ptr<BatchResults> results)
+  ResultsStream(std::shared_ptr<Call> call, Batches& batches, std::shared_ptr<BatchResults> results)
       : call_(std::move(call)), batches_(batches), results_(std::move(results)) {}
   ~ResultsStream() {
     if (!whole_) call_->exchange()->abort();
@@ -108,7 +117,7 @@ class ResultsStream : public std::enable_shared_from_this<ResultsStream> {
 
   const std::shared_ptr<Call> call_;
   Batches& batches_;
-  const std::unique_ptr<BatchResults> results_;
+  const std::shared_ptr<BatchResults> results_;
   bool whole_ = false;
 };
 
@@ -116,12 +125,15 @@ class ResultsStream : public std::enable_shared_from_this<ResultsStream> {
 void answer_batch_results(const std::shared_ptr<Call>& call, Batches& batches, const std::string& id) {
   auto results = batches.results(owner_of_call(*call), id);
   if (!results) return call->respond_error(results.error());
-  auto first = (*results)->next(kPiece_bytes);
-  if (!first) return call->respond_error(first.error());
-  if ((*results)->at_end())
-    return call->respond(
-        {.status = 200, .headers = {{"content-type", std::string(kJsonLines)}}, .body = std::move(*first)});
-  std::make_shared<ResultsStream>(call, batches, std::move(*results))->begin(std::move(*first));
+  answer_later(call, batches, [call, &batches, results = std::shared_ptr<BatchResults>(std::move(*results))] {
+    return [call, &batches, results, first = results->next(kPiece_bytes)]() mutable {
+      if (!first) return call->respond_error(first.error());
+      if (results->at_end())
+        return call->respond(
+            {.status = 200, .headers = {{"content-type", std::string(kJsonLines)}}, .body = std::move(*first)});
+      std::make_shared<ResultsStream>(call, batches, results)->begin(std::move(*first));
+    };
+  });
 }
 
 }  // namespace
@@ -130,7 +142,12 @@ void answer_batch_create(const std::shared_ptr<Call>& call, Batches& batches) {
   auto requests = wire::decode_batch(call->request().body);
   call->exchange()->drop_body();
   if (!requests) return call->respond_error(requests.error());
-  respond_card(call, batches.create(owner_of_call(*call), std::move(*requests)));
+  answer_later(call, batches,
+               [call, &batches, owner = owner_of_call(*call), requests = std::move(*requests)]() mutable {
+                 return [call, card = batches.create(owner, std::move(requests))]() mutable {
+                   respond_card(call, std::move(card));
+                 };
+               });
 }
 
 // Newest first; after_id goes on to older ones, before_id back to newer ones.
@@ -166,11 +183,17 @@ void answer_batch(const std::shared_ptr<Call>& call, Batches& batches, std::stri
   const BatchOwner owner = owner_of_call(*call);
   const bool reads = method == "GET" || method == "HEAD";
   if (what.empty() && reads) return respond_card(call, batches.find(owner, id));
-  if (what == "/cancel" && method == "POST") return respond_card(call, batches.cancel(owner, id));
-  if (what.empty() && method == "DELETE") {
-    if (auto removed = batches.remove(owner, id); !removed) return call->respond_error(removed.error());
-    return call->respond_json(200, wire::batch_deleted_json(id));
-  }
+  if (what == "/cancel" && method == "POST")
+    return answer_later(call, batches, [call, &batches, owner, id] {
+      return [call, card = batches.cancel(owner, id)]() mutable { respond_card(call, std::move(card)); };
+    });
+  if (what.empty() && method == "DELETE")
+    return answer_later(call, batches, [call, &batches, owner, id] {
+      return [call, id, removed = batches.remove(owner, id)] {
+        if (!removed) return call->respond_error(removed.error());
+        call->respond_json(200, wire::batch_deleted_json(id));
+      };
+    });
   if (what == "/results" && reads) return answer_batch_results(call, batches, id);
   const std::string_view methods = what.empty()         ? "GET, HEAD, DELETE, OPTIONS"
                                    : what == "/cancel"  ? "POST, OPTIONS"

@@ -1,4 +1,5 @@
-// The routes of the Message Batches API: create, look, list, cancel, delete, results. Runs on a worker.
+// The routes of the Message Batches API: create, look, list, cancel, delete, results. Runs on a worker; what
+// needs the disk goes on where a slow disk makes nobody else wait (Batches::call_later).
 #pragma once
 
 #include <memory>

@@ -30,7 +30,6 @@ Batches::Batches(std::string folder, Answer answer, const Clock& clock, UnixTime
 void Batches::start() {
   line_.post([this] { look_around(); });
   line_.start([this] { cut_running(); });
-  reading_.start();
 }
 
 void Batches::load() {
@@ -62,6 +61,16 @@ void Batches::load() {
     }
   }
   if (!batches_.empty()) log_info("server", "{} message batches are kept", batches_.size());
+  reading_.start();
+}
+
+Result<void> Batches::call_later(std::function<void()> call) {
+  // Given back with the task, whether it ran, threw or was dropped.
+  const std::shared_ptr<void> place(nullptr, [this](void*) { --calls_waiting_; });
+  if (++calls_waiting_ > limits_.calls_max)
+    return fail(ErrorKind::Overloaded, "the server's disk is slow and many calls wait for it; try again in a moment");
+  reading_.post([place, call = std::move(call)] { call(); });
+  return {};
 }
 
 void Batches::stop() {

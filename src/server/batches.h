@@ -5,10 +5,12 @@
 //   Waiting -> Running -> Keeping -> Succeeded | Errored       and from Waiting or Running: Canceled, Expired
 //                     \-> Waiting again, when the server had no place for it or the model was not there: each has its own time
 //
-// Threads: the calls come from workers; requests run on one line, results are read on another (batch_line.h). `mutex_` guards the books
+// Threads: requests run on one line; what callers want of the disk is done on another (batch_line.h), for a slow disk must not take the
+// workers. Looks at the books come from workers. `mutex_` guards the books
 // and is held for moments; who changes a batch's state on disk holds `state_mutex_` first, over the disk.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -23,6 +25,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "server/batch_exchange.h"
+#include "server/batch_limits.h"
 #include "server/batch_line.h"
 #include "server/batch_queue.h"
 #include "server/batch_record.h"
@@ -31,17 +34,6 @@
 #include "wire/anthropic_batches.h"
 
 namespace hearth::server {
-
-struct BatchLimits {
-  std::size_t owner_batches_max = 100;                   // of one key, ended ones included
-  std::size_t owner_bytes_max = std::size_t{512} << 20;  // of their requests and results; only new ones are refused
-  std::size_t text_bytes_max = kBatchTextBytesMax;       // of one batch's requests as they are stored
-  std::size_t batches_max = 1000;                        // of all keys
-  std::size_t bytes_max = std::size_t{2} << 30;   // and without a folder only owner_bytes_max: they lie in memory
-  std::size_t running_max = 4;                    // requests at once
-  std::int64_t expires_after_s = 7L * 24 * 3600;  // not run by then: expired
-  std::int64_t kept_after_s = 29L * 24 * 3600;    // then an ended batch is forgotten
-};
 
 class Batches {
  public:
@@ -54,9 +46,9 @@ class Batches {
   Batches(const Batches&) = delete;
   Batches& operator=(const Batches&) = delete;
 
-  // Reads what lies there: before any call. Once.
+  // Reads what lies there, and takes calls from then on. Once.
   void load();
-  // Begins to work. Once.
+  // Begins to work. Once, after load().
   void start();
   // No further request begins, and what runs is cut as soon as the one that is being prepared is; it runs again after a restart.
   // Results can be read on. Returns at once.
@@ -73,7 +65,10 @@ class Batches {
   [[nodiscard]] Result<void> remove(const BatchOwner& owner, const std::string& id);
   // InvalidInput before it has ended.
   [[nodiscard]] Result<std::unique_ptr<BatchResults>> results(const BatchOwner& owner, const std::string& id) const;
-  // On the line that reads results.
+  // Runs on the line that waits for the disk in its callers' stead: create, cancel, remove, and reading results belong there. Overloaded
+  // when calls_max wait there; what waits when the server stops is dropped.
+  [[nodiscard]] Result<void> call_later(std::function<void()> call);
+  // The same for what a call goes on with.
   void read_later(std::function<void()> task) { reading_.post(std::move(task)); }
 
  private:
@@ -132,7 +127,8 @@ class Batches {
   const BatchLimits limits_;
   BatchStore store_;
   const std::int64_t begun_ms_, begun_offset_s_;  // of this run, and how far the wall clock was ahead of clock_ then
-  bool wall_clock_jumped_ = false;                // the line's thread, as the next
+  std::atomic<std::size_t> calls_waiting_ = 0;
+  bool wall_clock_jumped_ = false;                                    // the line's thread, as the next
   std::map<std::pair<std::string, std::size_t>, ItemResult> unkept_;  // results that the disk has not taken yet
 
   std::mutex state_mutex_;

@@ -13,6 +13,8 @@
 #include <thread>
 
 #include "base/file.h"
+#include "server/batch_routes.h"
+#include "server/fake_exchange.h"
 #include "server/test_batches.h"
 
 namespace {
@@ -77,6 +79,37 @@ TEST_CASE("while the disk is stuck, who posts to a batch's request does not wait
     CHECK(posted.wait_for(std::chrono::seconds(5)) == std::future_status::ready);
   }
   made.wait();
+  CHECK(stage.batches.list(stage.owner).size() == 2);
+}
+
+TEST_CASE("while the disk is stuck no worker waits for it, and few calls do") {
+  const BatchFolder folder;
+  Stage stage(folder.path / "batches", {.calls_max = 2});
+  RequestLog log;
+  ManualClock clock;
+  std::vector<std::shared_ptr<FakeExchange>> asked;
+  const auto create = [&] {
+    http::Request request;
+    request.body = R"({"requests":[{"custom_id":"a","params":{"x":1}}]})";
+    asked.push_back(std::make_shared<FakeExchange>(std::move(request), clock));
+    const auto call = std::make_shared<Call>(asked.back(), log, stage.clock);
+    call->record.owner = stage.owner.owner;
+    answer_batch_create(call, stage.batches);
+  };
+  {
+    const DiskIs stuck(Disk::Stuck);
+    auto worker = std::async(std::launch::async, [&] {
+      for (int i = 0; i < 3; ++i) create();
+    });
+    CHECK(worker.wait_for(std::chrono::seconds(5)) == std::future_status::ready);
+    if (asked.size() == 3) CHECK(asked[2]->status == 529);
+    disk = Disk::Quick;
+    worker.wait();
+  }
+  for (int i = 0; i < 2; ++i) {
+    while (!asked[i]->ended) asked[i]->run();
+    CHECK(asked[i]->status == 200);
+  }
   CHECK(stage.batches.list(stage.owner).size() == 2);
 }
 

@@ -1,9 +1,10 @@
-// A scripted HTTP exchange for unit tests: posted tasks run when the test says so, timers when its clock has passed them,
-// and everything sent is kept. Single-threaded.
+// A scripted HTTP exchange for unit tests: posted tasks, by any thread, run when the test says so, timers when its clock has passed them,
+// and everything sent is kept. The rest is of one thread.
 #pragma once
 
 #include <algorithm>
 #include <functional>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -43,7 +44,10 @@ class FakeExchange final : public http::Exchange {
     space_bytes_ = bytes;
     space_task_ = std::move(task);
   }
-  void post(std::function<void()> task) override { posted_.push_back(std::move(task)); }
+  void post(std::function<void()> task) override {
+    const std::lock_guard lock(mutex_);
+    posted_.push_back(std::move(task));
+  }
   void after_ms(std::int64_t delay_ms, std::function<void()> task) override {
     timers_.emplace_back(clock_.now_ms() + delay_ms, std::move(task));
   }
@@ -51,11 +55,7 @@ class FakeExchange final : public http::Exchange {
 
   // Runs what was posted, and what that posts.
   void run() {
-    while (!posted_.empty()) {
-      auto task = std::move(posted_.front());
-      posted_.erase(posted_.begin());
-      task();
-    }
+    while (const auto task = next_posted()) task();
     if (ended || gone) timers_.clear();
   }
   // The client stops reading, or reads on.
@@ -99,6 +99,13 @@ class FakeExchange final : public http::Exchange {
   bool streaming = false, ended = false, aborted = false, gone = false;
 
  private:
+  std::function<void()> next_posted() {
+    const std::lock_guard lock(mutex_);
+    if (posted_.empty()) return nullptr;
+    auto task = std::move(posted_.front());
+    posted_.erase(posted_.begin());
+    return task;
+  }
   void run_due_timers() {
     for (std::size_t i = 0; i < timers_.size();) {
       if (timers_[i].first > clock_.now_ms()) {
@@ -113,7 +120,8 @@ class FakeExchange final : public http::Exchange {
 
   http::Request request_;
   ManualClock& clock_;
-  std::vector<std::function<void()>> posted_;
+  std::mutex mutex_;
+  std::vector<std::function<void()>> posted_;  // guarded by mutex_
   std::vector<std::pair<std::int64_t, std::function<void()>>> timers_;
   std::function<void()> on_disconnect_;
   std::function<void()> space_task_;
