@@ -114,8 +114,9 @@ void DiskTier::load(const std::vector<store::Entry>& entries) {
   index_saved_ms_ = steady_ms();
   std::vector<const store::Entry*> parents_first;
   for (const store::Entry& entry : entries) parents_first.push_back(&entry);
-  std::ranges::sort(parents_first, {},
-                    [](const store::Entry* entry) { return std::pair(entry->meta.key.kind, entry->meta.begin); });
+  // Stable: of two of one name the first is the one that is there.
+  std::ranges::stable_sort(
+      parents_first, {}, [](const store::Entry* entry) { return std::pair(entry->meta.key.kind, entry->meta.begin); });
   Loader loader(index_.tree(), now_ms());
   std::vector<store::Place> left_over;
   for (const store::Entry* entry : parents_first)

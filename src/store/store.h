@@ -52,7 +52,7 @@ class Store {
   // Everything that is wrong with single files is logged and left out; an Error only when the folder cannot be used at all.
   [[nodiscard]] static Result<std::unique_ptr<Store>> open(std::unique_ptr<Disk> disk, StoreOptions options);
 
-  // What was there when the store was opened; once, the rest of the time it is the caller's.
+  // What was there when the store was opened; once, the rest of the time it is the caller's. Of two of one name the first is there.
   [[nodiscard]] std::vector<Entry> take_entries() { return std::exchange(entries_, {}); }
   // 32 random bytes that are this folder's own. Zeros in a folder that cannot be written and has none.
   [[nodiscard]] const Digest& secret() const { return secret_; }

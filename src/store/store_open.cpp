@@ -36,6 +36,20 @@ const FileInfo* find_file(const std::vector<FileInfo>& files, std::string_view n
   return found == files.end() ? nullptr : &*found;
 }
 
+// Of two records of one name those that are there come first: an index that was written before one was given back still names the
+// place that it left, and a small hole does not show in the length of a file.
+void put_missing_last(Disk& disk, std::vector<Entry>& entries) {
+  std::map<std::pair<RecordKind, Digest>, std::size_t> counts;
+  for (const Entry& entry : entries) ++counts[{entry.meta.key.kind, entry.meta.key.name}];
+  std::ranges::stable_partition(entries, [&](const Entry& entry) {
+    if (counts[{entry.meta.key.kind, entry.meta.key.name}] == 1) return true;
+    const auto file = disk.open(extent_name(entry.place.extent));
+    if (!file) return false;
+    const auto header = read_whole(**file, entry.place.offset, kRecordHeaderBytes);
+    return header && check_record_header(*header, entry.place).has_value();
+  });
+}
+
 StoreOptions completed(StoreOptions options) {
   if (!options.unix_ms) options.unix_ms = unix_now_ms;
   if (options.id_seed == 0) options.id_seed = random_u64();
@@ -88,6 +102,7 @@ Result<void> Store::scan() {
   for (Entry& entry : index.entries)
     if (indexed.contains(entry.place.extent)) entries_.push_back(std::move(entry));
   for (const Entry& entry : entries_) ++extents_[entry.place.extent].records;
+  if (counts_.index_rebuilt) put_missing_last(*disk_, entries_);  // the index alone has each name once
   return {};
 }
 
