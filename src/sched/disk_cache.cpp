@@ -13,6 +13,8 @@ namespace {
 
 // Of the disk, whatever the budget: other programs need some of it.
 constexpr std::uint64_t kFreeBytesMin = std::uint64_t{1} << 30;
+// The engine before this one may have been killed in a sync; who finds the folder locked only reads it as long as it lives.
+constexpr std::chrono::milliseconds kLockPatience{2000};
 
 }  // namespace
 
@@ -29,7 +31,8 @@ std::unique_ptr<cache::DiskTier> open_disk_cache(const DiskCacheOptions& options
     TRY_ASSIGN(const std::uint64_t free_bytes, folder.disk->free_bytes());
     const std::uint64_t budget = options.bytes_max ? *options.bytes_max : disk_bytes_auto(free_bytes, folder.all_bytes);
     const std::uint64_t own = store::make_room_beside(folder, budget);
-    TRY_ASSIGN(auto store, store::Store::open(std::move(folder.disk), {.free_bytes_min = kFreeBytesMin}));
+    TRY_ASSIGN(auto store, store::Store::open(std::move(folder.disk),
+                                              {.free_bytes_min = kFreeBytesMin, .lock_patience = kLockPatience}));
     return std::make_unique<cache::DiskTier>(
         std::move(store),
         cache::DiskTierOptions{.bytes_max = own, .needs_snapshots = info.memory_kind != engine::MemoryKind::Attention});

@@ -52,7 +52,7 @@ std::vector<Neighbour> neighbours_of(const std::string& parent, const std::strin
 }
 
 // False: a process has it open. File by file through its descriptor, so that no link leads elsewhere, and no file that the cache
-// has not made: somebody else's folder may be called so too.
+// has not made: somebody else's folder may be called so too. The lock keeps others out until it goes as the last one.
 bool remove_folder(const std::string& path) {
   const auto disk = open_disk(path);
   if (!disk || !(*disk)->lock()) return false;
@@ -61,8 +61,9 @@ bool remove_folder(const std::string& path) {
     more = false;
     if (const auto files = (*disk)->list())
       for (const FileInfo& file : *files)
-        more = (is_cache_file(file.name) && (*disk)->remove(file.name).has_value()) || more;
+        more = (is_cache_file(file.name) && file.name != kLockName && (*disk)->remove(file.name).has_value()) || more;
   }
+  static_cast<void>((*disk)->remove(std::string(kLockName)));
   std::error_code failed;
   fs::remove(path, failed);  // only when it is empty
   return true;

@@ -20,6 +20,8 @@ namespace {
 
 constexpr std::size_t kFilesMax = 1U << 16U;  // twice as many as a store makes
 constexpr mode_t kOthersWrite = S_IWGRP | S_IWOTH;
+constexpr const char* kLock = "lock";
+constexpr int kLockTries = 8;
 
 class Descriptor {
  public:
@@ -166,13 +168,18 @@ class PosixDisk final : public Disk {
   }
 
   bool lock() override {
-    if (lock_.is_open()) return true;
-    Descriptor file(::openat(folder_.get(), "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
-    struct stat about{};
-    if (!file.is_open() || ::fstat(file.get(), &about) != 0 || !is_ours(about)) return false;
-    if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) return false;
-    lock_ = std::move(file);
-    return true;
+    // A lock on a file that has no name any more keeps nobody out: who removed it may have let go since.
+    for (int i = 0; !lock_.is_open() && i < kLockTries; ++i) {
+      Descriptor file(::openat(folder_.get(), kLock, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+      struct stat about{};
+      if (!file.is_open() || ::fstat(file.get(), &about) != 0 || !is_ours(about)) return false;
+      if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) return false;
+      struct stat named{};
+      if (::fstatat(folder_.get(), kLock, &named, AT_SYMLINK_NOFOLLOW) == 0 && named.st_dev == about.st_dev &&
+          named.st_ino == about.st_ino)
+        lock_ = std::move(file);
+    }
+    return lock_.is_open();
   }
 
   std::string where() const override { return path_; }

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "store/model_folder.h"
 #include "store/posix_disk.h"
@@ -90,6 +91,32 @@ TEST_CASE("a folder is written by one process at a time") {
   CHECK(!first->read_only());
   CHECK(second->read_only());
   CHECK(readable(*second, second->take_entries()) == std::vector<std::uint64_t>{1});
+}
+
+TEST_CASE("a process that is on its way out is waited for, one that stays is not waited for long") {
+  const Scratch scratch;
+  auto first = open_at(scratch / "kv");
+  const auto open_with_patience = [&] {
+    auto store = Store::open(*open_disk(scratch / "kv"), {.lock_patience = std::chrono::milliseconds(300)});
+    REQUIRE(store);
+    return (*store)->read_only();
+  };
+  CHECK(open_with_patience());
+  std::jthread leaves([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    first.reset();
+  });
+  CHECK(!open_with_patience());
+}
+
+TEST_CASE("a lock on a file that was removed keeps nobody out") {
+  const Scratch scratch;
+  const auto first = *open_disk(scratch / "kv");
+  REQUIRE(first->lock());
+  REQUIRE(first->remove("lock"));
+  const auto second = *open_disk(scratch / "kv");
+  CHECK(second->lock());
+  CHECK(!(*open_disk(scratch / "kv"))->lock());
 }
 
 TEST_CASE("a planted link is neither read nor written through, nor is a file that others may write") {

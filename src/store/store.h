@@ -33,6 +33,8 @@ struct StoreOptions {
   std::function<std::uint64_t()> unix_ms;  // empty: the system's clock
   std::uint64_t id_seed = 0;               // of extents' names; 0 = unpredictable
   std::uint64_t free_bytes_min = 0;        // on the disk; where less would stay free nothing is written
+  // How long another process that writes here is waited for: one that was killed may still be in a sync.
+  std::chrono::milliseconds lock_patience{0};
 };
 
 struct StoreCounts {

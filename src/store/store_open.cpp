@@ -5,6 +5,7 @@
 #include <new>
 #include <optional>
 #include <string_view>
+#include <thread>
 #include <unordered_set>
 #include <utility>
 
@@ -20,6 +21,7 @@ namespace {
 constexpr std::size_t kBadFilesMax = 4;
 // A file with fewer blocks than bytes has holes; so much may be the file system's own arithmetic.
 constexpr std::uint64_t kHoleSlackBytes = 64 * 1024;
+constexpr std::chrono::milliseconds kLockLook{50};
 
 Result<Bytes> read_whole(const ReadFile& file, std::uint64_t offset, std::uint64_t bytes) {
   Bytes read(bytes);
@@ -50,6 +52,15 @@ void put_missing_last(Disk& disk, std::vector<Entry>& entries) {
   });
 }
 
+bool lock_in_time(Disk& disk, std::chrono::milliseconds patience) {
+  const auto until = std::chrono::steady_clock::now() + patience;
+  while (!disk.lock()) {
+    if (std::chrono::steady_clock::now() >= until) return false;
+    std::this_thread::sleep_for(kLockLook);
+  }
+  return true;
+}
+
 StoreOptions completed(StoreOptions options) {
   if (!options.unix_ms) options.unix_ms = unix_now_ms;
   if (options.id_seed == 0) options.id_seed = random_u64();
@@ -72,7 +83,7 @@ Result<std::unique_ptr<Store>> Store::open(std::unique_ptr<Disk> disk, StoreOpti
 }
 
 Result<void> Store::scan() {
-  read_only_ = options_.access == Access::ReadOnly || !disk_->lock();
+  read_only_ = options_.access == Access::ReadOnly || !lock_in_time(*disk_, options_.lock_patience);
   counts_.read_only = read_only_;
   TRY_ASSIGN(std::vector<FileInfo> files, disk_->list());
   if (!read_only_) tidy(files);
