@@ -111,7 +111,7 @@ DiskTier::DiskTier(std::unique_ptr<store::Store> store, DiskTierOptions options)
 DiskTier::~DiskTier() = default;
 
 void DiskTier::load(const std::vector<store::Entry>& entries) {
-  index_saved_ms_ = steady_ms();
+  index_saved_ms_ = gathered_ms_ = steady_ms();
   std::vector<const store::Entry*> parents_first;
   for (const store::Entry& entry : entries) parents_first.push_back(&entry);
   // Stable: of two of one name the first is the one that is there.

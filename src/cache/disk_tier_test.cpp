@@ -366,6 +366,21 @@ TEST_CASE("many small files become one, and nothing is lost on the way") {
   CHECK(stack.read(line).size() == 30);
 }
 
+TEST_CASE("small files do not become one beside the first prompt after a start, nor while the process ends") {
+  Stack stack;
+  for (int i = 0; i < 30; ++i) {
+    store(*stack.ram, stack.root, numbers(256, 1000 * i), stack.now_ms, LineKind::Conversation);
+    stack.save();
+  }
+  stack.restart();
+  stack.settle();
+  CHECK(stack.tier->store_counts().extents == 30);
+  stack.pass(61'000);
+  stack.tier->flush(std::chrono::milliseconds(1000));
+  stack.tier->flush(std::chrono::milliseconds(1000));
+  CHECK(stack.tier->store_counts().extents == 30);
+}
+
 TEST_CASE(
     "one record that cannot be read does not keep small files from becoming one, nor are they written again and "
     "again") {
