@@ -19,6 +19,8 @@ constexpr std::uint64_t kSmallBytes = std::uint64_t{16} << 20;
 constexpr std::size_t kSmallExtentsMin = 24;
 constexpr std::uint64_t kGatherBytes = std::uint64_t{128} << 20;
 constexpr std::uint64_t kGatherEveryMs = 60'000;
+// What leaves is weighed by blocks; tables, and holes that the file system does not make, show afterwards.
+constexpr int kShrinkRounds = 4;
 
 struct HashHasher {
   std::size_t operator()(const Hash& hash) const noexcept { return RootHasher()({hash}); }
@@ -103,6 +105,7 @@ class Loader {
 
 DiskTier::DiskTier(std::unique_ptr<store::Store> store, DiskTierOptions options)
     : options_(completed(std::move(options))),
+      bytes_max_(options_.bytes_max),
       store_(std::move(store), options_.workers),
       index_({.bytes_max = UINT64_MAX, .needs_snapshots = options_.needs_snapshots}) {
   load(store_.store().take_entries());
@@ -110,8 +113,21 @@ DiskTier::DiskTier(std::unique_ptr<store::Store> store, DiskTierOptions options)
 
 DiskTier::~DiskTier() = default;
 
+void DiskTier::shrink(std::unique_ptr<store::Store> store, std::uint64_t bytes_max) {
+  if (store->read_only()) return;
+  // Only where a state cannot be cut anchors are written.
+  const bool has_anchors = std::ranges::any_of(
+      store->entries(), [](const store::Entry& entry) { return entry.meta.key.kind == store::RecordKind::Anchor; });
+  DiskTier tier(std::move(store),
+                {.bytes_max = bytes_max, .needs_snapshots = has_anchors, .workers = store::Workers::Caller});
+  for (int i = 0; i < kShrinkRounds && tier.store_counts().file_bytes > bytes_max; ++i) {
+    tier.budget_held_ms_ = 0;
+    tier.flush(std::chrono::milliseconds(0));  // without threads it does all of it
+  }
+}
+
 void DiskTier::load(const std::vector<store::Entry>& entries) {
-  index_saved_ms_ = gathered_ms_ = steady_ms();
+  index_saved_ms_ = looked_ms_ = gathered_ms_ = steady_ms();
   std::vector<const store::Entry*> parents_first;
   for (const store::Entry& entry : entries) parents_first.push_back(&entry);
   // Stable: of two of one name the first is the one that is there.

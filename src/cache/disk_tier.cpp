@@ -23,6 +23,7 @@ constexpr std::size_t kStruckMax = 1024;
 constexpr std::uint64_t kIndexEveryMs = 5 * 60'000;
 constexpr std::uint64_t kIndexOverMs = 30'000;  // while there is too much: the index is a part of it
 constexpr std::uint64_t kBudgetEveryMs = 2'000;
+constexpr std::uint64_t kLookEveryMs = 60'000;  // at what the other models hold
 // The tokens of what is on the disk lie in memory: models of a few MB would fill it before the disk.
 constexpr std::uint64_t kTreeBytesMax = std::uint64_t{256} << 20;
 // Of the budget, for tables, the index and holes that are not whole pages.
@@ -374,6 +375,7 @@ void DiskTier::tick() {
   while (const auto done = store_.take_write()) take_written(*done);
   while (auto done = store_.take_read())
     if (unwanted_.erase(done->ticket) == 0) arrived_.emplace(done->ticket, std::move(done->bytes));
+  look_again();
   hold_budget();
   drop_freed();
   gather_small();
@@ -389,16 +391,23 @@ void DiskTier::drop_freed() {
   store_.drop(std::move(freed));
 }
 
+void DiskTier::look_again() {
+  if (!options_.look_again || read_only() || steady_ms() - looked_ms_ < kLookEveryMs) return;
+  looked_ms_ = steady_ms();
+  store_.later([this] { bytes_max_ = options_.look_again(); });
+}
+
 // Room comes back when holes are made, or where there are none when whole files go: until then more leaves than would have to.
 void DiskTier::hold_budget() {
   if (steady_ms() - budget_held_ms_ < kBudgetEveryMs || store_.store().read_only()) return;
   budget_held_ms_ = steady_ms();
   const Counts held = index_.counts();
-  std::uint64_t budget = options_.bytes_max - options_.bytes_max / kTablesPart;
+  const std::uint64_t bytes_max = bytes_max_;
+  std::uint64_t budget = bytes_max - bytes_max / kTablesPart;
   const std::uint64_t files_now = store_.store().counts().file_bytes;
   const std::uint64_t files = files_now - std::min(files_now, store_.dropping_bytes());
-  is_over_ = files > options_.bytes_max;
-  if (is_over_) budget = std::min(budget, held.bytes() - std::min(held.bytes(), files - options_.bytes_max));
+  is_over_ = files > bytes_max;
+  if (is_over_) budget = std::min(budget, held.bytes() - std::min(held.bytes(), files - bytes_max));
   if (held.tree_bytes > kTreeBytesMax) budget = std::min(budget, held.bytes() - held.bytes() / 16);
   index_.set_budget(budget, now_ms());
 }
@@ -431,7 +440,7 @@ void DiskTier::add_counters(std::map<std::string, std::uint64_t>& counters) cons
   const Counts held = index_.counts();
   counters["disk_bytes"] = files.file_bytes;
   counters["disk_live_bytes"] = held.block_bytes + held.snapshot_bytes;
-  counters["disk_budget_bytes"] = options_.bytes_max;
+  counters["disk_budget_bytes"] = bytes_max_;
   counters["disk_blocks"] = held.blocks;
   counters["disk_anchors"] = held.anchors;
   counters["disk_extents"] = files.extents;

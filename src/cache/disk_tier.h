@@ -8,6 +8,7 @@
 // the prompt is computed. The loop's thread only; nothing here waits but flush().
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -33,6 +34,8 @@ class DiskTier {
   // `store` was just opened: what it found is taken into the tree.
   DiskTier(std::unique_ptr<store::Store> store, DiskTierOptions options);
   ~DiskTier();
+  // A folder that nobody uses now: what is worth least leaves, until its files take about so much.
+  static void shrink(std::unique_ptr<store::Store> store, std::uint64_t bytes_max);
 
   // ---- finding: as in a RamTier
   [[nodiscard]] Match find(const Root& root, std::span<const Token> prompt, std::uint32_t tokens_max) const {
@@ -105,6 +108,7 @@ class DiskTier {
   void forget_unwritten(const Batch& batch);
   void forget_unsent();
   void drop_freed();
+  void look_again();
   void hold_budget();
   [[nodiscard]] std::unordered_set<std::uint64_t> small_extents() const;
   void gather_small();
@@ -116,6 +120,7 @@ class DiskTier {
   [[nodiscard]] std::uint64_t steady_ms() const { return options_.steady_ms(); }
 
   DiskTierOptions options_;
+  std::atomic<std::uint64_t> bytes_max_;  // set by the writing thread, which ends before this does
   store::AsyncStore store_;
   RamTier index_;
   mutable std::uint64_t latest_ms_ = 0;  // the clock never runs backwards here
@@ -133,8 +138,8 @@ class DiskTier {
   std::map<NodeId, int> strikes_;               // how often each was refused
   Ticket next_ready_ = std::uint64_t{1} << 63;  // of fetches answered from memory; the store's are smaller
 
-  std::uint64_t paused_until_ms_ = 0;  // of the steady clock, as the next three
-  std::uint64_t index_saved_ms_ = 0, budget_held_ms_ = 0, gathered_ms_ = 0;
+  std::uint64_t paused_until_ms_ = 0;  // of the steady clock, as the next four
+  std::uint64_t index_saved_ms_ = 0, budget_held_ms_ = 0, gathered_ms_ = 0, looked_ms_ = 0;
   bool index_is_old_ = false, is_over_ = false;
   struct Totals {
     std::uint64_t hits = 0, tokens = 0, rejected = 0, write_failures = 0;

@@ -27,6 +27,7 @@ struct Stack {
     auto opened = store::Store::open(std::move(made), {.unix_ms = [this] { return unix_ms; }, .id_seed = ++starts});
     REQUIRE(opened);
     tier = std::make_unique<DiskTier>(std::move(*opened), DiskTierOptions{.bytes_max = disk_max,
+                                                                          .look_again = [this] { return disk_max; },
                                                                           .needs_snapshots = needs_snapshots,
                                                                           .unix_ms = [this] { return unix_ms; },
                                                                           .steady_ms = [this] { return steady_ms; },
@@ -90,7 +91,8 @@ struct Stack {
   const Root root = root_named("m");
   const bool needs_snapshots;
   bool can_punch = true;
-  const std::uint64_t ram_max, disk_max;
+  const std::uint64_t ram_max;
+  std::uint64_t disk_max;
   std::uint64_t unix_ms = 1'000'000, steady_ms = 500'000, now_ms = 10'000, starts = 0;
   std::shared_ptr<FakeDisk::Folder> folder = FakeDisk().folder();
   FakeDisk* disk = nullptr;
@@ -272,6 +274,52 @@ TEST_CASE("the files stay within the budget while there is always something on i
   // A batch comes before what leaves for it, and tables and index, here as large as the blocks, before they are made up for.
   CHECK(most <= 90'000);
   CHECK(stack.tier->index().counts().blocks > 0);
+}
+
+TEST_CASE("where other models hold more than before, files leave until the rest is within what is left") {
+  Stack stack;
+  for (int i = 0; i < 30; ++i) {
+    store(*stack.ram, stack.root, numbers(512, 1000 * i), stack.now_ms, LineKind::Conversation);
+    stack.save();
+  }
+  CHECK(stack.tier->store_counts().file_bytes > 120'000);
+  stack.disk_max = 110'000;
+  for (int i = 0; i < 4; ++i) {
+    stack.pass(61'000);
+    stack.settle();
+  }
+  CHECK(stack.tier->store_counts().file_bytes <= 110'000);
+  CHECK(stack.tier->index().counts().blocks > 10);
+}
+
+TEST_CASE("a folder that nobody uses shrinks, and what is worth most of it is there afterwards") {
+  for (const bool anchors : {false, true}) {
+    CAPTURE(anchors);
+    Stack stack(anchors);
+    for (int i = 0; i < 30; ++i) {
+      store(*stack.ram, stack.root, numbers(512, 1000 * i), stack.now_ms, LineKind::Conversation);
+      if (anchors)
+        REQUIRE(stack.ram->put_anchor(stack.root, numbers(512, 1000 * i), 512, snapshot_bytes(512), AnchorKind::Trunk,
+                                      stack.now_ms));
+      stack.pass(1000);
+      stack.save();
+    }
+    stack.saver.reset();
+    stack.tier.reset();
+    const auto open_it = [&] {
+      auto opened = store::Store::open(std::make_unique<FakeDisk>(stack.folder, 5), {.id_seed = 99});
+      REQUIRE(opened);
+      return *std::move(opened);
+    };
+    const std::uint64_t before = open_it()->counts().file_bytes;
+    DiskTier::shrink(open_it(), before / 4 * 3);
+    CHECK(open_it()->counts().file_bytes <= before / 4 * 3);
+    stack.start();
+    std::size_t known = 0;
+    for (int i = 0; i < 30; ++i) known += stack.on_disk(numbers(512, 1000 * i)) > 0 ? 1 : 0;
+    CHECK(known >= 6);
+    stack.tier->check_invariants();
+  }
 }
 
 // A conversation on the disk up to 600, with its state there, that goes on to 700.

@@ -52,6 +52,7 @@ class AsyncStore {
   void will_need(const Place& place);  // a hint; forgotten where many wait already
   void drop(std::vector<Place> places);
   void save_index(std::vector<Entry> entries);
+  void later(std::function<void()> work) { push(writing_, std::move(work)); }     // by the writing thread, in its turn
   [[nodiscard]] std::uint64_t dropping_bytes() const { return dropping_bytes_; }  // of drops that were not done yet
 
   [[nodiscard]] std::optional<WriteDone> take_write();

@@ -179,33 +179,82 @@ TEST_CASE("a folder that cannot be made or read is an error in words") {
   CHECK(!open_disk("/proc/hearth-cannot"));
 }
 
-TEST_CASE("of the models' folders together the one that was used longest ago leaves, unless a process has it open") {
-  const Quiet quiet;
-  const Scratch scratch;
-  const auto name = [](char digit) { return std::string(32, digit); };
-  const auto fill = [&](char digit) {
+// A cache folder with models' folders of 200 KB each.
+struct Models {
+  static std::string name(char digit) { return std::string(32, digit); }
+  [[nodiscard]] std::string path(char digit) const { return scratch / ("kv/" + name(digit)); }
+  std::unique_ptr<Store> fill(char digit) const {
     auto folder = open_model_folder(scratch / "", name(digit));
     REQUIRE(folder);
     auto store = open(std::move(folder->disk));
     REQUIRE(store->write(records(1, 1, 200'001)));
     return store;
-  };
-  static_cast<void>(fill('a'));
-  std::ofstream(scratch / ("kv/" + name('a') + "/notes.txt")) << "mine";  // nothing that the cache has made
-  const auto open_one = fill('b');
-  static_cast<void>(fill('c'));
-  fs::last_write_time(scratch / ("kv/" + name('a')), fs::file_time_type::clock::now() - std::chrono::hours(2));
-  fs::last_write_time(scratch / ("kv/" + name('b')), fs::file_time_type::clock::now() - std::chrono::hours(3));
-  auto mine = open_model_folder(scratch / "", name('d'));
+  }
+  void used_days_ago(char digit, int days) const {
+    fs::last_write_time(path(digit), fs::file_time_type::clock::now() - std::chrono::hours(24 * days + 1));
+  }
+  [[nodiscard]] std::uint64_t room(char digit, std::uint64_t budget, const Shrink& shrink = {}) const {
+    return make_room_beside(scratch / "kv", name(digit), budget, shrink);
+  }
+
+  const Scratch scratch;
+};
+
+TEST_CASE("of the models' folders the one that was not used for a week leaves, unless a process has it open") {
+  const Quiet quiet;
+  const Models models;
+  static_cast<void>(models.fill('a'));
+  std::ofstream(models.path('a') + "/notes.txt") << "mine";  // nothing that the cache has made
+  const auto open_one = models.fill('b');
+  static_cast<void>(models.fill('c'));
+  models.used_days_ago('a', 8);
+  models.used_days_ago('b', 9);
+  auto mine = open_model_folder(models.scratch / "", Models::name('d'));
   REQUIRE(mine);
   CHECK(mine->all_bytes > 600'000);
-  const std::uint64_t left = make_room_beside(*mine, 1'000'000);
-  CHECK(std::distance(fs::directory_iterator(scratch / ("kv/" + name('a'))), {}) == 1);
-  CHECK(fs::exists(scratch / ("kv/" + name('a') + "/notes.txt")));
-  CHECK(fs::exists(scratch / ("kv/" + name('b'))));
-  CHECK(fs::exists(scratch / ("kv/" + name('c'))));
+  const std::uint64_t left = models.room('d', 1'000'000);
+  CHECK(std::distance(fs::directory_iterator(models.path('a')), {}) == 1);
+  CHECK(fs::exists(models.path('a') + "/notes.txt"));
+  CHECK(fs::exists(models.path('b')));
+  CHECK(fs::exists(models.path('c')));
   CHECK(left < 620'000);
   CHECK(left > 250'000);
+}
+
+TEST_CASE("a model that was used in the last days loses nothing by another's start, and later what is too much") {
+  const Quiet quiet;
+  const Models models;
+  for (const char digit : {'a', 'b', 'c'}) static_cast<void>(models.fill(digit));
+  models.used_days_ago('a', 2);
+  models.used_days_ago('b', 6);
+  const auto before = fs::last_write_time(models.path('b'));
+  REQUIRE(open_model_folder(models.scratch / "", Models::name('d')));
+  CHECK(models.room('d', 600'000) == 150'000);
+  std::string shrunk;
+  std::uint64_t keeps = 0;
+  const auto shrink = [&](const std::string& path, std::uint64_t bytes) {
+    shrunk = path;
+    keeps = bytes;
+    std::ofstream(path + "/changed") << "x";
+  };
+  CHECK(models.room('d', 600'000, shrink) == 150'000);
+  CHECK(shrunk == models.path('b'));
+  CHECK(keeps > 90'000);
+  CHECK(keeps < 110'000);
+  CHECK(fs::last_write_time(models.path('b')) == before);
+  for (const char digit : {'a', 'b', 'c'}) CHECK(allocated_bytes(models.path(digit)) > 200'000);
+}
+
+TEST_CASE("models that are loaded at once have the budget in common") {
+  const Quiet quiet;
+  const Models models;
+  std::vector<std::unique_ptr<Store>> loaded;
+  for (const char digit : {'a', 'b', 'c', 'd', 'e'}) loaded.push_back(models.fill(digit));
+  const Shrink never = [](const std::string&, std::uint64_t) { CHECK(false); };
+  CHECK(models.room('a', 500'000, never) == 100'000);
+  const std::uint64_t plenty = models.room('a', 2'000'000, never);
+  CHECK(plenty > 1'100'000);
+  CHECK(plenty < 1'200'000);
 }
 
 // The long form: `make check` asks for it, as for its many crashes.

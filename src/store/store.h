@@ -56,6 +56,7 @@ class Store {
 
   // What was there when the store was opened; once, the rest of the time it is the caller's. Of two of one name the first is there.
   [[nodiscard]] std::vector<Entry> take_entries() { return std::exchange(entries_, {}); }
+  [[nodiscard]] const std::vector<Entry>& entries() const { return entries_; }
   // 32 random bytes that are this folder's own. Zeros in a folder that cannot be written and has none.
   [[nodiscard]] const Digest& secret() const { return secret_; }
 
