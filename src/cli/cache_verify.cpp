@@ -23,10 +23,23 @@ struct FolderReport {
   std::vector<std::string> damaged;
 };
 
-Result<FolderReport> verify_folder(const std::filesystem::path& folder) {
-  TRY_ASSIGN(auto disk, store::open_disk(folder.string()));
-  TRY_ASSIGN(const auto opened, store::Store::open(std::move(disk), {.access = store::Access::ReadOnly}));
+Result<std::unique_ptr<store::Store>> open_to_read(const std::string& folder) {
+  TRY_ASSIGN(auto disk, store::open_disk(folder));
+  return store::Store::open(std::move(disk), {.access = store::Access::ReadOnly});
+}
+
+FolderReport verify_folder(const std::filesystem::path& folder) {
   FolderReport report{.name = folder.filename().string()};
+  auto store = open_to_read(folder.string());
+  // An index that a server renews while we read it is whole the second time.
+  if (store && (*store)->counts().rejected > 0) store = open_to_read(folder.string());
+  if (!store) {
+    report.damaged.push_back("the folder cannot be used: " + store.error().message);
+    return report;
+  }
+  const auto& opened = *store;
+  // The log has named each.
+  for (std::uint64_t i = 0; i < opened->counts().rejected; ++i) report.damaged.push_back("a file of it cannot be used");
   for (const store::Entry& entry : opened->take_entries()) {
     const auto bytes = opened->read(entry.meta.key, entry.place);
     if (bytes) {
@@ -54,7 +67,7 @@ Json as_json(const FolderReport& report) {
 std::string as_words(const FolderReport& report) {
   std::string words = std::format(
       "{}: {} records, {}, {}\n", report.name, report.records, bytes_words(static_cast<std::int64_t>(report.bytes)),
-      report.damaged.empty() ? "all as they were written" : std::format("{} of them damaged:", report.damaged.size()));
+      report.damaged.empty() ? "all as they were written" : std::format("{} damaged:", report.damaged.size()));
   for (const std::string& one : report.damaged) words += "  " + one + '\n';
   return words;
 }
@@ -69,7 +82,7 @@ Result<void> verify_cache(const std::string& cache_folder, bool json) {
   std::size_t damaged = 0;
   for (const auto& folder : std::filesystem::directory_iterator(all, error)) {
     if (!folder.is_directory() || folder.is_symlink()) continue;
-    TRY_ASSIGN(const FolderReport report, verify_folder(folder.path()));
+    const FolderReport report = verify_folder(folder.path());
     damaged += report.damaged.size();
     reports.push(as_json(report));
     words += as_words(report);
@@ -80,8 +93,10 @@ Result<void> verify_cache(const std::string& cache_folder, bool json) {
   if (words.empty()) words = std::format("no model has a cache in {} yet\n", all.string());
   TRY(write_standard_output(json ? Json::object({{"folders", std::move(reports)}}).dump() + "\n" : words));
   if (damaged == 0) return {};
-  return fail(ErrorKind::Io,
-              std::format("{} records are damaged; a server leaves them out and computes what they held", damaged));
+  return fail(
+      ErrorKind::Io,
+      std::format("{} records, files or folders are damaged; a server leaves them out and computes what they held",
+                  damaged));
 }
 
 }  // namespace hearth::cli

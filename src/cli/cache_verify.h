@@ -7,7 +7,7 @@
 
 namespace hearth::cli {
 
-// Prints a report. An Error when a record is damaged, or nothing can be read.
+// Prints a report. An Error when a record, a file or a folder of the cache is damaged, or there is no cache.
 [[nodiscard]] Result<void> verify_cache(const std::string& cache_folder, bool json);
 
 }  // namespace hearth::cli

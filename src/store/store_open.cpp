@@ -216,8 +216,8 @@ void Store::save_secret() {
 // True: the file is none of the cache's any more. What could only not be read now stays, and counts, and is looked at again by
 // the next process.
 bool Store::set_aside(const FileInfo& file, const Error& why) {
-  ++counts_.rejected;
   if (why.kind == ErrorKind::NotFound) return true;  // it vanished while we looked
+  ++counts_.rejected;
   const bool moves = !read_only_ && is_damage(why) && bad_files_ < kBadFilesMax;
   const bool moved = moves && disk_->rename(file.name, file.name + std::string(kBad)).has_value();
   const bool removed = !read_only_ && is_damage(why) && !moves && disk_->remove(file.name).has_value();
