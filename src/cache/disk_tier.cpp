@@ -261,8 +261,14 @@ void DiskTier::pause(const Error& why) {
 }
 
 Ticket DiskTier::fetch_payload(store::RecordKind kind, const Hash& name, const Payload& payload) {
-  if (payload.shared() == nullptr) return store_.read({.kind = kind, .name = name}, *payload.place());
-  arrived_.emplace(next_ready_, payload.shared());
+  if (payload.shared() == nullptr && !patience_.is_silent(steady_ms())) {
+    const Ticket ticket = store_.read({.kind = kind, .name = name}, *payload.place());
+    patience_.asked(ticket, steady_ms());
+    return ticket;
+  }
+  Outcome outcome = payload.shared();
+  if (*outcome == nullptr) outcome = fail(ErrorKind::Unavailable, "the disk does not answer");
+  arrived_.emplace(next_ready_, std::move(outcome));
   return next_ready_++;
 }
 
@@ -282,19 +288,26 @@ Ticket DiskTier::fetch(AnchorId id) {
 
 std::optional<DiskTier::Outcome> DiskTier::arrived(Ticket ticket) {
   const auto found = arrived_.find(ticket);
-  if (found == arrived_.end()) return std::nullopt;
+  if (found == arrived_.end() && !patience_.is_late(ticket, steady_ms())) return std::nullopt;
+  if (found == arrived_.end()) {
+    forget(ticket);
+    if (patience_.give_up(steady_ms()))
+      log_warning("cache", "the disk of {} does not answer; what lies there is not waited for", store_.store().where());
+    return fail(ErrorKind::Unavailable, "the disk does not answer");
+  }
   Outcome outcome = std::move(found->second);
   arrived_.erase(found);
   return outcome;
 }
 
 void DiskTier::forget(Ticket ticket) {
+  patience_.forget(ticket);
   if (arrived_.erase(ticket) == 0 && !store_.cancel(ticket)) unwanted_.insert(ticket);
 }
 
 bool DiskTier::reject(NodeId id, const Error& why) {
   ++totals_.rejected;
-  if (why.kind == ErrorKind::Overloaded) return false;
+  if (why.kind == ErrorKind::Overloaded || why.kind == ErrorKind::Unavailable) return false;  // says nothing of it
   const bool is_wrong = why.kind == ErrorKind::InvalidInput || why.kind == ErrorKind::NotFound;
   if (strikes_.size() > kStruckMax) strikes_.clear();
   const bool goes = is_wrong || ++strikes_[id] >= kStrikesMax;
@@ -373,8 +386,10 @@ void DiskTier::count_hit(std::uint32_t tokens) {
 void DiskTier::tick() {
   if (options_.workers == store::Workers::Caller) store_.work();
   while (const auto done = store_.take_write()) take_written(*done);
-  while (auto done = store_.take_read())
+  while (auto done = store_.take_read()) {
+    patience_.answered(done->ticket, steady_ms());
     if (unwanted_.erase(done->ticket) == 0) arrived_.emplace(done->ticket, std::move(done->bytes));
+  }
   look_again();
   hold_budget();
   drop_freed();

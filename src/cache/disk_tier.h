@@ -20,14 +20,13 @@
 #include <unordered_set>
 #include <vector>
 
+#include "cache/disk_patience.h"
 #include "cache/disk_tier_options.h"
 #include "cache/ram_tier.h"
 #include "cache/replaced_tails.h"
 #include "store/async_store.h"
 
 namespace hearth::cache {
-
-using Ticket = std::uint64_t;
 
 class DiskTier {
  public:
@@ -52,10 +51,11 @@ class DiskTier {
   [[nodiscard]] Ticket fetch(AnchorId id);
   [[nodiscard]] std::uint64_t bytes_of(BlockId id) const;
   using Outcome = Result<std::shared_ptr<const store::Bytes>>;
-  [[nodiscard]] std::optional<Outcome> arrived(Ticket ticket);  // taken; nothing: not yet
-  void forget(Ticket ticket);                                   // whose outcome nobody will take
+  // Taken; nothing: not yet. Unavailable: the disk does not answer.
+  [[nodiscard]] std::optional<Outcome> arrived(Ticket ticket);
+  void forget(Ticket ticket);    // whose outcome nobody will take
   void clear(const Root* root);  // of one root or all: given back, out of the index; what is being written follows
-  // It could not be used. True: it is out of the tree; what was only refused, by system or engine, is so at the third time.
+  // It could not be used. True: it is out of the tree; what system or engine refuse is so at the third time.
   bool reject(NodeId id, const Error& why);
   void will_need(const Match& match);  // it may be asked for soon: the system reads ahead
   void count_hit(std::uint32_t tokens);
@@ -134,6 +134,7 @@ class DiskTier {
   std::uint64_t cleared_batch_ = 0;  // the last one that was on its way when the cache was cleared; 0 = none
 
   std::unordered_map<Ticket, Outcome> arrived_;
+  DiskPatience patience_;
   std::unordered_set<Ticket> unwanted_;         // outcomes that are thrown away when they come
   std::map<NodeId, int> strikes_;               // how often each was refused
   Ticket next_ready_ = std::uint64_t{1} << 63;  // of fetches answered from memory; the store's are smaller
@@ -141,9 +142,7 @@ class DiskTier {
   std::uint64_t paused_until_ms_ = 0;  // of the steady clock, as the next four
   std::uint64_t index_saved_ms_ = 0, budget_held_ms_ = 0, gathered_ms_ = 0, looked_ms_ = 0;
   bool index_is_old_ = false, is_over_ = false;
-  struct Totals {
-    std::uint64_t hits = 0, tokens = 0, rejected = 0, write_failures = 0;
-  } totals_;
+  DiskTotals totals_;
 };
 
 }  // namespace hearth::cache

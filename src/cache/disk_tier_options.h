@@ -1,4 +1,4 @@
-// What a DiskTier is told. Plain data.
+// What a DiskTier is told, and what it counts. Plain data.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +15,10 @@ struct DiskTierOptions {
   std::function<std::uint64_t()> unix_ms;     // what is said of records; empty: the system's clock
   std::function<std::uint64_t()> steady_ms;   // of intervals, which no change of the date stops; empty: the system's
   store::Workers workers = store::Workers::Threads;
+};
+
+struct DiskTotals {
+  std::uint64_t hits = 0, tokens = 0, rejected = 0, write_failures = 0;
 };
 
 }  // namespace hearth::cache

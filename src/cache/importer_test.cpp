@@ -22,7 +22,9 @@ constexpr MemoryKind kKinds[] = {MemoryKind::Attention, MemoryKind::Hybrid, Memo
 
 // A process over a folder that outlives it.
 struct Process {
-  Process(MemoryKind kind, const std::shared_ptr<FakeDisk::Folder>& folder) : fake(options(kind)) {
+  Process(MemoryKind kind, const std::shared_ptr<FakeDisk::Folder>& folder,
+          store::Workers workers = store::Workers::Caller)
+      : fake(options(kind)) {
     auto made = std::make_unique<FakeDisk>(folder, 1);
     disk = made.get();
     static std::uint64_t starts = 0;
@@ -34,7 +36,8 @@ struct Process {
         std::make_unique<DiskTier>(std::move(*opened), DiskTierOptions{.bytes_max = 1U << 20,
                                                                        .needs_snapshots = kind != MemoryKind::Attention,
                                                                        .unix_ms = [] { return std::uint64_t{1}; },
-                                                                       .workers = store::Workers::Caller}));
+                                                                       .steady_ms = [this] { return steady_ms(); },
+                                                                       .workers = workers}));
   }
   static engine::FakeOptions options(MemoryKind kind) {
     engine::FakeOptions options;
@@ -63,6 +66,7 @@ struct Process {
     return came;
   }
   void forget_pool() { cache->drop(engine::Sequence{0}); }
+  [[nodiscard]] std::uint64_t steady_ms() const { return static_cast<std::uint64_t>(clock.now_ms()); }
 
   ManualClock clock;
   engine::FakeEngine fake;
@@ -91,6 +95,34 @@ TEST_CASE("a disk that refuses costs computing, and is asked again the next time
     process.disk->set_faults({});
     CHECK(process.run(prompt) == 1000);
     CHECK(process.cache->counters().at("disk_rejected") == 2);  // by the store, and by the tier
+  }
+}
+
+TEST_CASE("a disk that does not answer is not waited for, forgets nothing, and is asked again when it does") {
+  const hearth::testing::Quiet quiet;
+  for (const MemoryKind kind : kKinds) {
+    CAPTURE(static_cast<int>(kind));
+    const auto line = letters(1, 1000);
+    const auto prompt = joined(line, letters(2, 50));
+    Process process(kind, folder_with(kind, line), store::Workers::Threads);
+    process.disk->set_faults({.reads_hang = true});
+    const auto steps_until_ready = [&] {
+      const auto placed = process.cache->place("", prompt);
+      REQUIRE(placed);
+      int steps = 1;
+      while (process.cache->import_step(placed->sequence, 0) != ImportStep::Ready && ++steps < 500)
+        process.clock.advance_ms(100);
+      CHECK(process.cache->length(placed->sequence) == 0);
+      process.cache->drop(placed->sequence);
+      return steps;
+    };
+    const int waited = steps_until_ready();
+    CHECK(waited > 90);
+    CHECK(waited < 120);
+    CHECK(steps_until_ready() < 10);
+    process.disk->set_faults({});
+    process.clock.advance_ms(61'000);
+    CHECK(process.run(prompt) == 1000);
   }
 }
 

@@ -62,7 +62,7 @@ ImportStep PrefixCache::end_import(Line& filled, Sequence sequence) {
   const bool is_alone = std::ranges::count(lines_, Line::State::Free, &Line::state) + 1 == std::ssize(lines_);
   if (held == 0 && import.refused && is_alone) {
     import.is_broken = true;
-    import.leaves_disk = !disk_->reject(*import.refused, {ErrorKind::Unavailable, "the engine does not take it"});
+    import.leaves_disk = !disk_->reject(*import.refused, {ErrorKind::Internal, "the engine does not take it"});
   }
   if (held == 0 && import.is_broken) {
     // The longest of what is left. Ends, because each try forgets something of the disk or does without it.

@@ -2,6 +2,7 @@
 #include "store/fake_disk.h"
 
 #include <algorithm>
+#include <condition_variable>
 #include <format>
 #include <utility>
 
@@ -50,6 +51,7 @@ struct FakeDisk::Folder {
 // The counters of one process's life with the folder.
 struct FakeDisk::State {
   std::mutex mutex;
+  std::condition_variable changed;
   std::shared_ptr<Folder> folder;
   std::uint64_t seed = 0, draws = 0, operations = 0;
   std::optional<std::uint64_t> crash_at;
@@ -79,7 +81,8 @@ class FakeReadFile final : public ReadFile {
   FakeReadFile(std::shared_ptr<FakeDisk::State> state, std::shared_ptr<FakeFile> file)
       : state_(std::move(state)), file_(std::move(file)) {}
   Result<std::size_t> read_at(std::uint64_t offset, std::span<std::uint8_t> to) const override {
-    const std::lock_guard lock(state_->mutex);
+    std::unique_lock lock(state_->mutex);
+    state_->changed.wait(lock, [&] { return !state_->faults.reads_hang; });
     if (state_->chance(state_->faults.read_error_one_in)) return refused("a sector cannot be read");
     const Bytes& bytes = file_->bytes;
     std::size_t count = offset >= bytes.size() ? 0 : std::min<std::size_t>(to.size(), bytes.size() - offset);
@@ -139,6 +142,7 @@ FakeDisk::FakeDisk(std::shared_ptr<Folder> folder, std::uint64_t seed, FakeFault
 void FakeDisk::set_faults(FakeFaults faults) {
   const std::lock_guard lock(state_->mutex);
   state_->faults = faults;
+  state_->changed.notify_all();
 }
 
 void FakeDisk::crash_at(std::uint64_t operation) {

@@ -23,6 +23,7 @@ struct FakeFaults {
   std::uint32_t read_error_one_in = 0;        // 0 = never
   std::uint32_t read_flip_one_in = 0;         // a bit of what is read
   std::uint32_t read_short_one_in = 0;        // a read stops before the end of what was asked for
+  bool reads_hang = false;                    // until these faults are over; for readers on threads of their own
   std::uint32_t write_error_one_in = 0;
   bool can_punch = true;
   bool read_only = false;  // the folder cannot be written
