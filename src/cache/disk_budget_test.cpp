@@ -176,5 +176,23 @@ TEST_CASE("a date that was set back stops neither the budget, nor the index, nor
   CHECK(stack.disk->bytes_of("index.bin") != nullptr);
 }
 
+TEST_CASE("an index that could not be written leaves nothing behind, and is written when the disk takes it again") {
+  Stack stack;
+  store(*stack.ram, stack.root, numbers(512), stack.now_ms, LineKind::Conversation);
+  stack.save();
+  for (const std::uint64_t bytes : {std::uint64_t{4000}, std::uint64_t{4700}}) {
+    stack.disk->set_faults({.capacity_bytes = bytes});
+    stack.pass(6 * 60'000);
+    stack.settle();
+    CHECK(stack.disk->bytes_of("index.bin") == nullptr);
+    CHECK(stack.disk->bytes_of("index.tmp") == nullptr);
+  }
+  CHECK(stack.tier->store_counts().write_errors >= 2);
+  stack.disk->set_faults({});
+  stack.pass(31'000);
+  stack.settle();
+  CHECK(stack.disk->bytes_of("index.bin") != nullptr);
+}
+
 }  // namespace
 }  // namespace hearth::cache

@@ -21,7 +21,7 @@ constexpr std::uint64_t kPauseMs = 60'000;
 constexpr int kStrikesMax = 3;
 constexpr std::size_t kStruckMax = 1024;
 constexpr std::uint64_t kIndexEveryMs = 5 * 60'000;
-constexpr std::uint64_t kIndexOverMs = 30'000;  // while there is too much: the index is a part of it
+constexpr std::uint64_t kIndexOverMs = 30'000;  // while there is too much, the index being a part of it, or it failed
 constexpr std::uint64_t kBudgetEveryMs = 2'000;
 constexpr std::uint64_t kLookEveryMs = 60'000;  // at what the other models hold
 // The tokens of what is on the disk lie in memory: models of a few MB would fill it before the disk.
@@ -394,7 +394,9 @@ void DiskTier::tick() {
   hold_budget();
   drop_freed();
   gather_small();
-  if (index_is_old_ && steady_ms() - index_saved_ms_ >= (is_over_ ? kIndexOverMs : kIndexEveryMs)) save_index();
+  if (store_.take_index_failure()) index_is_old_ = index_failed_ = true;
+  const std::uint64_t index_every_ms = is_over_ || index_failed_ ? kIndexOverMs : kIndexEveryMs;
+  if (index_is_old_ && steady_ms() - index_saved_ms_ >= index_every_ms) save_index();
 }
 
 void DiskTier::drop_freed() {
@@ -428,7 +430,7 @@ void DiskTier::hold_budget() {
 }
 
 void DiskTier::save_index() {
-  index_is_old_ = false;
+  index_is_old_ = index_failed_ = false;
   index_saved_ms_ = steady_ms();
   store_.save_index(entries());
 }

@@ -169,9 +169,11 @@ void AsyncStore::drop(std::vector<Place> places) {
 
 void AsyncStore::save_index(std::vector<Entry> entries) {
   push(writing_, [this, all = std::move(entries)]() mutable {
-    if (const auto saved = store_->save_index(std::move(all)); !saved)
-      log_warning("store", "the index was not written ({}); it will be made anew from the files",
-                  saved.error().message);
+    const auto saved = store_->save_index(std::move(all));
+    if (saved) return;
+    index_failed_ = true;
+    log_warning("store", "the index was not written ({}); the files say the same, and it is tried again",
+                saved.error().message);
   });
 }
 

@@ -52,6 +52,7 @@ class AsyncStore {
   void will_need(const Place& place);  // a hint; forgotten where many wait already
   void drop(std::vector<Place> places);
   void save_index(std::vector<Entry> entries);
+  [[nodiscard]] bool take_index_failure() { return index_failed_.exchange(false); }  // true: one was not written
   void later(std::function<void()> work) { push(writing_, std::move(work)); }     // by the writing thread, in its turn
   [[nodiscard]] std::uint64_t dropping_bytes() const { return dropping_bytes_; }  // of drops that were not done yet
 
@@ -87,6 +88,7 @@ class AsyncStore {
   const Workers workers_;
   std::atomic<Pace> pace_ = Pace::Alone;
   std::atomic<std::uint64_t> dropping_bytes_ = 0;
+  std::atomic<bool> index_failed_ = false;
   std::uint64_t next_number_ = 1;  // the caller's
 
   mutable std::mutex mutex_;

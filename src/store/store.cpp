@@ -240,7 +240,7 @@ Result<void> Store::save_index(std::vector<Entry> entries) {
     const Bytes whole = write_index(index);
     bytes = whole.size();
     if (bytes > kIndexBytesMax) return fail(ErrorKind::TooLarge, "the index is too large");
-    static_cast<void>(disk_->remove(kIndexMaking));  // of a try that failed
+    static_cast<void>(disk_->remove(kIndexMaking));  // of a try that failed, where it could not be removed
     TRY_ASSIGN(const auto file, disk_->create(kIndexMaking));
     TRY(file->append(whole));
     TRY(file->sync());
@@ -252,6 +252,7 @@ Result<void> Store::save_index(std::vector<Entry> entries) {
   } catch (const std::bad_alloc&) {
     saved = fail(ErrorKind::NoMemory, "no memory to write with");
   }
+  if (!saved) static_cast<void>(disk_->remove(kIndexMaking));
   const std::lock_guard lock(mutex_);
   count_written(bytes);
   if (saved)
