@@ -44,10 +44,10 @@ const Root& PrefixCache::root_of(const std::string& salt) const {
   if (known != roots_.end()) return known->second;
   const engine::EngineInfo& info = engine_.info();
   const std::string shape = info.exact ? std::format("exact {}", info.prefill_unit) : "any";
-  const RootPart parts[] = {
-      {"model", info.content_digest}, {"name", info.name},       {"architecture", info.architecture},
-      {"kv_types", info.kv_types},    {"backend", info.backend}, {"state", info.state_version},
-      {"batch_shape", shape}};
+  // Not the name that people see: where a file says none it is the file's own, and the content says it with the rest.
+  const RootPart parts[] = {{"model", info.content_digest}, {"architecture", info.architecture},
+                            {"kv_types", info.kv_types},    {"backend", info.backend},
+                            {"state", info.state_version},  {"batch_shape", shape}};
   const std::string known_here = disk_ && !salt.empty() ? salt + hex_of(disk_->secret()) : salt;
   return roots_.emplace(salt, make_root(parts, known_here)).first->second;
 }
