@@ -1,4 +1,6 @@
 // Loading a model, step by step. Runs on the thread that will own the engine.
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -9,6 +11,7 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "base/log.h"
@@ -261,20 +264,47 @@ EngineOptions effective_options(EngineOptions options) {
   return options;
 }
 
+// The model's files as the system tells them apart: whether a path still leads where it led. Empty: one is not there.
+std::string files_identity(const std::string& path, std::uint32_t count) {
+  const std::size_t ending_bytes = std::format("-{:05}-of-{:05}.gguf", 1, count).size();
+  std::string identity;
+  for (std::uint32_t i = 1; i <= count; ++i) {
+    const std::string file =
+        count == 1 ? path : std::format("{}-{:05}-of-{:05}.gguf", path.substr(0, path.size() - ending_bytes), i, count);
+    struct stat about{};
+    std::error_code failed;
+    const auto written = std::filesystem::last_write_time(file, failed);
+    if (failed || ::stat(file.c_str(), &about) != 0) return "";
+    identity += std::format("{} {} {} {};", about.st_dev, about.st_ino, about.st_size,
+                            static_cast<std::int64_t>(written.time_since_epoch().count()));
+  }
+  return identity;
+}
+
+// Empty: another file has come under this path since `loaded`, and what these weights compute must not be kept under its name.
+Result<std::string> content_digest_of(const EngineOptions& options, const GgufHeader& header,
+                                      const std::string& loaded) {
+  TRY_ASSIGN(const Digest digest, model_digest(options.model_path, header));
+  if (!loaded.empty() && files_identity(options.model_path, header.split_count) == loaded) return hex_of(digest);
+  log_warning("engine", "{} was changed while it was loaded: nothing of its cache is kept on the disk",
+              options.model_path);
+  return "";
+}
+
 Result<std::unique_ptr<Engine>> load_steps(const EngineOptions& given, std::function<void(float)> progress) {
   const EngineOptions options = effective_options(given);
   if (options.vocabulary_only) return load_vocabulary(options, progress);
   TRY(load_backends());
   TRY_ASSIGN(const GgufHeader header, probe_gguf(options.model_path));
   TRY_ASSIGN(const ContextPlan plan, plan_context(options, header));
+  const std::string files = files_identity(options.model_path, header.split_count);
   TRY_ASSIGN(std::shared_ptr<llama_model> model, load_weights(options, progress));
   TRY(check_generates(model.get(), options.model_path));
   const auto trained = static_cast<std::uint32_t>(std::max(0, llama_model_n_ctx_train(model.get())));
   if (trained > 0 && plan.context_limit_tokens > trained)
     log_warning("engine", "a context of {} tokens is more than the {} the model was trained for: answers may get worse",
                 plan.context_limit_tokens, trained);
-  TRY_ASSIGN(const Digest digest, model_digest(options.model_path, header));
-  const std::string content_digest = hex_of(digest);
+  TRY_ASSIGN(const std::string content_digest, content_digest_of(options, header, files));
   const Loaded loaded{
       .options = options, .header = header, .content_digest = content_digest, .plan = plan, .model = std::move(model)};
   if (options.exact) return make_exact_engine(loaded);
