@@ -14,6 +14,7 @@ namespace {
 
 // Of the disk, whatever the budget: other programs need some of it.
 constexpr std::uint64_t kFreeBytesMin = std::uint64_t{1} << 30;
+constexpr std::uint64_t kBadPart = 8;  // of the budget, for files that were put aside
 // The engine before this one may have been killed in a sync; who finds the folder locked only reads it as long as it lives.
 constexpr std::chrono::milliseconds kLockPatience{2000};
 
@@ -21,7 +22,8 @@ constexpr std::chrono::milliseconds kLockPatience{2000};
 void shrink(const std::string& path, std::uint64_t bytes) {
   auto disk = store::open_disk(path);
   if (!disk) return;
-  if (auto store = store::Store::open(std::move(*disk), {})) cache::DiskTier::shrink(std::move(*store), bytes);
+  if (auto store = store::Store::open(std::move(*disk), {.bad_bytes_max = bytes / kBadPart}))
+    cache::DiskTier::shrink(std::move(*store), bytes);
 }
 
 }  // namespace
@@ -42,8 +44,9 @@ std::unique_ptr<cache::DiskTier> open_disk_cache(const DiskCacheOptions& options
     const auto look_again = [parent = folder.parent, name = folder.name, budget] {
       return store::make_room_beside(parent, name, budget, shrink);
     };
-    TRY_ASSIGN(auto store, store::Store::open(std::move(folder.disk),
-                                              {.free_bytes_min = kFreeBytesMin, .lock_patience = kLockPatience}));
+    TRY_ASSIGN(auto store, store::Store::open(std::move(folder.disk), {.free_bytes_min = kFreeBytesMin,
+                                                                       .bad_bytes_max = own / kBadPart,
+                                                                       .lock_patience = kLockPatience}));
     return std::make_unique<cache::DiskTier>(
         std::move(store), cache::DiskTierOptions{.bytes_max = own,
                                                  .look_again = look_again,

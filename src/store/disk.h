@@ -17,6 +17,7 @@ struct FileInfo {
   std::string name;
   std::uint64_t bytes = 0;
   std::uint64_t allocated_bytes = 0;  // less than `bytes` where there are holes
+  std::int64_t modified_s = 0;        // Unix time
 };
 
 class ReadFile {

@@ -117,7 +117,8 @@ class PosixDisk final : public Disk {
       if (files.size() == kFilesMax) break;
       files.push_back({.name = entry->d_name,
                        .bytes = static_cast<std::uint64_t>(about.st_size),
-                       .allocated_bytes = static_cast<std::uint64_t>(about.st_blocks) * 512});
+                       .allocated_bytes = static_cast<std::uint64_t>(about.st_blocks) * 512,
+                       .modified_s = about.st_mtime});
     }
     return files;
   }

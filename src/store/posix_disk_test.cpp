@@ -179,6 +179,22 @@ TEST_CASE("a folder that cannot be made or read is an error in words") {
   CHECK(!open_disk("/proc/hearth-cannot"));
 }
 
+TEST_CASE("of files that were put aside the oldest leaves first") {
+  const Scratch scratch;
+  const std::string folder = scratch / "kv";
+  REQUIRE(open_disk(folder));
+  for (std::uint64_t id = 1; id <= 3; ++id) {
+    const std::string file = folder + "/" + extent_name(id) + ".bad";
+    std::ofstream(file) << std::string(100'000, 'x');
+    fs::permissions(file, fs::perms::owner_read | fs::perms::owner_write);
+    fs::last_write_time(file, fs::file_time_type::clock::now() - std::chrono::hours(id == 2 ? 1 : 9));
+  }
+  REQUIRE(Store::open(*open_disk(folder), {.bad_bytes_max = 150'000}));
+  CHECK(fs::exists(folder + "/" + extent_name(2) + ".bad"));
+  CHECK(!fs::exists(folder + "/" + extent_name(1) + ".bad"));
+  CHECK(!fs::exists(folder + "/" + extent_name(3) + ".bad"));
+}
+
 // A cache folder with models' folders of 200 KB each.
 struct Models {
   static std::string name(char digit) { return std::string(32, digit); }

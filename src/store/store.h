@@ -30,9 +30,10 @@ enum class Access { ReadWrite, ReadOnly };
 
 struct StoreOptions {
   Access access = Access::ReadWrite;
-  std::function<std::uint64_t()> unix_ms;  // empty: the system's clock
-  std::uint64_t id_seed = 0;               // of extents' names; 0 = unpredictable
-  std::uint64_t free_bytes_min = 0;        // on the disk; where less would stay free nothing is written
+  std::function<std::uint64_t()> unix_ms;    // empty: the system's clock
+  std::uint64_t id_seed = 0;                 // of extents' names; 0 = unpredictable
+  std::uint64_t free_bytes_min = 0;          // on the disk; where less would stay free nothing is written
+  std::uint64_t bad_bytes_max = UINT64_MAX;  // of files that were put aside: more of them are removed
   // How long another process that writes here is waited for: one that was killed may still be in a sync.
   std::chrono::milliseconds lock_patience{0};
 };
@@ -105,6 +106,7 @@ class Store {
   [[nodiscard]] Result<std::vector<Entry>> load_extent(std::uint64_t id, const FileInfo& file);
   void load_secret(const std::vector<FileInfo>& files);
   void save_secret();
+  [[nodiscard]] bool keeps_bad(const FileInfo& file);
   [[nodiscard]] bool set_aside(const FileInfo& file, const Error& why);
 
   // store.cpp

@@ -1,6 +1,7 @@
 // Opening a folder: what is there, what can be trusted, what is put aside.
 #include <algorithm>
 #include <format>
+#include <functional>
 #include <iterator>
 #include <new>
 #include <optional>
@@ -117,17 +118,23 @@ Result<void> Store::scan() {
   return {};
 }
 
-// What a crash left half made is nobody's; of what was put aside only a little is kept.
+// One that was put aside and may stay: a few, and not much of the budget, for who loads the model next has to live with the rest.
+bool Store::keeps_bad(const FileInfo& file) {
+  const std::uint64_t bytes = std::min(file.bytes, file.allocated_bytes);
+  if (bad_files_ >= kBadFilesMax || bytes > options_.bad_bytes_max - std::min(options_.bad_bytes_max, bad_bytes_))
+    return false;
+  ++bad_files_;
+  bad_bytes_ += bytes;
+  return true;
+}
+
+// What a crash left half made is nobody's; of what was put aside only a little is kept, the newest of it.
 void Store::tidy(std::vector<FileInfo>& files) {
+  std::ranges::stable_sort(files, std::greater(), &FileInfo::modified_s);
   std::erase_if(files, [&](const FileInfo& file) {
     if (!is_cache_file(file.name)) return false;
     const bool is_bad = file.name.ends_with(kBad);
-    if (is_bad && bad_files_ < kBadFilesMax) {
-      ++bad_files_;
-      bad_bytes_ += std::min(file.bytes, file.allocated_bytes);
-      return false;
-    }
-    const bool leaves = is_bad || file.name.ends_with(kTemporary);
+    const bool leaves = is_bad ? !keeps_bad(file) : file.name.ends_with(kTemporary);
     if (leaves) static_cast<void>(disk_->remove(file.name));
     return leaves;
   });
@@ -218,16 +225,16 @@ void Store::save_secret() {
 bool Store::set_aside(const FileInfo& file, const Error& why) {
   if (why.kind == ErrorKind::NotFound) return true;  // it vanished while we looked
   ++counts_.rejected;
-  const bool moves = !read_only_ && is_damage(why) && bad_files_ < kBadFilesMax;
+  const bool moves = !read_only_ && is_damage(why) && keeps_bad(file);
   const bool moved = moves && disk_->rename(file.name, file.name + std::string(kBad)).has_value();
   const bool removed = !read_only_ && is_damage(why) && !moves && disk_->remove(file.name).has_value();
-  if (moved) {
-    ++bad_files_;
-    bad_bytes_ += std::min(file.bytes, file.allocated_bytes);
+  if (moves && !moved) {  // it stays as what it was
+    --bad_files_;
+    bad_bytes_ -= std::min(file.bytes, file.allocated_bytes);
   }
   log_warning("store", "{}/{} cannot be used ({}){}; the rest is", disk_->where(), file.name, why.message,
               moved     ? std::format("; it is now {}{}", file.name, kBad)
-              : removed ? "; it is removed, as others were put aside before"
+              : removed ? "; it is removed, as there is no room to put it aside"
                         : "");
   return moved || removed;
 }

@@ -277,6 +277,22 @@ TEST_CASE("of the files that were put aside only four stay, and they count") {
   CHECK(open(std::make_unique<FakeDisk>(disk.folder(), 3))->counts().file_bytes == bytes);
 }
 
+TEST_CASE("files that were put aside take a part of the budget at most, the oldest of them leaves first") {
+  const Quiet quiet;
+  FakeDisk disk;
+  const auto open_with = [&](std::uint64_t bad_bytes_max) {
+    auto store = Store::open(std::make_unique<FakeDisk>(disk.folder(), 2), {.bad_bytes_max = bad_bytes_max});
+    REQUIRE(store);
+    return (*store)->counts().file_bytes;
+  };
+  for (std::uint64_t id = 1; id <= 3; ++id) disk.put(extent_name(id), Bytes(1000, 1));
+  CHECK(open_with(2500) == 2000);
+  disk.put(extent_name(9) + ".bad", Bytes(1000, 1));
+  CHECK(open_with(UINT64_MAX) == 3000);
+  CHECK(open_with(1500) == 1000);
+  CHECK(open_with(0) == 0);
+}
+
 TEST_CASE("a file that cannot be removed still takes its room, and is removed another time") {
   FakeDisk disk;
   auto faulty = std::make_unique<FakeDisk>(disk.folder(), 1);
