@@ -38,7 +38,11 @@ bool is_hung(const Node& node) {
 
 std::uint64_t DiskTier::now_ms() const { return latest_ms_ = std::max(latest_ms_, options_.unix_ms()); }
 
-std::uint64_t DiskTier::bytes_of(BlockId id) const { return index_.tree().block(id).bytes.size(); }
+std::uint64_t DiskTier::bytes_of(NodeId id) const {
+  const auto* block = std::get_if<BlockId>(&id);
+  return block != nullptr ? index_.tree().block(*block).bytes.size()
+                          : index_.tree().anchor(std::get<AnchorId>(id)).snapshot.size();
+}
 
 bool DiskTier::takes() const {
   return !store_.store().read_only() && pending_bytes_ < kPendingBytesMax && steady_ms() >= paused_until_ms_;

@@ -49,7 +49,7 @@ class DiskTier {
   // ---- reading
   [[nodiscard]] Ticket fetch(BlockId id);
   [[nodiscard]] Ticket fetch(AnchorId id);
-  [[nodiscard]] std::uint64_t bytes_of(BlockId id) const;
+  [[nodiscard]] std::uint64_t bytes_of(NodeId id) const;
   using Outcome = Result<std::shared_ptr<const store::Bytes>>;
   // Taken; nothing: not yet. Unavailable: the disk does not answer.
   [[nodiscard]] std::optional<Outcome> arrived(Ticket ticket);

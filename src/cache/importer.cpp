@@ -38,15 +38,23 @@ Import Importer::begin(const Start& start, std::span<const Token> prompt) {
 }
 
 void Importer::fetch_ahead(Import& import) {
-  for (; import.next_fetch < import.pieces.size() && import.fetched_bytes < kAheadBytes; ++import.next_fetch) {
+  const auto may_ask = [&] {
+    return import.fetched_bytes == 0 || (import.fetched_bytes < kAheadBytes && fetched_bytes_ < ahead_bytes_max_);
+  };
+  for (; import.next_fetch < import.pieces.size() && may_ask(); ++import.next_fetch) {
     Piece& piece = import.pieces[import.next_fetch];
     if (!piece.on_disk || piece.range.end <= import.arrived) continue;
     piece.ticket = disk_->fetch(piece.block);
-    import.fetched_bytes += piece.bytes = disk_->bytes_of(piece.block);
+    piece.bytes = disk_->bytes_of(piece.block);
+    import.fetched_bytes += piece.bytes;
+    fetched_bytes_ += piece.bytes;
   }
   const bool all = import.next_fetch == import.pieces.size();
-  if (all && import.anchor_on_disk && !import.anchor_ticket && !import.anchor_bytes)
-    import.anchor_ticket = disk_->fetch(*import.disk.anchor);
+  if (!all || !import.anchor_on_disk || import.anchor_ticket || import.anchor_bytes) return;
+  if (import.next_piece < import.pieces.size() && fetched_bytes_ >= ahead_bytes_max_) return;
+  import.anchor_ticket = disk_->fetch(*import.disk.anchor);
+  import.anchor_fetched_bytes = disk_->bytes_of(*import.disk.anchor);
+  fetched_bytes_ += import.anchor_fetched_bytes;
 }
 
 // The piece's bytes when they are there; nothing when they are not yet, or never will be (is_broken).
@@ -57,6 +65,7 @@ std::shared_ptr<const store::Bytes> Importer::take_fetched(Import& import, Piece
   if (!outcome) return nullptr;
   piece.ticket.reset();
   import.fetched_bytes -= piece.bytes;
+  fetched_bytes_ -= piece.bytes;
   if (*outcome) return **outcome;
   import.leaves_disk = !disk_->reject(piece.block, outcome->error());
   import.is_broken = true;
@@ -113,9 +122,15 @@ bool Importer::anchor_is_there(Import& import) {
 void Importer::forget_fetched(Import& import) {
   for (Piece& piece : import.pieces)
     if (piece.ticket) disk_->forget(*std::exchange(piece.ticket, std::nullopt));
-  if (import.anchor_ticket) disk_->forget(*std::exchange(import.anchor_ticket, std::nullopt));
   import.next_fetch = 0;
-  import.fetched_bytes = 0;
+  fetched_bytes_ -= std::exchange(import.fetched_bytes, 0);
+  if (!import.anchor_bytes) forget_anchor(import);
+}
+
+void Importer::forget_anchor(Import& import) {
+  if (import.anchor_ticket) disk_->forget(*std::exchange(import.anchor_ticket, std::nullopt));
+  import.anchor_bytes.reset();
+  fetched_bytes_ -= std::exchange(import.anchor_fetched_bytes, 0);
 }
 
 void Importer::restart(Import& import) {
@@ -142,6 +157,7 @@ std::uint32_t Importer::finish(Sequence sequence, Import& import) {
 
 void Importer::drop(Import& import) {
   forget_fetched(import);
+  forget_anchor(import);
   ram_.unpin(import.ram);
   if (disk_ != nullptr) disk_->unpin(import.disk);
 }

@@ -50,7 +50,8 @@ struct Import {
   std::vector<Token> tokens;    // what the line holds at its end
   std::uint32_t arrived = 0;    // tokens whose cells are there
   std::size_t next_piece = 0, next_fetch = 0;
-  std::uint64_t fetched_bytes = 0;  // asked for and not yet taken in
+  std::uint64_t fetched_bytes = 0;  // of blocks, asked for and not yet taken in
+  std::uint64_t anchor_fetched_bytes = 0;
   std::optional<Ticket> anchor_ticket;
   std::shared_ptr<const store::Bytes> anchor_bytes;
   bool is_broken = false;         // something of it could not be read
@@ -60,8 +61,11 @@ struct Import {
 
 class Importer {
  public:
+  // Of all imports together, for no budget counts it: beyond it each asks the disk for what it needs next.
+  static constexpr std::uint64_t kAheadBytesMax = std::uint64_t{256} << 20;
   // `disk` may be nullptr.
-  Importer(engine::Engine& engine, RamTier& ram, DiskTier* disk) : engine_(engine), ram_(ram), disk_(disk) {}
+  Importer(engine::Engine& engine, RamTier& ram, DiskTier* disk, std::uint64_t ahead_bytes_max = kAheadBytesMax)
+      : engine_(engine), ram_(ram), disk_(disk), ahead_bytes_max_(ahead_bytes_max) {}
 
   // What `start` chose of this prompt, pinned. REQUIRES: start.way is Import.
   [[nodiscard]] Import begin(const Start& start, std::span<const Token> prompt);
@@ -76,16 +80,21 @@ class Importer {
   // How many tokens the sequence holds now; 0: the state was refused, or something is missing. Unpins.
   [[nodiscard]] std::uint32_t finish(Sequence sequence, Import& import);
   void drop(Import& import);  // unpins
+  // What all imports together have asked the disk for and not yet taken in.
+  [[nodiscard]] std::uint64_t fetched_bytes() const { return fetched_bytes_; }
 
  private:
   void fetch_ahead(Import& import);
   void forget_fetched(Import& import);
+  void forget_anchor(Import& import);
   [[nodiscard]] std::shared_ptr<const store::Bytes> take_fetched(Import& import, Piece& piece);
   [[nodiscard]] bool anchor_is_there(Import& import);
 
   engine::Engine& engine_;
   RamTier& ram_;
   DiskTier* const disk_;
+  const std::uint64_t ahead_bytes_max_;
+  std::uint64_t fetched_bytes_ = 0;  // of all imports
 };
 
 }  // namespace hearth::cache

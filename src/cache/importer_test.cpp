@@ -6,7 +6,7 @@
 
 #include "base/test_log.h"
 #include "cache/prefix_cache.h"
-#include "cache/test_lines.h"
+#include "cache/test_disk.h"
 #include "engine/fake_engine.h"
 #include "store/fake_disk.h"
 
@@ -17,6 +17,7 @@ using engine::MemoryKind;
 using store::FakeDisk;
 using testing::joined;
 using testing::letters;
+using testing::numbers;
 
 constexpr MemoryKind kKinds[] = {MemoryKind::Attention, MemoryKind::Hybrid, MemoryKind::Window};
 
@@ -178,6 +179,42 @@ TEST_CASE("an engine without room for what another job holds forgets nothing of 
     process.cache->drop(placed->sequence);
   }
   CHECK(process.cache->usable_tokens(none, joined(line, letters(2, 50))) == 1000);
+}
+
+TEST_CASE("all imports together read ahead so much and no more, and each asks for what it needs next") {
+  testing::Stack stack(true);
+  std::vector<testing::Line> lines;
+  for (int i = 0; i < 3; ++i) {
+    lines.push_back(numbers(256 * 4, 10'000 * i));
+    testing::store(*stack.ram, stack.root, lines.back(), stack.now_ms, LineKind::Conversation);
+    REQUIRE(stack.ram->put_anchor(stack.root, lines.back(), 1024, testing::snapshot_bytes(1024), AnchorKind::Trunk, 1));
+  }
+  stack.save();
+  stack.restart();
+  engine::FakeEngine engine(Process::options(MemoryKind::Hybrid));
+  const auto begin_all = [&](Importer& importer) {
+    std::vector<Import> imports;
+    for (const testing::Line& line : lines) {
+      const Match match = stack.tier->find(stack.root, line, 1024);
+      REQUIRE(match.tokens == 1024);
+      imports.push_back(
+          importer.begin({.way = Start::Way::Import, .disk = match, .from_disk = true, .tokens = match.tokens}, line));
+    }
+    return imports;
+  };
+  Importer generous(engine, *stack.ram, stack.tier.get());
+  std::vector<Import> imports = begin_all(generous);
+  const std::uint64_t all = generous.fetched_bytes();
+  CHECK(all > 3 * 4 * 1024);
+  for (Import& import : imports) generous.drop(import);
+  CHECK(generous.fetched_bytes() == 0);
+  Importer frugal(engine, *stack.ram, stack.tier.get(), 1000);
+  imports = begin_all(frugal);
+  CHECK(frugal.fetched_bytes() < all / 3);
+  for (const Import& import : imports) CHECK(import.fetched_bytes > 0);
+  for (Import& import : imports) frugal.drop(import);
+  CHECK(frugal.fetched_bytes() == 0);
+  stack.tier->check_invariants();
 }
 
 }  // namespace
