@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "chat/call_tag.h"
+#include "chat/tag_elements.h"
 
 namespace hearth::chat {
 namespace {
@@ -14,6 +15,7 @@ constexpr std::size_t kFenceLineBytesMax = 24;
 constexpr std::size_t kFenceBytes = 3;
 // Openings behind each other; a model means one or two. All of them are read again for each piece of the text.
 constexpr int kMarkersMax = 16;
+constexpr std::string_view kDsmlMark = "<｜DSML｜";
 // Braces too many behind a call, with the white space between them.
 constexpr std::size_t kBracesBytesMax = 256;
 
@@ -181,6 +183,21 @@ std::string_view written_opening(const Dialect& dialect) {
   own.remove_prefix(std::min(own.size(), own.find_first_not_of(kWhiteSpace)));
   while (!own.empty() && kWhiteSpace.contains(own.back())) own.remove_suffix(1);
   return own;
+}
+
+Match control_opening_at(std::string_view text, const Dialect& dialect) {
+  Match best = Match::No;
+  if (dialect.opening != OpeningKind::ControlToken) return best;
+  for (std::string_view own : {dialect.words.section_begin, dialect.words.call_begin}) {
+    own = own.substr(0, own.find_last_not_of(kWhiteSpace) + 1);
+    // Of DSML's and MiniMax's tags only the mark before the word is one token, and the word differs from version to version.
+    for (const std::string_view mark : {kDsmlMark, kElementMark})
+      if (own.starts_with(mark)) own = mark;
+    if (own.empty() || (own.front() != '<' && own.front() != '[' && own.front() != ']')) continue;
+    const Match match = match_tag(text, own);
+    if (match == Match::Yes || best == Match::No) best = match;
+  }
+  return best;
 }
 
 std::string_view own_marker(const Dialect& dialect) {

@@ -39,6 +39,8 @@ enum class BehindCall { Wait, NextItem, Other };
 // call that ended, and becomes the next item's.
 [[nodiscard]] BehindCall skip_behind_call(std::string_view text, TextEnd end, CallOpening& opening, std::size_t& bytes);
 
+// The dialect's own opening of a section or of a call stands here, and it is a control token of the vocabulary.
+[[nodiscard]] Match control_opening_at(std::string_view text, const Dialect& dialect);
 // The text that opens the dialect's calls, without white space around it; may be empty.
 [[nodiscard]] std::string_view written_opening(const Dialect& dialect);
 // The same, where it is none of the markers that all dialects know.

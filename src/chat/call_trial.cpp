@@ -65,6 +65,15 @@ CallTrial::Verdict CallTrial::look_behind(std::string_view text, TextEnd end, Tu
     return look(text, end, turn);
   }
   const std::string_view rest = text.substr(at_);
+  if (place_ == Place::Code) {
+    const CallOpening next = rest.empty() ? CallOpening{} : call_opening_at(rest, LineStart::No, end, context_);
+    if (next.match == Match::Maybe) return Verdict::Wait;
+    if (next.match == Match::No) return behind_in_code(rest, end);
+    opening_ = next;
+    at_ += next.bytes;
+    begin_next();
+    return look(text, end, turn);
+  }
   return place_ == Place::Thought ? behind_in_thought(rest, end) : behind_in_fence(rest, end, turn);
 }
 
@@ -111,6 +120,19 @@ CallTrial::Verdict CallTrial::behind_in_thought(std::string_view text, TextEnd e
   const CallOpening next = call_opening_at(text, LineStart::Yes, end, context_);
   if (next.match == Match::Maybe) return Verdict::Wait;
   return next.match == Match::Yes ? Verdict::Calls : Verdict::NoCalls;
+}
+
+// The turn must end: code that goes on, or ends, behind a call has quoted it.
+CallTrial::Verdict CallTrial::behind_in_code(std::string_view text, TextEnd end) const {
+  if (text.empty()) return Verdict::Calls;
+  for (const std::string_view over : context_.dialect->turn_ends) {
+    const Match match = match_tag(text, over);
+    if (match == Match::No) continue;
+    if (match == Match::Maybe && end == TextEnd::Here) continue;
+    const bool ends = match == Match::Maybe || after_white_space(text.substr(over.size())).empty();
+    if (ends) return end == TextEnd::Here ? Verdict::Calls : Verdict::Wait;
+  }
+  return Verdict::NoCalls;
 }
 
 // The fence must close, and nothing but another fence follow.

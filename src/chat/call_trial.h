@@ -13,13 +13,16 @@ namespace hearth::chat {
 
 class CallTrial {
  public:
-  enum class Place { Thought, Fence, Line };  // Line: without any marker
+  enum class Place { Thought, Fence, Line, Code };  // Line: without any marker. Code: within code that may go on
   // `opening` is that of the first call, counted from the trial's first byte. What `context` points to outlives the trial.
   CallTrial(Place place, CallOpening opening, std::string_view think_close, const CallContext& context);
 
   enum class Verdict { Wait, Calls, NoCalls };
   // `text` begins at the trial's first byte each time, and has grown.
   [[nodiscard]] Verdict look(std::string_view text, TextEnd end, TurnEnd turn);
+  [[nodiscard]] bool in_code() const { return place_ == Place::Code; }
+  // After NoCalls in code: so much of the text is a call that the code quotes.
+  [[nodiscard]] std::size_t quoted_bytes() const { return in_code() && scanner_ == nullptr ? at_ : 0; }
   // After Calls: how much of the text it was.
   [[nodiscard]] std::size_t bytes() const { return at_; }
   [[nodiscard]] std::vector<StreamEvent> take_events() { return std::move(events_); }
@@ -30,6 +33,7 @@ class CallTrial {
   [[nodiscard]] Verdict behind_in_thought(std::string_view text, TextEnd end);
   [[nodiscard]] Verdict look_behind_on_line(std::string_view text, TextEnd end, TurnEnd turn);
   [[nodiscard]] Verdict behind_in_fence(std::string_view text, TextEnd end, TurnEnd turn);
+  [[nodiscard]] Verdict behind_in_code(std::string_view text, TextEnd end) const;
 
   const Place place_;
   const std::string_view think_close_;

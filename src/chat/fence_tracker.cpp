@@ -1,6 +1,8 @@
 // See fence_tracker.h.
 #include "chat/fence_tracker.h"
 
+#include <utility>
+
 namespace hearth::chat {
 
 // A run of backticks opens inline code, one of the same length closes it; a line's end closes it too, for one that a
@@ -11,21 +13,28 @@ void FenceTracker::feed_span(char c) {
     return;
   }
   if (ticks_ != 0) {
+    const std::size_t before = span_length_;
     if (span_length_ == 0) {
       span_length_ = ticks_;
     } else if (span_length_ == ticks_) {
       span_length_ = 0;
     }
+    // Backticks within a fence are its text.
+    if (span_length_ != before && fence_length_ == 0) ++code_count_;
     ticks_ = 0;
   }
-  if (c == '\n') span_length_ = 0;
+  if (c == '\n' && std::exchange(span_length_, 0) != 0 && fence_length_ == 0) ++code_count_;
 }
 
 void FenceTracker::feed(char c) {
   feed_span(c);
   if (c == '\n') {
+    ++line_;
     if (fence_length_ != 0) {
-      if (run_char_ == fence_char_ && run_length_ >= fence_length_ && !text_after_run_) fence_length_ = 0;
+      if (line_closes_fence()) {
+        fence_length_ = 0;
+        ++code_count_;
+      }
     } else if (line_opens_fence()) {
       fence_length_ = run_length_;
       fence_char_ = run_char_;

@@ -270,7 +270,8 @@ StreamParser::State::Look StreamParser::State::look_in_text(std::string_view tag
     }
     if (const Look look = look_at_thought(tag, blank, ahead.line_start()); look != Look::Plain) return look;
   }
-  if (options_.tool_names.empty() || code) return Look::Plain;
+  if (options_.tool_names.empty()) return Look::Plain;
+  if (code) return look_at_call_in_code(tag, blank);
   const LineStart line_start = ahead.line_start() ? LineStart::Yes : LineStart::No;
   const CallOpening opening = call_opening_at(tag, line_start, text_end(), context_);
   if (waits(opening.match)) return Look::Wait;

@@ -44,6 +44,29 @@ StreamParser::State::Look StreamParser::State::look_at_call_in_thought(std::stri
   return Look::Took;
 }
 
+StreamParser::State::Look StreamParser::State::look_at_call_in_code(std::string_view tag, std::size_t blank) {
+  if (harmony_) {
+    // Of a header only its call is sought: any other is quoted.
+    const MarkerMatch end = harmony_end_at(tag, text_end(), context_);
+    if (waits(end.match)) return Look::Wait;
+    if (end.match != Match::Yes) return Look::Plain;
+    const std::string_view behind = tag.substr(end.bytes);
+    if (behind.empty() && !last_) return Look::Wait;
+    const HarmonyHeader header = harmony_header_at(behind, text_end(), context_);
+    if (waits(header.match)) return Look::Wait;
+    const bool calls = header.match == Match::Yes && header.channel == HarmonyChannel::Call;
+    return calls ? end_thought(blank + end.bytes) : Look::Plain;
+  }
+  const Match own = control_opening_at(tag, dialect_);
+  if (waits(own)) return Look::Wait;
+  if (own != Match::Yes) return Look::Plain;
+  const CallOpening opening = call_opening_at(tag, LineStart::No, text_end(), context_);
+  if (waits(opening.match)) return Look::Wait;
+  if (opening.match != Match::Yes) return drop_if_cut(opening);
+  begin_trial(CallTrial::Place::Code, opening, blank);
+  return Look::Took;
+}
+
 StreamParser::State::Look StreamParser::State::drop_if_cut(const CallOpening& opening) {
   const bool cut = last_ && turn_ == TurnEnd::Cut && opening.ended_early && opening.meant;
   if (!cut) return Look::Plain;
@@ -175,12 +198,18 @@ bool StreamParser::State::step_trial() {
   const CallTrial::Verdict verdict = trial_->look(rest().substr(trial_blank_), text_end(), turn_);
   if (verdict == CallTrial::Verdict::Wait) return false;
   if (verdict == CallTrial::Verdict::NoCalls) {
+    const std::size_t quoted = trial_->quoted_bytes();
     trial_.reset();
-    return reject_call();
+    if (quoted == 0) return reject_call();
+    at_ = At::Text;
+    take_text(trial_blank_ + quoted);
+    return true;
   }
-  repairs_.add(return_to_ == At::Thinking   ? Repair::CallInThought
-               : opening_.fence_length != 0 ? Repair::FencedCall
-                                            : Repair::BareCall);
+  if (!trial_->in_code()) {
+    repairs_.add(return_to_ == At::Thinking   ? Repair::CallInThought
+                 : opening_.fence_length != 0 ? Repair::FencedCall
+                                              : Repair::BareCall);
+  }
   std::vector<StreamEvent> events = trial_->take_events();
   std::ranges::move(events, std::back_inserter(events_));
   consumed_ += trial_blank_ + trial_->bytes();

@@ -260,7 +260,7 @@ const Case kCases[] = {
     {"code span is no fence", "```x``` is code\n<tool_call>{\"name\": \"Read\"}</tool_call>",
      "X(```x``` is code)C(Read {})"},
     {"fence closed before the call's line", "```\nls\n```<tool_call>{\"name\": \"Read\"}</tool_call>",
-     "X(```\nls\n```<tool_call>{\"name\": \"Read\"}</tool_call>)"},
+     "X(```\nls\n```)C(Read {})"},
     // The tagged way.
     {"tagged call",
      "<tool_call>\n<function=Read>\n<parameter=path>\n/a "
