@@ -297,7 +297,7 @@ TEST_CASE("random answers of a forced grammar are read as whole calls of declare
       }
       StreamParser parser(std::move(options));
       std::vector<StreamEvent> events = parser.push(*text);
-      for (StreamEvent& event : parser.finish()) events.push_back(std::move(event));
+      for (StreamEvent& event : parser.finish(TurnEnd::Finished)) events.push_back(std::move(event));
       std::string arguments;
       const Tool* tool = nullptr;
       for (const StreamEvent& event : events) {

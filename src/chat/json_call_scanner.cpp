@@ -142,7 +142,7 @@ class JsonCallScanner final : public CallScanner {
       }
     }
     if (undecided && is_name() && c != '"' && c != '\'') return reject(events);
-    mender_.emplace(ArgumentSchema(), Notation::Json, *context_.repairs);
+    mender_.emplace(ArgumentSchema(), Notation::Json, *context_.repairs, Around::Wrapper);
     at_ = At::InValue;
     return true;
   }
@@ -150,7 +150,7 @@ class JsonCallScanner final : public CallScanner {
   bool begin_arguments(std::vector<StreamEvent>& events) {
     writer_.begin(*tool_, events);
     state_ = CallState::Streaming;
-    mender_.emplace(context_.schema_of(*tool_), Notation::Json, *context_.repairs);
+    mender_.emplace(context_.schema_of(*tool_), Notation::Json, *context_.repairs, Around::Wrapper);
     at_ = At::InValue;
     return true;
   }
@@ -162,7 +162,8 @@ class JsonCallScanner final : public CallScanner {
       if (mender_->broken()) {
         pending_ = mender_->take_rest();
         at_ = At::Garbage;
-        return true;
+        if (mender_->next_call_follows()) end_call(false, events);
+        return state_ == CallState::Streaming;
       }
       if (!mender_->done()) return false;
       pending_ = mender_->take_rest();
@@ -208,7 +209,10 @@ class JsonCallScanner final : public CallScanner {
     if (text == "null" || text.find_first_not_of(kWhiteSpace) == std::string::npos) text = "{}";
     writer_.begin(*tool_, events);
     JsonMender mender(context_.schema_of(*tool_), Notation::Json, *context_.repairs);
-    if (text.starts_with('{')) mender.push(text);
+    if (text.starts_with('{')) {
+      mender.push(text);
+      mender.finish(TurnEnd::Cut);
+    }
     if (mender.done()) {
       writer_.fragment(mender.take_output(), events);
     } else {

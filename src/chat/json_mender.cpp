@@ -22,8 +22,8 @@ bool is_key_byte(char c) {
 
 }  // namespace
 
-JsonMender::JsonMender(ArgumentSchema schema, Notation notation, RepairCounts& repairs)
-    : root_(schema), notation_(notation), repairs_(repairs) {}
+JsonMender::JsonMender(ArgumentSchema schema, Notation notation, RepairCounts& repairs, Around around)
+    : root_(schema), notation_(notation), repairs_(repairs), around_(around) {}
 
 void JsonMender::push(std::string_view text) {
   in_ += text;
@@ -411,6 +411,7 @@ bool JsonMender::break_off() {
 
 void JsonMender::finish(TurnEnd end) {
   last_ = true;
+  cut_ = end == TurnEnd::Cut;
   run();
   if (done() || broken()) return;
   const bool between = mode_ == Mode::After || mode_ == Mode::Key;
@@ -423,13 +424,19 @@ void JsonMender::finish(TurnEnd end) {
       return;
     }
   }
-  // Honest: what was held back, as it is.
-  for (std::size_t i = 1; i < sinks_.size(); ++i) sinks_.front() += sinks_[i];
-  sinks_.resize(1);
-  captures_.clear();
+  // A quote and brackets that may end the arguments, or be the text's: with them the fragments would look whole.
+  if (mode_ == Mode::String && around_ != Around::Nothing && in_.starts_with(delimiter_)) in_.clear();
+  flush();
   sinks_.front() += in_;
   in_.clear();
   mode_ = Mode::Broken;
+}
+
+// Honest: what was held back, as it is.
+void JsonMender::flush() {
+  for (std::size_t i = 1; i < sinks_.size(); ++i) sinks_.front() += sinks_[i];
+  sinks_.resize(1);
+  captures_.clear();
 }
 
 }  // namespace hearth::chat

@@ -21,19 +21,23 @@ enum class Notation {
   Gemma,   // bare keys, strings between <|"|>
 };
 
+// What stands around the value: nothing, all of the text is it; the end of a call; an object, {"name": N, "arguments": VALUE}.
+enum class Around { Nothing, Call, Wrapper };
+
 class JsonMender {
  public:
   // `schema` and `repairs` outlive the mender.
-  JsonMender(ArgumentSchema schema, Notation notation, RepairCounts& repairs);
+  JsonMender(ArgumentSchema schema, Notation notation, RepairCounts& repairs, Around around = Around::Nothing);
 
-  // Stops behind the value; what follows is taken by take_rest().
-  void push(std::string_view text);
+  void push(std::string_view text);  // stops behind the value; what follows is taken by take_rest()
   // Nothing more comes. A value that only lacks closing brackets becomes whole when the model ended its turn and no
   // required member is missing; what else was held back comes out as it is.
   void finish(TurnEnd end);
 
   [[nodiscard]] bool done() const { return mode_ == Mode::Done; }      // whole
   [[nodiscard]] bool broken() const { return mode_ == Mode::Broken; }  // never will be
+  // Once broken: take_rest() is what ends this call and begins the next one.
+  [[nodiscard]] bool next_call_follows() const { return next_call_follows_; }
   [[nodiscard]] std::string take_output();
   [[nodiscard]] std::string take_rest();
 
@@ -70,6 +74,7 @@ class JsonMender {
   bool end_value();
   bool break_off();
   void close_all();
+  void flush();
   // json_mender_text.cpp: texts and words
   bool begin_string(std::string_view delimiter, bool raw);
   bool step_string();
@@ -77,7 +82,13 @@ class JsonMender {
   bool step_escape();
   bool step_unicode_escape();
   void end_string();
+  void write_text(std::string_view text);
+  void take_plain();
+  // json_mender_ends.cpp: where a text ends
   [[nodiscard]] Sight closes(std::size_t after) const;
+  [[nodiscard]] Sight brackets_end(std::size_t at) const;
+  [[nodiscard]] Sight behind_root(std::size_t at) const;
+  [[nodiscard]] Sight next_call_at(std::size_t at) const;
   [[nodiscard]] Sight delimiter_closes(std::size_t after) const;
   [[nodiscard]] Sight comma_ends(std::size_t after) const;
   [[nodiscard]] Sight key_at(std::size_t at) const;
@@ -103,8 +114,11 @@ class JsonMender {
   const ArgumentSchema root_;
   const Notation notation_;
   RepairCounts& repairs_;
+  const Around around_;
   Mode mode_ = Mode::Value;
   bool last_ = false;
+  bool cut_ = false;  // once last_
+  bool next_call_follows_ = false;
   std::string in_;  // not yet read from at_ on
   std::size_t at_ = 0;
   std::vector<std::string> sinks_{1};  // the output, and in it what is captured
@@ -120,6 +134,10 @@ class JsonMender {
   bool path_ = false;     // inside C:\...
   std::string tail_;      // its last two characters
   int quoted_calls_ = 0;  // of Gemma's, open inside it
+  // Of its brackets, as far as they are not escaped.
+  bool text_begun_ = false, text_is_json_ = false;  // it begins with one
+  int text_open_ = 0, text_excess_ = 0;             // excess: closed, but never opened
+  bool behind_brace_ = false;                       // nothing but white space since a closing one
 };
 
 }  // namespace hearth::chat

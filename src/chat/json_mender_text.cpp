@@ -3,6 +3,7 @@
 #include <array>
 #include <charconv>
 #include <format>
+#include <utility>
 
 #include "chat/call_tags.h"
 #include "chat/json_mender.h"
@@ -16,7 +17,6 @@ constexpr std::size_t kEscapeBytes = 6;  // \uXXXX
 
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-bool is_key_byte(char c) { return is_letter(c) || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '$'; }
 
 // The number in four hex digits, or -1.
 int hex4(std::string_view text) {
@@ -54,7 +54,8 @@ bool JsonMender::begin_string(std::string_view delimiter, bool raw) {
   delimiter_ = delimiter;
   raw_ = raw;
   dirty_ = path_ = false;
-  quoted_calls_ = 0;
+  quoted_calls_ = text_open_ = text_excess_ = 0;
+  text_begun_ = text_is_json_ = behind_brace_ = false;
   tail_.clear();
   mode_ = Mode::String;
   return true;
@@ -82,27 +83,53 @@ JsonMender::Sight JsonMender::step_quoted_call(std::string_view rest) {
   return Sight::Yes;
 }
 
-bool JsonMender::step_string() {
+void JsonMender::write_text(std::string_view text) {
+  write(text);
+  for (const char c : text) {
+    if (is_blank(c)) continue;
+    const bool opens = c == '{' || c == '[';
+    const bool closes = c == '}' || c == ']';
+    if (!std::exchange(text_begun_, true)) text_is_json_ = opens;
+    behind_brace_ = closes;
+    if (opens) ++text_open_;
+    if (closes && text_open_ == 0) ++text_excess_;
+    if (closes && text_open_ > 0) --text_open_;
+  }
+}
+
+// What can neither end the text nor be mended.
+void JsonMender::take_plain() {
   std::size_t end = at_;
   while (end < in_.size()) {
     const char c = in_[end];
     if (c == '"' || c == '\\' || static_cast<unsigned char>(c) < 0x20 || c == delimiter_.front()) break;
     if (path_ && (c == ' ' || c == ';' || c == ',' || c == '|' || c == '>' || c == '\'')) path_ = false;
+    if (c == '<' || c == '[' || c == ',' || c == ';') break;  // the next call may begin
     if (delimiter_.size() == 5 && (c == ',' || c == '}')) break;
     ++end;
   }
   if (end > at_) {
-    write(std::string_view(in_).substr(at_, end - at_));
+    write_text(std::string_view(in_).substr(at_, end - at_));
     tail_.append(in_, end - at_ > 2 ? end - 2 : at_, std::min<std::size_t>(end - at_, 2));
     if (tail_.size() > 2) tail_.erase(0, tail_.size() - 2);
     at_ = end;
   }
+}
+
+bool JsonMender::step_string() {
+  take_plain();
   if (at_ == in_.size()) return false;
   const char c = in_[at_];
   const std::string_view rest = std::string_view(in_).substr(at_);
   if (delimiter_.size() == 5 && c == '<') {
     const Sight quoted = step_quoted_call(rest);
     if (quoted != Sight::No) return quoted == Sight::Yes;
+  }
+  if (const Sight next_call = next_call_at(at_); next_call != Sight::No) {
+    if (next_call == Sight::Wait) return false;
+    flush();
+    next_call_follows_ = true;
+    return break_off();
   }
   if (c == delimiter_.front() && quoted_calls_ == 0) {
     if (!last_ && rest.size() < delimiter_.size() && delimiter_.starts_with(rest)) return false;
@@ -131,13 +158,14 @@ bool JsonMender::step_string() {
     }
   }
   if (c == '\\') return step_escape();
+  behind_brace_ = behind_brace_ && c != '"';
   if (c == '"') {
     write("\\\"");
   } else if (static_cast<unsigned char>(c) < 0x20) {
     append_control(sinks_.back(), c);
     if (delimiter_ == "\"" && notation_ == Notation::Json) count(Repair::RawControl);
   } else {
-    write(rest.substr(0, 1));
+    write_text(rest.substr(0, 1));
   }
   tail_ = c;
   ++at_;
@@ -145,6 +173,7 @@ bool JsonMender::step_string() {
 }
 
 bool JsonMender::step_escape() {
+  behind_brace_ = false;
   if (raw_) {
     write("\\\\");
     ++at_;
@@ -239,121 +268,6 @@ bool JsonMender::step_unicode_escape() {
   }
   at_ += kEscapeBytes;
   return true;
-}
-
-// The same of Gemma's delimiter: what goes on behind its end is a comma, a bracket, the call's end, or a key without its comma.
-JsonMender::Sight JsonMender::delimiter_closes(std::size_t after) const {
-  const std::size_t next = after_blank(after);
-  if (frames_.empty()) return Sight::Yes;
-  if (next == in_.size()) return last_ ? Sight::Yes : Sight::Wait;
-  if (std::string_view(",}])").contains(in_[next])) return Sight::Yes;
-  if (const Sight closer = closer_at(next); closer != Sight::No) return closer;
-  return in_object() ? key_at(next) : Sight::No;
-}
-
-// Whether a quote whose next byte is at `after` ends its text. Well-formed JSON always answers Yes where it should: what
-// follows an end there is one of the first cases, and a quote inside is escaped.
-JsonMender::Sight JsonMender::closes(std::size_t after) const {
-  if (frames_.empty()) return Sight::Yes;  // a lone text
-  const std::size_t next = after_blank(after);
-  if (next == in_.size()) return last_ ? Sight::Yes : Sight::Wait;
-  const char c = in_[next];
-  const char own = frames_.back().close;
-  if (c == '}' || c == ']' || c == ')') {
-    const bool opened = std::ranges::any_of(frames_, [&](const Frame& frame) { return frame.close == c; });
-    if (!opened) return c == ']' && notation_ == Notation::Python ? closer_at(after_blank(next + 1)) : Sight::No;
-    if (!dirty_) return Sight::Yes;
-    const std::size_t behind = after_blank(next + 1);
-    if (behind == in_.size()) return last_ ? Sight::Yes : Sight::Wait;
-    const char d = in_[behind];
-    if (d == '}' || d == ']' || d == ',' || d == ')') return Sight::Yes;
-    return closer_at(behind);
-  }
-  if (c == ',') return comma_ends(next + 1);
-  if (c == '"' || c == '\'') {
-    // A comma is missing where another member or item begins behind white space.
-    if (next == after) return Sight::No;
-    if (own != ']') return key_at(next);
-    return dirty_ ? Sight::No : Sight::Yes;
-  }
-  return closer_at(next);
-}
-
-JsonMender::Sight JsonMender::comma_ends(std::size_t after) const {
-  const std::size_t next = after_blank(after);
-  if (next == in_.size()) return last_ ? Sight::Yes : Sight::Wait;
-  const char c = in_[next];
-  if (c == '}' || c == ']' || c == ')' || c == ',') return dirty_ ? Sight::No : Sight::Yes;
-  if (in_object()) return key_at(next);
-  constexpr std::string_view value_starts = "\"'{[(-0123456789tfnTFN<";
-  return value_starts.contains(c) ? Sight::Yes : Sight::No;
-}
-
-// A key and its colon stand at `at`. Keys without quotes, and keys in a text known to hold quotes, must be declared.
-JsonMender::Sight JsonMender::key_at(std::size_t at) const {
-  at = after_blank(at);
-  if (at == in_.size()) return last_ ? Sight::Yes : Sight::Wait;
-  const ArgumentSchema& schema = frames_.back().schema;
-  const char quote = in_[at];
-  const bool quoted = quote == '"' || quote == '\'';
-  std::size_t end = quoted ? at + 1 : at;
-  const std::size_t limit = std::min(in_.size(), at + kKeyBytesMax);
-  if (quoted) {
-    while (end < limit && in_[end] != quote && in_[end] != '\n') end += in_[end] == '\\' ? 2 : 1;
-    end = std::min(end, in_.size());
-  } else {
-    while (end < limit && is_key_byte(in_[end])) ++end;
-  }
-  if (end == in_.size()) return last_ ? Sight::Yes : Sight::Wait;
-  if (quoted && in_[end] != quote) return Sight::No;
-  const std::string_view key = std::string_view(in_).substr(quoted ? at + 1 : at, end - at - (quoted ? 1 : 0));
-  // [path": 1]: the opening quote was dropped.
-  const std::size_t colon = after_blank(quoted || in_[end] == '"' ? end + 1 : end);
-  if (colon >= in_.size()) return last_ ? Sight::Yes : Sight::Wait;
-  if (in_[colon] != ':' && in_[colon] != '=') return Sight::No;
-  if (key.empty()) return Sight::No;
-  if (quoted && !dirty_ && in_[colon] == ':') return Sight::Yes;
-  if (schema.declares_any()) {
-    return schema.declares(key) || root_.declares(key) ? Sight::Yes : Sight::No;
-  }
-  return quoted || notation_ != Notation::Json ? Sight::Yes : Sight::No;
-}
-
-// As closer_at(), and nothing but white space or a tag follows: in a text that speaks of calls, more text does.
-JsonMender::Sight JsonMender::last_closer_at(std::size_t at) const {
-  if (at >= in_.size()) return last_ ? Sight::No : Sight::Wait;
-  const MarkerMatch closer = call_closer_at(std::string_view(in_).substr(at));
-  if (closer.match == Match::No) return Sight::No;
-  const std::size_t behind = at + closer.bytes;
-  if (closer.match == Match::Maybe || behind == in_.size()) {
-    return !last_ ? Sight::Wait : closer.match == Match::Yes ? Sight::Yes : Sight::No;
-  }
-  return is_blank(in_[behind]) || in_[behind] == '<' ? Sight::Yes : Sight::No;
-}
-
-// Gemma's key:<|"|> stands at `at`.
-JsonMender::Sight JsonMender::text_member_at(std::size_t at) const {
-  const std::size_t begin = at;
-  while (at < in_.size() && is_key_byte(in_[at])) ++at;
-  if (at < in_.size() && (at == begin || in_[at] != ':')) return Sight::No;
-  constexpr std::string_view delimiter = "<|\"|>";
-  const Match match = match_tag(std::string_view(in_).substr(std::min(in_.size(), at + 1)), delimiter);
-  const std::size_t behind = at + 1 + delimiter.size();
-  if (at >= in_.size() || match == Match::Maybe || (match == Match::Yes && behind == in_.size())) {
-    return last_ || at - begin > kKeyBytesMax ? Sight::No : Sight::Wait;
-  }
-  // What a member or the end follows is this text's own closing delimiter.
-  return match == Match::Yes && !std::string_view(",}]").contains(in_[behind]) ? Sight::Yes : Sight::No;
-}
-
-// A text that closes a call, or opens the next, stands at `at`.
-JsonMender::Sight JsonMender::closer_at(std::size_t at) const {
-  switch (call_end_at(std::string_view(in_).substr(at))) {
-    case Match::Yes: return Sight::Yes;
-    case Match::Maybe: return last_ ? Sight::No : Sight::Wait;
-    case Match::No: break;
-  }
-  return Sight::No;
 }
 
 // Where a word without quotes ends.

@@ -155,7 +155,7 @@ class NamedCallScanner final : public CallScanner {
     const Notation notation = c == '(' ? Notation::Python : gemma ? Notation::Gemma : Notation::Json;
     pending_.erase(0, at);
     writer_.begin(*tool_, events);
-    mender_.emplace(context_.schema_of(*tool_), notation, *context_.repairs);
+    mender_.emplace(context_.schema_of(*tool_), notation, *context_.repairs, Around::Call);
     state_ = CallState::Streaming;
     return true;
   }
@@ -202,7 +202,8 @@ class NamedCallScanner final : public CallScanner {
     pending_ = mender_->take_rest();
     if (mender_->broken()) {
       garbage_ = true;
-      return true;
+      if (mender_->next_call_follows()) give_up(events);
+      return state_ == CallState::Streaming;
     }
     static_cast<void>(writer_.end(true, events));
     state_ = fenced_ ? CallState::Tail : CallState::Ended;

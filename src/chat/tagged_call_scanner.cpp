@@ -114,7 +114,7 @@ class TaggedCallScanner final : public CallScanner {
     if (rest.front() == '{' && keys_.empty()) {
       pending_.erase(0, blank);
       begin(events);
-      mender_.emplace(schema_, Notation::Json, *context_.repairs);
+      mender_.emplace(schema_, Notation::Json, *context_.repairs, Around::Call);
       at_ = At::Json;
       return true;
     }
