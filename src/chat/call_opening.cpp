@@ -157,8 +157,14 @@ class OpeningReader {
     std::size_t end = item;
     while (end < text_.size() && is_name_byte(text_[end])) ++end;
     if (end - item > kNameBytesMax) return no();
-    if (end == text_.size()) return more();
-    const bool calls = end > item && text_[end] == '(' && context_.tool_named(text_.substr(item, end - item));
+    const std::string_view name = text_.substr(item, end - item);
+    if (end == text_.size()) {
+      opening_.meant = opening_.meant || (context_.writes_bare() && !name.empty() && context_.may_be_name(name));
+      return more();
+    }
+    // Of an announced list an item of another name is text, and the next one may be a call.
+    const bool is_item = opening_.list && opening_.announced == Announced::Yes;
+    const bool calls = end > item && text_[end] == '(' && (is_item || context_.tool_named(name));
     at_ = item;
     return calls ? yes(CallBody::Named) : no();
   }

@@ -47,7 +47,9 @@ class JsonCallScanner final : public CallScanner {
       if (mender_->done()) context_.repairs->add(Repair::MissingClose);
       return end_call(mender_->done(), events);
     }
-    if (!tool_ || announced_ == Announced::No) {
+    // What shows itself must have its arguments, unless the family writes so and was cut.
+    const bool was_cut = end == TurnEnd::Cut && context_.writes_bare();
+    if (!tool_ || (announced_ == Announced::No && !was_cut)) {
       state_ = CallState::Rejected;
       return;
     }

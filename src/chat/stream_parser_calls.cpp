@@ -127,10 +127,19 @@ bool StreamParser::State::step_call() {
 
 bool StreamParser::State::call_was_meant() const {
   if (opening_.body == CallBody::Tagged) return true;
-  if (opening_.announced == Announced::No) return false;
-  if (opening_.body == CallBody::Json || opening_.kind == MarkerKind::ControlToken) return true;
-  const std::string_view head = rest().substr(call_opening_bytes_);
-  return std::ranges::any_of(options_.tool_names, [&](const std::string& name) { return name.starts_with(head); });
+  const bool is_announced = opening_.announced == Announced::Yes;
+  if (!is_announced && !context_.writes_bare()) return false;
+  if (is_announced && (opening_.body == CallBody::Json || opening_.kind == MarkerKind::ControlToken)) return true;
+  std::string_view head = rest().substr(call_opening_bytes_);
+  if (opening_.body == CallBody::Json) {
+    // {"name": "Ba
+    for (const std::string_view part : {"{", "\"name\"", ":", "\""}) {
+      head.remove_prefix(white_space_prefix(head));
+      if (!head.starts_with(part)) return false;
+      head.remove_prefix(part.size());
+    }
+  }
+  return context_.may_be_name(head);
 }
 
 void StreamParser::State::end_calls(At at) {
@@ -152,7 +161,7 @@ void StreamParser::State::count_form() {
     repairs_.add(Repair::ForeignForm);
   }
   // Calls of a section follow each other without its opening.
-  if (opening_.announced == Announced::Yes || writes_bare() || last_kind_ == Kind::Call) return;
+  if (opening_.announced == Announced::Yes || context_.writes_bare() || last_kind_ == Kind::Call) return;
   repairs_.add(tagged_written ? Repair::DroppedOpener : Repair::BareCall);
 }
 

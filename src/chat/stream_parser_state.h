@@ -94,10 +94,6 @@ class StreamParser::State {
   bool step_call();
   // Of a call that was cut before its name was complete: no prose begins so.
   [[nodiscard]] bool call_was_meant() const;
-  // The dialect writes calls without any marker.
-  [[nodiscard]] bool writes_bare() const {
-    return dialect_.words.call_begin.empty() && dialect_.words.section_begin.empty();
-  }
   void end_calls(At at);
   // How the call was written, where the dialect would have written it otherwise.
   void count_form();

@@ -53,6 +53,16 @@ ArgumentSchema CallContext::schema_of(std::size_t tool) const {
   return tool < options->tool_schemas.size() ? ArgumentSchema(&options->tool_schemas[tool]) : ArgumentSchema();
 }
 
+bool CallContext::writes_bare() const {
+  const CallWords& words = dialect->words;
+  return words.call_begin.empty() && words.section_begin.empty() && words.name_begin.empty() &&
+         dialect->writing != CallWriting::Harmony;
+}
+
+bool CallContext::may_be_name(std::string_view begun) const {
+  return std::ranges::any_of(options->tool_names, [&](const std::string& name) { return name.starts_with(begun); });
+}
+
 void CallWriter::begin(std::size_t tool, std::vector<StreamEvent>& events) {
   if (begun_) return;
   begun_ = true;

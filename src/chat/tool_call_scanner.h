@@ -50,6 +50,10 @@ struct CallContext {
   // The declared tool that `written` names, without namespace, index and quotes.
   [[nodiscard]] std::optional<std::size_t> tool_named(std::string_view written) const;
   [[nodiscard]] ArgumentSchema schema_of(std::size_t tool) const;
+  // The dialect writes calls without any marker.
+  [[nodiscard]] bool writes_bare() const;
+  // A declared name begins so.
+  [[nodiscard]] bool may_be_name(std::string_view begun) const;
 };
 
 // The events of one call. The fragments of a call that ends whole are one JSON object: this is where it is checked.
