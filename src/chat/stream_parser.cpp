@@ -62,6 +62,21 @@ StreamParser::State::State(StreamParserOptions options)
   if (dialect_.writing == CallWriting::Gemma) add("call:");
 }
 
+std::vector<StreamEvent> StreamParser::State::push(std::string_view text) {
+  const std::string_view begun = dialect_.prompt_begins_answer;
+  if (!std::exchange(begun_, begun_ || !text.empty()) && !text.empty() && !begun.empty()) {
+    if (text.front() != begun.front() && !options_.thinking_opened) buffer_ = begun;
+    injected_ = buffer_.size();
+  }
+  // White space behind white space decides nothing that the next word would not, and all that is held back is looked at
+  // again for each piece.
+  const bool decides = buffer_.empty() || white_space_prefix(text) < text.size() ||
+                       without_trailing_white_space(std::string_view(buffer_).substr(buffer_.size() - 1)) != 0;
+  buffer_ += text;
+  if (!decides) return {};
+  return run();
+}
+
 std::vector<StreamEvent> StreamParser::State::run() {
   events_.clear();
   while (step()) {
@@ -80,6 +95,8 @@ bool StreamParser::State::step() {
     case At::Call: return step_call();
     case At::AfterCall: return step_after_call();
     case At::Trial: return step_trial();
+    case At::OtherItem: return step_other_item();
+    case At::BehindOtherItem: return step_behind_other_item();
   }
   return false;
 }

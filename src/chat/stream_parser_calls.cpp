@@ -103,7 +103,7 @@ bool StreamParser::State::step_call() {
     }
   }
   if (scanner_->state() == CallState::Undecided) return false;
-  if (scanner_->state() == CallState::Rejected) return reject_call();
+  if (scanner_->state() == CallState::Rejected) return begin_other_item() || reject_call();
   if (was_undecided) count_form();
   injected_ = 0;
   last_kind_ = Kind::Call;
@@ -179,6 +179,45 @@ bool StreamParser::State::reject_call() {
   } else {
     take_text(count);
   }
+  return true;
+}
+
+// False: what was no call is no item of a list either.
+bool StreamParser::State::begin_other_item() {
+  const bool in_list = opening_.list && (opening_.announced == Announced::Yes || last_kind_ == Kind::Call);
+  if (!in_list || return_to_ != At::Text || injected_ > 0) return false;
+  scanner_.reset();
+  called_in_list_ = last_kind_ == Kind::Call;
+  take_text(call_opening_bytes_);
+  item_ = {};
+  at_ = At::OtherItem;
+  return true;
+}
+
+// All of it is text; the list goes on behind it.
+bool StreamParser::State::step_other_item() {
+  take_text(item_.read(rest()));
+  if (!item_.ended() && !item_.broken()) return false;
+  at_ = item_.ended() ? At::BehindOtherItem : At::Text;
+  return true;
+}
+
+// The comma before a call is nothing; before anything else it is text too.
+bool StreamParser::State::step_behind_other_item() {
+  const std::size_t blank = white_space_prefix(rest());
+  const std::string_view behind = rest().substr(blank);
+  if (behind.empty() && !last_) return false;
+  if (behind.starts_with(',')) {
+    const std::size_t next = blank + 1 + white_space_prefix(behind.substr(1));
+    if (next == rest().size() && !last_) return false;
+    const char c = next < rest().size() ? rest()[next] : '\0';
+    const bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    if (opening_.body == CallBody::Json ? c == '{' : is_letter) {
+      opening_.bytes = 0;
+      return begin_call(opening_, next, At::Text);
+    }
+  }
+  at_ = called_in_list_ ? At::AfterCall : At::Text;
   return true;
 }
 

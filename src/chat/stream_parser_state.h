@@ -14,6 +14,7 @@
 #include "chat/call_trial.h"
 #include "chat/fence_tracker.h"
 #include "chat/harmony_header.h"
+#include "chat/list_item.h"
 #include "chat/stream_parser.h"
 #include "chat/tool_call_scanner.h"
 
@@ -26,20 +27,7 @@ class StreamParser::State {
  public:
   explicit State(StreamParserOptions options);
 
-  std::vector<StreamEvent> push(std::string_view text) {
-    const std::string_view begun = dialect_.prompt_begins_answer;
-    if (!std::exchange(begun_, begun_ || !text.empty()) && !text.empty() && !begun.empty()) {
-      if (text.front() != begun.front() && !options_.thinking_opened) buffer_ = begun;
-      injected_ = buffer_.size();
-    }
-    // White space behind white space decides nothing that the next word would not, and all that is held back is looked at
-    // again for each piece.
-    const bool decides = buffer_.empty() || white_space_prefix(text) < text.size() ||
-                         without_trailing_white_space(std::string_view(buffer_).substr(buffer_.size() - 1)) != 0;
-    buffer_ += text;
-    if (!decides) return {};
-    return run();
-  }
+  std::vector<StreamEvent> push(std::string_view text);
   std::vector<StreamEvent> finish(TurnEnd turn) {
     last_ = true;
     turn_ = turn;
@@ -56,6 +44,8 @@ class StreamParser::State {
     Call,       // a scanner reads
     AfterCall,  // closing texts, if the model wrote them
     Trial,      // a call that what follows it decides on
+    OtherItem,  // of a list of calls: none of a declared tool
+    BehindOtherItem,
   };
   enum class Kind { Nothing, Thinking, Text, Call };  // of the last event
   enum class Look { Wait, Took, Plain };              // at a candidate: taken, or a byte like any other
@@ -99,6 +89,9 @@ class StreamParser::State {
   void count_form();
   bool reject_call();
   bool step_after_call();
+  bool begin_other_item();
+  bool step_other_item();
+  bool step_behind_other_item();
   void begin_trial(CallTrial::Place place, const CallOpening& opening, std::size_t blank);
   bool step_trial();
 
@@ -134,6 +127,8 @@ class StreamParser::State {
   At return_to_ = At::Text;  // when it is no call
   std::size_t call_opening_bytes_ = 0;
   std::size_t call_scanned_bytes_ = 0;
+  ListItem item_;
+  bool called_in_list_ = false;  // before it
   std::optional<CallTrial> trial_;
   std::size_t trial_blank_ = 0;
   std::vector<StreamEvent> events_;
