@@ -128,6 +128,7 @@ void StreamParser::State::begin_thought(std::size_t bytes) {
   channel_thought_ = false;
   separate_thought_ = true;
   fence_ = {};
+  spoken_ = {};
   at_ = At::ThinkingStart;
 }
 
@@ -207,18 +208,25 @@ StreamParser::State::Look StreamParser::State::look_in_thought(std::string_view 
     if (waits(end.match)) return Look::Wait;
     if (end.match == Match::Yes) return end_thought(blank + end.bytes);
   } else {
+    FenceTracker ahead = fence_;
+    ahead.feed(rest().substr(0, blank));
     const Match close = match_tag(tag, think_close_);
     if (waits(close)) return Look::Wait;
     if (close == Match::Yes) {
-      const Match quoted = is_quoted(tag.substr(think_close_.size()), blank);
-      if (waits(quoted)) return Look::Wait;
-      if (quoted != Match::Yes) return end_thought(blank + think_close_.size());
+      const std::string_view behind = tag.substr(think_close_.size());
+      const Match quoted = is_quoted(behind, blank);
+      const Match spoken = closes_spoken_thought(behind, ahead);
+      if (waits(quoted) || waits(spoken)) return Look::Wait;
+      if (quoted != Match::Yes && spoken != Match::Yes) return end_thought(blank + think_close_.size());
+      if (spoken == Match::Yes) --spoken_.count;
     }
     const Match opens = match_tag(tag, think_open_);
-    FenceTracker ahead = fence_;
-    ahead.feed(rest().substr(0, blank));
-    if (waits(opens) && ahead.line_start()) return Look::Wait;
-    if (opens == Match::Yes && ahead.line_start()) {
+    const bool behind_quote = blank == 0 && last_kind_ == Kind::Thinking && kQuotes.contains(last_byte_);
+    const bool is_spoken = ahead.code_id() != 0 || behind_quote;
+    if (waits(opens) && (is_spoken || ahead.line_start())) return Look::Wait;
+    if (opens == Match::Yes && is_spoken) {
+      speak_of_thought(ahead, blank);
+    } else if (opens == Match::Yes && ahead.line_start()) {
       repairs_.add(Repair::ReopenedThought);
       take_thinking(blank);
       consumed_ += think_open_.size();
@@ -234,6 +242,21 @@ StreamParser::State::Look StreamParser::State::end_thought(std::size_t bytes) {
   drops_blank_ = true;
   at_ = At::Start;
   return Look::Took;
+}
+
+void StreamParser::State::speak_of_thought(const FenceTracker& ahead, std::size_t blank) {
+  const std::size_t code = ahead.code_id();
+  const char quote = code != 0 || blank != 0 ? '\0' : last_byte_;
+  const bool same = spoken_.code == code && spoken_.quote == quote && (code != 0 || spoken_.line == ahead.line());
+  spoken_ = {.code = code, .line = ahead.line(), .quote = quote, .count = same ? spoken_.count + 1 : 1};
+}
+
+Match StreamParser::State::closes_spoken_thought(std::string_view behind, const FenceTracker& ahead) const {
+  if (spoken_.count == 0) return Match::No;
+  if (spoken_.code != 0) return spoken_.code == ahead.code_id() ? Match::Yes : Match::No;
+  if (spoken_.line != ahead.line()) return Match::No;
+  if (behind.empty()) return Match::Maybe;
+  return behind.front() == spoken_.quote ? Match::Yes : Match::No;
 }
 
 Match StreamParser::State::is_quoted(std::string_view behind, std::size_t blank) const {

@@ -66,6 +66,9 @@ class StreamParser::State {
   bool step_thinking();
   Look look_in_thought(std::string_view tag, std::size_t blank);
   Look end_thought(std::size_t bytes);
+  // An opening tag in code, or right behind a quote, is spoken of. So is the closing tag of the same code or quotes.
+  void speak_of_thought(const FenceTracker& ahead, std::size_t blank);
+  [[nodiscard]] Match closes_spoken_thought(std::string_view behind, const FenceTracker& ahead) const;
   // Behind a tag whose front stands right behind a quote: the same quote follows.
   [[nodiscard]] Match is_quoted(std::string_view behind, std::size_t blank) const;
   Look look_at_call_in_thought(std::string_view tag, std::size_t blank);
@@ -110,6 +113,13 @@ class StreamParser::State {
   TurnEnd turn_ = TurnEnd::Cut;  // once last_
   bool thought_opened_twice_ = false;
   int tags_spoken_of_ = 0;    // opening tags of thoughts that were text: as many closing ones are
+  struct Spoken {
+    std::size_t code = 0;  // in which code; 0: between quotes
+    std::size_t line = 0;
+    char quote = 0;
+    int count = 0;  // not closed yet
+  };
+  Spoken spoken_;  // opening tags of thoughts that the thought in hand quotes
   bool drops_blank_ = false;  // white space that follows is not shown: a thought or a call has ended
   bool separate_thought_ = false;
   bool separate_text_ = false;
