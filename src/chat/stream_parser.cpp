@@ -342,7 +342,9 @@ StreamParser::State::Look StreamParser::State::look_at_thought(std::string_view 
   const Match opens = match_tag(tag, think_open_);
   if (waits(opens)) return Look::Wait;
   if (opens == Match::Yes) {
-    if (!line_start && !sentence_over) {
+    // No prose writes a control token.
+    const bool control = think_open_.starts_with("<|") || think_open_.starts_with('[');
+    if (!line_start && !sentence_over && !control) {
       ++tags_spoken_of_;
       return Look::Plain;
     }

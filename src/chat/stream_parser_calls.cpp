@@ -228,9 +228,14 @@ bool StreamParser::State::step_after_call() {
   if (behind == BehindCall::Wait) return false;
   if (behind == BehindCall::NextItem) {
     opening_.bytes = 0;
-    return begin_call(opening_, 0, At::Text);
+    return begin_call(opening_, 0, return_to_);
   }
   at_ = At::Start;
+  if (return_to_ == At::Thinking) {  // which nothing has closed
+    separate_thought_ = true;
+    spoken_ = {};
+    at_ = At::ThinkingStart;
+  }
   return true;
 }
 
