@@ -48,16 +48,24 @@ void DoubtfulEnd::open(const CallTag& tag, bool begins_line) {
   }
 }
 
+// To `at`, past text that is no tag.
+void DoubtfulEnd::go_on(std::string_view text, std::size_t at) {
+  const std::string_view between = text.substr(at_, at - at_);
+  code_.feed(between);
+  is_first_ = is_first_ && between.find_first_not_of(kWhiteSpace) == std::string_view::npos;
+  at_ = at;
+}
+
 DoubtfulEnd::Verdict DoubtfulEnd::look(std::string_view text, TextEnd end) {
   for (;;) {
-    at_ = std::min(text.size(), text.find_first_of("<]", at_));
+    go_on(text, std::min(text.size(), text.find_first_of("<]", at_)));
     if (at_ > kBehindBytesMax) return Verdict::Ends;
     if (at_ == text.size()) return end == TextEnd::Here ? Verdict::Ends : Verdict::Wait;
     CallTag tag;
     const Match match = read_call_tag(text.substr(at_), tag);
     if (match == Match::Maybe && end == TextEnd::Later) return Verdict::Wait;
     if (match != Match::Yes) {
-      ++at_;
+      go_on(text, at_ + 1);
       continue;
     }
     if (!tag.closing) {
@@ -65,14 +73,18 @@ DoubtfulEnd::Verdict DoubtfulEnd::look(std::string_view text, TextEnd end) {
     } else if (is_function_word(tag.word) || is_wrapper_word(tag.word)) {
       in_call_ = false;
     } else if (is_own(tag.word)) {
+      // A closing tag twice is a slip. One in code closes what stands in the same code: an answer that quotes the end of a
+      // call, behind the call, says nothing about it.
+      const std::size_t code = code_.code_id();
+      const bool is_nothings = is_first_ || (code != 0 && code != own_code_);
       const bool is_opened = key_read_ || open_count_ > 0 || in_call_;
-      const Match ends = is_opened ? Match::No : call_ends_at(text.substr(at_ + tag.bytes), end);
+      const Match ends = is_opened || is_nothings ? Match::No : call_ends_at(text.substr(at_ + tag.bytes), end);
       if (ends == Match::Yes) return Verdict::Text;
       if (ends == Match::Maybe) return Verdict::Wait;
       if (!key_read_ && open_count_ > 0) --open_count_;
       key_read_ = false;
     }
-    at_ += tag.bytes;
+    go_on(text, at_ + tag.bytes);
   }
 }
 

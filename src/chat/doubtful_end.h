@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "chat/call_tag.h"
+#include "chat/fence_tracker.h"
 
 namespace hearth::chat {
 
@@ -17,9 +18,9 @@ namespace hearth::chat {
 class DoubtfulEnd {
  public:
   // `open_word`: of the tag that opened the argument. `tag_bytes`: of the doubtful tag. `bytes`: of what ends the argument, 0
-  // where its own closing tag is missing and the tag is the call's.
-  DoubtfulEnd(std::string_view open_word, std::size_t tag_bytes, std::size_t bytes)
-      : open_word_(open_word), bytes_(bytes), at_(tag_bytes) {}
+  // where its own closing tag is missing and the tag is the call's. `code`: of the argument's text so far.
+  DoubtfulEnd(std::string_view open_word, std::size_t tag_bytes, std::size_t bytes, const FenceTracker& code)
+      : open_word_(open_word), bytes_(bytes), own_code_(code.code_id()), at_(tag_bytes), code_(code) {}
 
   enum class Verdict { Wait, Ends, Text };
   // `text` begins at the doubtful tag each time, and has grown.
@@ -31,11 +32,15 @@ class DoubtfulEnd {
  private:
   [[nodiscard]] bool is_own(std::string_view word) const;
   void open(const CallTag& tag, bool begins_line);
+  void go_on(std::string_view text, std::size_t at);
 
   const std::string open_word_;
   const std::size_t bytes_;
+  const std::size_t own_code_;  // in which the doubtful tag stands
   std::size_t at_;         // read so far
   int open_count_ = 0;     // arguments that were opened behind the doubtful end
+  FenceTracker code_;      // up to there
+  bool is_first_ = true;   // nothing but white space since the doubtful tag
   bool key_read_ = false;  // <arg_key>, whose <arg_value> may be missing
   bool in_call_ = false;   // a call's own tag was opened: its arguments may be opened by something we do not know
 };

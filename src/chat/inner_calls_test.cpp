@@ -157,6 +157,18 @@ TEST_CASE("calls and text behind a call are what they seem where nothing closes 
   CHECK(parse("qwen3-coder", {kOpen + "x" + kClose + "\nand so"}, TurnEnd::Cut) == found + "and so");
 }
 
+TEST_CASE("the end of a call in code belongs to what the code belongs to: the value, or the answer behind the call") {
+  const std::string end = "</parameter>\n</function>\n</tool_call>";
+  for (const std::string& text : {"Calls end so:\n```\n" + end + "\n```\nand so on.", "```\n" + end, "`" + end + "`, see."}) {
+    CHECK(parse_every_way("qwen3-coder", kOpen + text + kClose) == kWritten + json_of(text) + "} C]");
+  }
+  const std::string found = kWritten + json_of("x") + "} C]";
+  for (const std::string& text : {"So:\n```\n" + end + "\n```\n", std::string("So: `</parameter></function>`.")}) {
+    const std::string whole = parse_every_way("qwen3-coder", kOpen + "x" + kClose + "\n" + text);
+    CHECK(whole == found + text);
+  }
+}
+
 TEST_CASE("what follows a call waits for the turn's end, or some time, and is read in linear time") {
   StreamParserOptions options;
   options.dialect = find_dialect("qwen3-coder");

@@ -62,7 +62,7 @@ TagValue::Step TagValue::read(std::string& pending, TextEnd end, CallWriter& wri
     const std::string_view text = pending;
     const std::size_t tag = std::min(text.size(), text.find_first_of("<]", looked_));
     inner_.text(text.substr(looked_, tag - looked_));
-    looked_ = tag;
+    look_on(text, tag - looked_);
     const std::size_t line = text.substr(0, tag).find_last_not_of(" \t");
     const bool line_start = line == std::string_view::npos ? line_start_ : text[line] == '\n';
     const End found = tag == text.size() ? End{.match = Match::Maybe}
@@ -70,7 +70,7 @@ TagValue::Step TagValue::read(std::string& pending, TextEnd end, CallWriter& wri
                                          : doubted(end_at(text.substr(tag), line_start, end), text, tag, end);
     if (found.match == Match::No) {
       if (found.bytes == 0) inner_.text(text.substr(tag, 1));
-      looked_ = tag + std::max<std::size_t>(found.bytes, 1);
+      look_on(text, std::max<std::size_t>(found.bytes, 1));
       continue;
     }
     if (found.match == Match::Maybe) {
@@ -104,6 +104,11 @@ TagValue::Step TagValue::read(std::string& pending, TextEnd end, CallWriter& wri
   }
 }
 
+void TagValue::look_on(std::string_view text, std::size_t bytes) {
+  code_.feed(text.substr(looked_, bytes));
+  looked_ += bytes;
+}
+
 void TagValue::flush(std::string& pending, CallWriter& writer, std::vector<StreamEvent>& events) {
   if (is_text_ && begun_) {
     send(pending, writer, events);
@@ -128,7 +133,7 @@ TagValue::End TagValue::doubted(End found, std::string_view text, std::size_t ta
   if (found.bytes != 0 && argument_follows(text.substr(tag + found.bytes))) return found;
   CallTag ending;
   static_cast<void>(read_call_tag(text.substr(tag), ending));
-  doubt_.emplace(rules_.open_word, ending.bytes, found.bytes);
+  doubt_.emplace(rules_.open_word, ending.bytes, found.bytes, code_);
   doubt_malformed_ = found.malformed;
   return settle_doubt(text.substr(tag), end);
 }

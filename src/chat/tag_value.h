@@ -13,6 +13,7 @@
 #include "chat/bracket_count.h"
 #include "chat/call_tag.h"
 #include "chat/doubtful_end.h"
+#include "chat/fence_tracker.h"
 #include "chat/inner_calls.h"
 #include "chat/tool_call_scanner.h"
 
@@ -49,6 +50,7 @@ class TagValue {
     std::size_t bytes = 0;  // of the closing tag
     bool malformed = false;
   };
+  void look_on(std::string_view text, std::size_t bytes);
   bool begin(std::string& pending, TextEnd end, CallWriter& writer, std::vector<StreamEvent>& events);
   [[nodiscard]] End end_at(std::string_view text, bool line_start, TextEnd end);
   [[nodiscard]] End doubted(End found, std::string_view text, std::size_t tag, TextEnd end);
@@ -76,6 +78,7 @@ class TagValue {
   bool turn_is_over_ = false;
   bool ended_by_next_key_ = false;
   InnerCalls inner_;
+  FenceTracker code_;                 // of the value up to looked_
   std::optional<DoubtfulEnd> doubt_;  // about the tag at looked_
   bool doubt_malformed_ = false;
   BracketCount brackets_;  // of a value that is JSON
