@@ -311,7 +311,7 @@ std::string TagValue::typed(std::string raw) {
   if (types.known() && (text.starts_with('{') || text.starts_with('['))) {
     JsonMender mender(schema_, Notation::Json, repairs_);
     mender.push(text);
-    mender.finish(TurnEnd::Cut);
+    mender.finish(TurnEnd::Finished);  // its closing tag has come: only brackets may be missing
     if (mender.done() && trimmed(mender.take_rest()).empty()) json = mender.take_output();
     if (!json.empty() && Json::parse(json)) return json;
     json.clear();
