@@ -81,9 +81,15 @@ class JsonMender {
   Sight step_quoted_call(std::string_view rest);
   bool step_escape();
   bool step_unicode_escape();
+  [[nodiscard]] Sight is_plain_backslash(char next) const;
+  [[nodiscard]] Sight wrong_escape_in_path() const;
+  [[nodiscard]] Sight wrong_escape_follows() const;
+  [[nodiscard]] bool behind_drive() const;
+  void write_backslash();
   void end_string();
   void write_text(std::string_view text);
   void take_plain();
+  void read_path(char c);
   // json_mender_ends.cpp: where a text ends
   [[nodiscard]] Sight closes(std::size_t after) const;
   [[nodiscard]] Sight brackets_end(std::size_t at) const;
@@ -131,8 +137,9 @@ class JsonMender {
   std::string_view delimiter_;
   bool raw_ = false;      // a backslash is one
   bool dirty_ = false;    // a quote inside was not escaped: its end must be plainer
-  bool path_ = false;     // inside C:\...
-  std::string tail_;      // its last two characters
+  bool path_ = false, path_space_ = false;  // inside C:\...; a space may have ended it
+  bool wrong_escape_ = false;               // it holds one, so the model did not escape all that it had to
+  std::string tail_;                        // its last three characters
   int quoted_calls_ = 0;  // of Gemma's, open inside it
   // Of its brackets, as far as they are not escaped.
   bool text_begun_ = false, text_is_json_ = false;  // it begins with one

@@ -14,6 +14,8 @@ namespace {
 // A key that has no end by then is none.
 constexpr std::size_t kKeyBytesMax = 1024;
 constexpr std::size_t kEscapeBytes = 6;  // \uXXXX
+// So far behind an escape one that is none may show that nothing was escaped. Held back meanwhile.
+constexpr std::size_t kDoubtBytesMax = 256;
 
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
@@ -53,7 +55,7 @@ bool JsonMender::begin_string(std::string_view delimiter, bool raw) {
   at_ += delimiter.size();
   delimiter_ = delimiter;
   raw_ = raw;
-  dirty_ = path_ = false;
+  dirty_ = path_ = path_space_ = wrong_escape_ = false;
   quoted_calls_ = text_open_ = text_excess_ = 0;
   text_begun_ = text_is_json_ = behind_brace_ = false;
   tail_.clear();
@@ -97,21 +99,29 @@ void JsonMender::write_text(std::string_view text) {
   }
 }
 
+// Whether a path goes on with `c`. A space may belong to it (C:\Program Files) where a word follows as a name is written.
+void JsonMender::read_path(char c) {
+  const bool is_name = (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '(';
+  if (path_space_ && !is_name) path_ = false;
+  path_space_ = c == ' ';
+  if (c == ';' || c == ',' || c == '|' || c == '>' || c == '\'' || c == '&') path_ = false;
+}
+
 // What can neither end the text nor be mended.
 void JsonMender::take_plain() {
   std::size_t end = at_;
   while (end < in_.size()) {
     const char c = in_[end];
     if (c == '"' || c == '\\' || static_cast<unsigned char>(c) < 0x20 || c == delimiter_.front()) break;
-    if (path_ && (c == ' ' || c == ';' || c == ',' || c == '|' || c == '>' || c == '\'')) path_ = false;
+    if (path_) read_path(c);
     if (c == '<' || c == '[' || c == ',' || c == ';') break;  // the next call may begin
     if (delimiter_.size() == 5 && (c == ',' || c == '}')) break;
     ++end;
   }
   if (end > at_) {
     write_text(std::string_view(in_).substr(at_, end - at_));
-    tail_.append(in_, end - at_ > 2 ? end - 2 : at_, std::min<std::size_t>(end - at_, 2));
-    if (tail_.size() > 2) tail_.erase(0, tail_.size() - 2);
+    tail_.append(in_, end - at_ > 3 ? end - 3 : at_, std::min<std::size_t>(end - at_, 3));
+    if (tail_.size() > 3) tail_.erase(0, tail_.size() - 3);
     at_ = end;
   }
 }
@@ -163,6 +173,7 @@ bool JsonMender::step_string() {
     write("\\\"");
   } else if (static_cast<unsigned char>(c) < 0x20) {
     append_control(sinks_.back(), c);
+    path_ = false;
     if (delimiter_ == "\"" && notation_ == Notation::Json) count(Repair::RawControl);
   } else {
     write_text(rest.substr(0, 1));
@@ -174,6 +185,7 @@ bool JsonMender::step_string() {
 
 bool JsonMender::step_escape() {
   behind_brace_ = false;
+  path_ = path_ && !path_space_;
   if (raw_) {
     write("\\\\");
     ++at_;
@@ -197,12 +209,17 @@ bool JsonMender::step_escape() {
       return true;
     }
   }
-  const bool known =
-      next == '"' || next == '/' || next == 'b' || next == 'f' || next == 'n' || next == 'r' || next == 't';
+  const bool known = std::string_view("\"/bfnrt").contains(next);
   if (known && (!path_ || next == '"')) {
+    const Sight plain = is_plain_backslash(next);
+    if (plain == Sight::Wait) return false;
+    if (plain == Sight::Yes) {
+      write_backslash();
+      return true;
+    }
     write(std::string_view(in_).substr(at_, 2));
     at_ += 2;
-    tail_ = next;
+    tail_ = next == '"' || next == '/' ? next : ' ';
     return true;
   }
   if (next == 'u' && !path_) return step_unicode_escape();
@@ -218,7 +235,6 @@ bool JsonMender::step_escape() {
     at_ += 2;
     return true;
   }
-  if (notation_ != Notation::Python) count(Repair::BadEscape);
   if (notation_ == Notation::Python && next == 'x' && in_.size() >= at_ + 4) {
     if (const int code = hex4("00" + in_.substr(at_ + 2, 2)); code >= 0) {
       write(std::format("\\u{:04x}", code));
@@ -227,11 +243,64 @@ bool JsonMender::step_escape() {
     }
   }
   if (notation_ == Notation::Python && next == 'x' && in_.size() < at_ + 4 && !last_) return false;
-  if (tail_.size() == 2 && tail_[1] == ':' && is_letter(tail_[0])) path_ = true;
+  write_backslash();
+  return true;
+}
+
+// A backslash that the model meant as one.
+void JsonMender::write_backslash() {
+  if (notation_ != Notation::Python) count(Repair::BadEscape);
+  if (behind_drive()) path_ = true;
+  path_space_ = false;
+  wrong_escape_ = true;
   write("\\\\");
   ++at_;
-  tail_.clear();
-  return true;
+  tail_ = "\\";
+}
+
+bool JsonMender::behind_drive() const {
+  const std::size_t size = tail_.size();
+  if (size < 2 || tail_[size - 1] != ':' || !is_letter(tail_[size - 2])) return false;
+  return size == 2 || !is_letter(tail_[size - 3]);
+}
+
+// Of \b, \f, \n, \r, \t: whether they are C:\temp and \bword\b\s, and the model escaped nothing. Line ends and tabs are
+// common in code, so of them only a path is doubted; the other two no file has.
+JsonMender::Sight JsonMender::is_plain_backslash(char next) const {
+  if (next == '"' || next == '/') return Sight::No;
+  const bool usual_drive = behind_drive() && std::string_view("CDEcde").contains(tail_[tail_.size() - 2]);
+  if (usual_drive) return wrong_escape_in_path();
+  if ((next != 'b' && next != 'f') || notation_ != Notation::Json) return Sight::No;
+  return wrong_escape_ ? Sight::Yes : wrong_escape_follows();
+}
+
+// C:\n... may be a line behind "C:". Any other escape behind a further name of the same word says that it is a path.
+JsonMender::Sight JsonMender::wrong_escape_in_path() const {
+  const std::size_t limit = std::min(in_.size(), at_ + kDoubtBytesMax);
+  std::size_t name = at_;  // where one may begin
+  for (std::size_t i = at_; i < limit; ++i) {
+    const char c = in_[i];
+    if (c == ' ' || c == '"' || static_cast<unsigned char>(c) < 0x20) return Sight::No;
+    if (c != '\\') continue;
+    if (i + 2 >= in_.size()) break;
+    if (!is_letter(in_[i + 1])) return Sight::No;  // escaped, or a quote
+    const bool named = i == at_ || i > name;
+    if (in_[i + 1] != 'n' && named && is_letter(in_[i + 2])) return Sight::Yes;
+    name = i + 2;
+  }
+  return last_ || limit == at_ + kDoubtBytesMax ? Sight::No : Sight::Wait;
+}
+
+JsonMender::Sight JsonMender::wrong_escape_follows() const {
+  const std::size_t limit = std::min(in_.size(), at_ + kDoubtBytesMax);
+  for (std::size_t i = at_ + 2; i < limit; ++i) {
+    if (in_[i] == '"') return Sight::No;
+    if (in_[i] != '\\') continue;
+    if (i + 1 == in_.size()) break;
+    if (in_[i + 1] == '\\') return Sight::No;  // this one is escaped
+    if (!std::string_view("\"/bfnrtu'").contains(in_[++i])) return Sight::Yes;
+  }
+  return last_ || limit == at_ + kDoubtBytesMax ? Sight::No : Sight::Wait;
 }
 
 bool JsonMender::step_unicode_escape() {
@@ -240,9 +309,7 @@ bool JsonMender::step_unicode_escape() {
   if (rest.size() < kEscapeBytes && bad == std::string_view::npos && !last_) return false;
   const int code = hex4(rest.substr(2));
   if (code < 0) {
-    count(Repair::BadEscape);
-    write("\\\\");
-    ++at_;
+    write_backslash();
     return true;
   }
   tail_.clear();
