@@ -2,6 +2,7 @@
 #include "chat/loop_detector.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace hearth::chat {
 namespace {
@@ -18,9 +19,11 @@ constexpr std::uint64_t kPrime = 0x9E3779B97F4A7C15ULL;
 }  // namespace
 
 Loop LoopDetector::feed(std::string_view text, LoopPlace place) {
+  // Speech does not go on with the repetition of a file, nor a file with that of speech.
+  if (!text.empty() && place != std::exchange(place_, place)) period_ = matched_ = 0;
   for (const char c : text) {
     if (loop_ != Loop::None) break;
-    feed(c);
+    feed(c, place);
     if (matched_ >= kSpeechBytes && exact(place)) loop_ = Loop::Exact;
     if (place == LoopPlace::Speech && word_count_ >= kWords && distinct_ <= kDistinctPhrasesMax) loop_ = Loop::Near;
   }
@@ -32,7 +35,7 @@ bool LoopDetector::exact(LoopPlace place) const {
   return matched_ >= std::max(bytes, kRepeatsMin * period_);
 }
 
-void LoopDetector::feed(char c) {
+void LoopDetector::feed(char c, LoopPlace place) {
   const auto at = [this](std::uint64_t index) { return window_[index % kWindowBytes]; };
   window_[count_ % kWindowBytes] = c;
   // A window's worth back a byte is lost: the hash takes the last bytes only by forgetting through its shifts.
@@ -62,12 +65,12 @@ void LoopDetector::feed(char c) {
     word_has_letter_ = word_has_letter_ || letter;
     word_ = (word_ ^ static_cast<unsigned char>(digit ? '0' : c)) * 16777619U;
   } else {
-    end_word();
+    end_word(place);
   }
 }
 
-void LoopDetector::end_word() {
-  const bool counts = word_has_letter_;
+void LoopDetector::end_word(LoopPlace place) {
+  const bool counts = word_has_letter_ && place == LoopPlace::Speech;
   const std::uint32_t word = word_;
   word_ = 2166136261U;
   word_has_letter_ = false;

@@ -21,8 +21,8 @@ class LoopDetector {
   [[nodiscard]] Loop feed(std::string_view text, LoopPlace place);
 
  private:
-  void feed(char c);
-  void end_word();
+  void feed(char c, LoopPlace place);
+  void end_word(LoopPlace place);
   [[nodiscard]] bool exact(LoopPlace place) const;
 
   // The last bytes: a longer piece that repeats is found by its words, or not at all.
@@ -32,13 +32,14 @@ class LoopDetector {
   static constexpr std::size_t kBuckets = 4096;
 
   Loop loop_ = Loop::None;
+  LoopPlace place_ = LoopPlace::Speech;
   std::array<char, kWindowBytes> window_{};
   std::uint64_t count_ = 0;                        // bytes ever
   std::uint64_t period_ = 0;                       // of the repetition in hand; 0 = none
   std::uint64_t matched_ = 0;                      // bytes that repeated with it
   std::uint64_t gram_ = 0;                         // hash of the last bytes
   std::array<std::uint64_t, kBuckets> gram_at_{};  // where a hash was seen last, plus one
-  // Words with a letter in them; a number is the same as any other number.
+  // Words of speech with a letter in them: a file's say nothing about the speech behind it. A number is the same as any other number.
   std::uint32_t word_ = 0;
   bool word_has_letter_ = false;
   std::array<std::uint32_t, 4> last_words_{};

@@ -83,3 +83,14 @@ TEST_CASE("a file may hold more of the same than speech") {
   CHECK(fed(zeros, LoopPlace::Arguments) == Loop::None);
   CHECK(fed(repeated("x = 1;\n", 20000), LoopPlace::Arguments) == Loop::Exact);
 }
+
+TEST_CASE("speech behind a file that says much the same is judged by itself") {
+  std::string file;
+  for (int i = 0; i < 400; ++i) file += std::format("INSERT INTO users (id, name) VALUES ({}, 'user{}');\n", i, i);
+  LoopDetector loops;
+  CHECK(loops.feed(file, LoopPlace::Arguments) == Loop::None);
+  CHECK(loops.feed("Done: the file holds 400 users.", LoopPlace::Speech) == Loop::None);
+  CHECK(loops.feed(repeated("x = 1;\n", 2000), LoopPlace::Arguments) == Loop::None);
+  CHECK(loops.feed("x = 1;\n", LoopPlace::Speech) == Loop::None);
+  CHECK(loops.feed(repeated("and so on, ", 4000), LoopPlace::Speech) != Loop::None);
+}
