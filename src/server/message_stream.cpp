@@ -216,9 +216,15 @@ void MessageStream::take_end(const link::JobEnd& end) {
   // Only a turn the model ended itself may lack a closing text, and is remembered: of another, what was sampled is more
   // than what was sent.
   const bool whole = end.reason == link::EndReason::EndOfTurn || end.reason == link::EndReason::StopToken;
-  for (const auto& event : parser_->finish(whole ? chat::TurnEnd::Finished : chat::TurnEnd::Cut)) {
-    take_event(event);
+  const auto events = parser_->finish(whole ? chat::TurnEnd::Finished : chat::TurnEnd::Cut);
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    take_event(events[i]);
     if (over_) return;
+    // The parser holds some calls back to the end of the turn. One was asked for: the others are neither said nor remembered.
+    const bool called = std::holds_alternative<chat::ToolCallEnd>(events[i]);
+    if (!called || options_.parallel_tools != wire::ParallelTools::Disabled || i + 1 == events.size()) continue;
+    recorder_.reset();
+    break;
   }
   take_stop_step(stops_.finish());
   if (over_) return;
