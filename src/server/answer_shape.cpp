@@ -96,7 +96,14 @@ AnswerShape shape_answer(const chat::Dialect& dialect, const chat::Conversation&
                                   .may_think = conversation.thinking != chat::Thinking::Disabled};
     shape.grammar = grammars.get(rules, conversation.tools);
   }
-  if (!dialect.think_close.empty()) {
+  if (dialect.think_close.empty()) {
+    // A fine-tune of a family that writes no thoughts may write them all the same, and the parser reads them so.
+    shape.thought = {.tokens_max = wished_thought_tokens(conversation),
+                     .opened = thinking_opened,
+                     .open_text = "<think>",
+                     .close_text = "</think>",
+                     .closing = "\n</think>\n\n"};
+  } else {
     const bool forced =
         conversation.tool_choice == chat::ToolChoice::Any || conversation.tool_choice == chat::ToolChoice::Named;
     // Harmony's own words go on to the final channel; where a call must follow, only the thought is ended.
