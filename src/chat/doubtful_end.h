@@ -37,12 +37,12 @@ class DoubtfulEnd {
   const std::string open_word_;
   const std::size_t bytes_;
   const std::size_t own_code_;  // in which the doubtful tag stands
-  std::size_t at_;         // read so far
-  int open_count_ = 0;     // arguments that were opened behind the doubtful end
-  FenceTracker code_;      // up to there
-  bool is_first_ = true;   // nothing but white space since the doubtful tag
-  bool key_read_ = false;  // <arg_key>, whose <arg_value> may be missing
-  bool in_call_ = false;   // a call's own tag was opened: its arguments may be opened by something we do not know
+  std::size_t at_;              // read so far
+  int open_count_ = 0;          // arguments that were opened behind the doubtful end
+  FenceTracker code_;           // up to there
+  bool is_first_ = true;        // nothing but white space since the doubtful tag
+  bool key_read_ = false;       // <arg_key>, whose <arg_value> may be missing
+  bool in_call_ = false;        // a call's own tag was opened: its arguments may be opened by something we do not know
 };
 
 }  // namespace hearth::chat

@@ -159,7 +159,8 @@ TEST_CASE("calls and text behind a call are what they seem where nothing closes 
 
 TEST_CASE("the end of a call in code belongs to what the code belongs to: the value, or the answer behind the call") {
   const std::string end = "</parameter>\n</function>\n</tool_call>";
-  for (const std::string& text : {"Calls end so:\n```\n" + end + "\n```\nand so on.", "```\n" + end, "`" + end + "`, see."}) {
+  for (const std::string& text :
+       {"Calls end so:\n```\n" + end + "\n```\nand so on.", "```\n" + end, "`" + end + "`, see."}) {
     CHECK(parse_every_way("qwen3-coder", kOpen + text + kClose) == kWritten + json_of(text) + "} C]");
   }
   const std::string found = kWritten + json_of("x") + "} C]";

@@ -135,12 +135,12 @@ class JsonMender {
   std::map<std::string, std::string> hoisted_;
   // Of the string being read.
   std::string_view delimiter_;
-  bool raw_ = false;      // a backslash is one
-  bool dirty_ = false;    // a quote inside was not escaped: its end must be plainer
+  bool raw_ = false;                        // a backslash is one
+  bool dirty_ = false;                      // a quote inside was not escaped: its end must be plainer
   bool path_ = false, path_space_ = false;  // inside C:\...; a space may have ended it
   bool wrong_escape_ = false;               // it holds one, so the model did not escape all that it had to
   std::string tail_;                        // its last three characters
-  int quoted_calls_ = 0;  // of Gemma's, open inside it
+  int quoted_calls_ = 0;                    // of Gemma's, open inside it
   // Of its brackets, as far as they are not escaped.
   bool text_begun_ = false, text_is_json_ = false;  // it begins with one
   int text_open_ = 0, text_excess_ = 0;             // excess: closed, but never opened

@@ -316,7 +316,8 @@ StreamParser::State::Look StreamParser::State::look_in_text(std::string_view tag
   const CallOpening opening = call_opening_at(tag, line_start, text_end(), context_);
   if (waits(opening.match)) return Look::Wait;
   if (opening.match != Match::Yes) return drop_if_cut(opening);
-  const bool shows_itself = opening.announced == Announced::No && opening.body != CallBody::Tagged && !context_.writes_bare();
+  const bool shows_itself =
+      opening.announced == Announced::No && opening.body != CallBody::Tagged && !context_.writes_bare();
   if (opening.fence_length != 0) {
     begin_trial(CallTrial::Place::Fence, opening, blank);
   } else if (shows_itself) {

@@ -112,14 +112,14 @@ class StreamParser::State {
   bool last_ = false;
   TurnEnd turn_ = TurnEnd::Cut;  // once last_
   bool thought_opened_twice_ = false;
-  int tags_spoken_of_ = 0;    // opening tags of thoughts that were text: as many closing ones are
+  int tags_spoken_of_ = 0;  // opening tags of thoughts that were text: as many closing ones are
   struct Spoken {
     std::size_t code = 0;  // in which code; 0: between quotes
     std::size_t line = 0;
     char quote = 0;
     int count = 0;  // not closed yet
   };
-  Spoken spoken_;  // opening tags of thoughts that the thought in hand quotes
+  Spoken spoken_;             // opening tags of thoughts that the thought in hand quotes
   bool drops_blank_ = false;  // white space that follows is not shown: a thought or a call has ended
   bool separate_thought_ = false;
   bool separate_text_ = false;
