@@ -15,6 +15,7 @@ constexpr std::size_t kFenceLineBytesMax = 24;
 constexpr std::size_t kFenceBytes = 3;
 // Openings behind each other; a model means one or two. All of them are read again for each piece of the text.
 constexpr int kMarkersMax = 16;
+constexpr std::string_view kPrint = "print(";
 constexpr std::string_view kDsmlMark = "<｜DSML｜";
 // Braces too many behind a call, with the white space between them.
 constexpr std::size_t kBracesBytesMax = 256;
@@ -152,8 +153,14 @@ class OpeningReader {
     return text_[at_] == '{' ? yes(CallBody::Json) : read_item(at_);
   }
 
-  // N( of a declared tool.
+  // N( of a declared tool; in a fence also print(N(.
   CallOpening read_item(std::size_t item) {
+    if (opening_.fence_length != 0 || opening_.fenced) {
+      const Match print = match_tag(text_.substr(item), kPrint);
+      if (print == Match::Maybe) return more();
+      opening_.printed = print == Match::Yes;
+      if (opening_.printed) item = blank_at(text_, item + kPrint.size());
+    }
     std::size_t end = item;
     while (end < text_.size() && is_name_byte(text_[end])) ++end;
     if (end - item > kNameBytesMax) return no();
@@ -189,6 +196,28 @@ std::string_view written_opening(const Dialect& dialect) {
   own.remove_prefix(std::min(own.size(), own.find_first_not_of(kWhiteSpace)));
   while (!own.empty() && kWhiteSpace.contains(own.back())) own.remove_suffix(1);
   return own;
+}
+
+MarkerMatch empty_calls_at(std::string_view text, const Dialect& dialect) {
+  MarkerMatch found{.match = control_opening_at(text, dialect)};
+  if (found.match != Match::Yes) return found;
+  std::size_t at = 0;
+  for (int markers = 0;; ++markers) {
+    const MarkerMatch marker = call_marker_at(text.substr(at));
+    if (marker.match == Match::Maybe) return {.match = Match::Maybe};
+    if (marker.match == Match::No) break;
+    if (markers == kMarkersMax) return {};
+    at = blank_at(text, at + marker.bytes);
+    if (at == text.size()) return {.match = Match::Maybe};
+  }
+  if (at == 0) return {};
+  if (text[at] == '[') {
+    const std::size_t end = blank_at(text, at + 1);
+    if (end == text.size()) return {.match = Match::Maybe};
+    return {.match = text[end] == ']' ? Match::Yes : Match::No, .bytes = end + 1};
+  }
+  // What closes the section is skipped as it is behind a call.
+  return {.match = call_closer_at(text.substr(at)).match, .bytes = at};
 }
 
 Match control_opening_at(std::string_view text, const Dialect& dialect) {
@@ -258,6 +287,11 @@ BehindCall skip_behind_call(std::string_view text, TextEnd end, CallOpening& ope
       bytes += behind;
       continue;
     }
+    if (opening.printed && c == ')') {
+      opening.printed = false;
+      ++bytes;
+      continue;
+    }
     if (c == ';') {
       // Llama joins calls so.
       const std::size_t next = blank_at(rest, 1);
@@ -273,6 +307,13 @@ BehindCall skip_behind_call(std::string_view text, TextEnd end, CallOpening& ope
     }
     if (opening.fenced && std::string_view("```").starts_with(rest)) return wait();
     if (c == '{' && opening.body == CallBody::Json) return BehindCall::NextItem;
+    if (opening.fence_length != 0 && opening.body == CallBody::Named && is_name_byte(c)) {
+      const Match print = match_tag(rest, kPrint);
+      if (print == Match::Maybe && end == TextEnd::Later) return BehindCall::Wait;
+      opening.printed = print == Match::Yes;
+      if (opening.printed) bytes += kPrint.size();
+      return BehindCall::NextItem;
+    }
     if (opening.list && opening.body == CallBody::Named && is_name_byte(c)) return BehindCall::NextItem;
     return BehindCall::Other;
   }

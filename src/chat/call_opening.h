@@ -22,6 +22,7 @@ struct CallOpening {
   bool list = false;                      // calls are items of a list
   bool fenced = false;                    // a code fence was opened behind the marker
   std::size_t fence_length = 0;           // a code fence of so many backticks stands around it all; 0: none
+  bool printed = false;                   // the call is the argument of Python's print()
   bool meant = false;                     // so much of a call that no prose begins so
   bool ended_early = false;               // not (yet) a call, only because the text ends here
 };
@@ -39,6 +40,8 @@ enum class BehindCall { Wait, NextItem, Other };
 // call that ended, and becomes the next item's.
 [[nodiscard]] BehindCall skip_behind_call(std::string_view text, TextEnd end, CallOpening& opening, std::size_t& bytes);
 
+// Openings with no call behind them: an empty list, or the closing text at once. Of the dialect's own control tokens only.
+[[nodiscard]] MarkerMatch empty_calls_at(std::string_view text, const Dialect& dialect);
 // The dialect's own opening of a section or of a call stands here, and it is a control token of the vocabulary.
 [[nodiscard]] Match control_opening_at(std::string_view text, const Dialect& dialect);
 // The text that opens the dialect's calls, without white space around it; may be empty.

@@ -12,6 +12,7 @@ constexpr std::string_view kAssistant = "assistant";
 constexpr std::string_view kMessage = "<|message|>";
 constexpr std::string_view kChannel = "<|channel|>";
 constexpr std::string_view kRecipient = "to=";
+constexpr std::string_view kBare = "commentary to=";  // behind <|call|> the tokens before it are forgotten
 // <|start|> and <|channel|> end what came before, and stay for the next header.
 constexpr std::array<std::string_view, 3> kEnds = {"<|end|>", "<|return|>", "<|call|>"};
 
@@ -25,7 +26,7 @@ HarmonyHeader harmony_header_at(std::string_view text, TextEnd end, const CallCo
     return header;
   };
   bool begins = false;
-  for (const std::string_view opening : {kStart, kChannel, kRecipient, kMessage}) {
+  for (const std::string_view opening : {kStart, kChannel, kRecipient, kMessage, kBare}) {
     const Match match = match_tag(text, opening);
     if (match == Match::Maybe) return undecided();
     begins = begins || match == Match::Yes;

@@ -312,6 +312,10 @@ StreamParser::State::Look StreamParser::State::look_in_text(std::string_view tag
   }
   if (options_.tool_names.empty()) return Look::Plain;
   if (code) return look_at_call_in_code(tag, blank);
+  if (const MarkerMatch empty = empty_calls_at(tag, dialect_); empty.match != Match::No) {
+    if (waits(empty.match)) return Look::Wait;
+    if (empty.match == Match::Yes) return drop_empty_calls(blank + empty.bytes);
+  }
   const LineStart line_start = ahead.line_start() ? LineStart::Yes : LineStart::No;
   const CallOpening opening = call_opening_at(tag, line_start, text_end(), context_);
   if (waits(opening.match)) return Look::Wait;

@@ -67,6 +67,16 @@ StreamParser::State::Look StreamParser::State::look_at_call_in_code(std::string_
   return Look::Took;
 }
 
+StreamParser::State::Look StreamParser::State::drop_empty_calls(std::size_t bytes) {
+  consumed_ += bytes;
+  opening_ = {};
+  return_to_ = At::Text;
+  fence_ = {};
+  drops_blank_ = true;
+  at_ = At::AfterCall;
+  return Look::Took;
+}
+
 StreamParser::State::Look StreamParser::State::drop_if_cut(const CallOpening& opening) {
   const bool cut = last_ && turn_ == TurnEnd::Cut && opening.ended_early && opening.meant;
   if (!cut) return Look::Plain;

@@ -76,6 +76,7 @@ class StreamParser::State {
   Look look_in_text(std::string_view tag, std::size_t blank);
   // No prose writes the control tokens of its own vocabulary: they count in code too, unless it goes on behind the call.
   Look look_at_call_in_code(std::string_view tag, std::size_t blank);
+  Look drop_empty_calls(std::size_t bytes);
   // What was written of a call before its name, when generation was stopped there, is shown to nobody.
   Look drop_if_cut(const CallOpening& opening);
   Look look_at_thought(std::string_view tag, std::size_t blank, bool line_start);
