@@ -239,4 +239,21 @@ TEST_CASE("with parallel tool use off the message ends with its first call") {
   CHECK(t.engine.cancelled_jobs.size() == 1);
 }
 
+TEST_CASE("with parallel tool use off only the first of the calls that were held back to the turn's end is said") {
+  TestHall t;
+  const auto exchange = t.message(
+      "hi",
+      kStream +
+          R"(,"tools":[{"name":"look","input_schema":{"type":"object","properties":{"path":{"type":"string"}}}}],)"
+          R"("tool_choice":{"type":"auto","disable_parallel_tool_use":true})");
+  const std::string call =
+      "<tool_call>\n<function=look>\n<parameter=path>\nx\n</parameter>\n</function>\n</tool_call>\n";
+  t.say(*exchange, {call, call});
+  CHECK_FALSE(exchange->ended);
+  t.end(*exchange, link::EndReason::EndOfTurn);
+  CHECK(exchange->ended);
+  CHECK(count_of(exchange->sent, "content_block_start") == 1);
+  CHECK(last_event(exchange->sent, "message_delta").find("delta")->string_at("stop_reason") == "tool_use");
+}
+
 }  // namespace hearth::server
