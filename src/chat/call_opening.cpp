@@ -27,6 +27,18 @@ std::size_t blank_at(std::string_view text, std::size_t at) {
   return std::min(text.size(), text.find_first_not_of(kWhiteSpace, at));
 }
 
+// White space of a marker may be any in the text, or none.
+MarkerMatch match_loosely(std::string_view text, std::string_view marker) {
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < marker.size(); ++i) {
+    const bool blank = kWhiteSpace.contains(marker[i]);
+    if (blank) at = blank_at(text, at);
+    if (at == text.size()) return {.match = Match::Maybe};
+    if (!blank && text[at++] != marker[i]) return {};
+  }
+  return {.match = Match::Yes, .bytes = at, .kind = MarkerKind::ControlToken};
+}
+
 class OpeningReader {
  public:
   OpeningReader(std::string_view text, TextEnd end, const CallContext& context)
@@ -65,10 +77,9 @@ class OpeningReader {
       MarkerMatch marker = call_marker_at(text_.substr(at_));
       if (marker.match != Match::Yes) {
         if (const std::string_view own = own_marker(*context_.dialect); !own.empty()) {
-          const Match match = match_tag(text_.substr(at_), own);
-          if (match == Match::Yes && own.contains("```")) opening_.fenced = true;
-          if (match == Match::Yes) marker = {.match = match, .bytes = own.size(), .kind = MarkerKind::ControlToken};
-          if (match == Match::Maybe) marker.match = match;
+          const MarkerMatch match = match_loosely(text_.substr(at_), own);
+          if (match.match == Match::Yes && own.contains("```")) opening_.fenced = true;
+          if (match.match != Match::No) marker = match;
         }
       }
       if (marker.match == Match::Maybe && end_ == TextEnd::Later) {

@@ -97,6 +97,12 @@ bool JsonMender::step_value() {
   if (c == '{' || c == '[' || (c == '(' && notation_ == Notation::Python)) return open_container(c);
   if (c == '"' || c == '\'') {
     const std::string_view rest = std::string_view(in_).substr(at_);
+    // In JSON three quotes are an empty text and one too many, but for who means Python's; four are a text that begins with three.
+    if (notation_ == Notation::Json && c == '"' && !root) {
+      const std::size_t quotes = std::min(rest.size(), rest.find_first_not_of('"'));
+      if (quotes == rest.size() && quotes < 4 && !last_) return false;
+      if (quotes == 3) return begin_string("\"\"\"", false);
+    }
     if (notation_ == Notation::Python) {
       const std::string_view triple = c == '"' ? "\"\"\"" : "'''";
       if (!last_ && rest.size() < triple.size() && triple.starts_with(rest)) return false;

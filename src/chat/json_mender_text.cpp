@@ -55,7 +55,8 @@ bool JsonMender::begin_string(std::string_view delimiter, bool raw) {
   at_ += delimiter.size();
   delimiter_ = delimiter;
   raw_ = raw;
-  dirty_ = path_ = path_space_ = wrong_escape_ = false;
+  path_ = path_space_ = wrong_escape_ = false;
+  dirty_ = delimiter.size() == 3 && notation_ == Notation::Json;
   quoted_calls_ = text_open_ = text_excess_ = 0;
   text_begun_ = text_is_json_ = behind_brace_ = false;
   tail_.clear();
@@ -144,9 +145,9 @@ bool JsonMender::step_string() {
   if (c == delimiter_.front() && quoted_calls_ == 0) {
     if (!last_ && rest.size() < delimiter_.size() && delimiter_.starts_with(rest)) return false;
     if (rest.starts_with(delimiter_)) {
-      const Sight sight = delimiter_.size() == 5  ? delimiter_closes(at_ + 5)
-                          : delimiter_.size() > 1 ? Sight::Yes
-                                                  : closes(at_ + 1);
+      const Sight sight = delimiter_.size() == 5                                 ? delimiter_closes(at_ + 5)
+                          : delimiter_.size() > 1 && notation_ != Notation::Json ? Sight::Yes
+                                                                                 : closes(at_ + delimiter_.size());
       if (sight == Sight::Wait) return false;
       if (sight == Sight::Yes) {
         end_string();

@@ -347,8 +347,11 @@ StreamParser::State::Look StreamParser::State::look_at_thought(std::string_view 
   const Match opens = match_tag(tag, think_open_);
   if (waits(opens)) return Look::Wait;
   if (opens == Match::Yes) {
-    // No prose writes a control token.
-    const bool control = think_open_.starts_with("<|") || think_open_.starts_with('[');
+    // No prose writes a control token; between spaces it is at least spoken of.
+    const std::string_view behind = tag.substr(think_open_.size());
+    const bool is_control = think_open_.starts_with("<|") || think_open_.starts_with('[');
+    if (is_control && blank > 0 && behind.empty() && !last_) return Look::Wait;
+    const bool control = is_control && (blank == 0 || !behind.starts_with(' '));
     if (!line_start && !sentence_over && !control) {
       ++tags_spoken_of_;
       return Look::Plain;

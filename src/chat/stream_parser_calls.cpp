@@ -57,6 +57,19 @@ StreamParser::State::Look StreamParser::State::look_at_call_in_code(std::string_
     const bool calls = header.match == Match::Yes && header.channel == HarmonyChannel::Call;
     return calls ? end_thought(blank + end.bytes) : Look::Plain;
   }
+  for (const std::string_view silent : dialect_.silent) {
+    // The end of the answer's text, and of the code that it left open, when a call follows.
+    const Match ends = match_tag(tag, silent);
+    if (waits(ends)) return Look::Wait;
+    if (ends != Match::Yes) continue;
+    const std::string_view behind = tag.substr(silent.size() + white_space_prefix(tag.substr(silent.size())));
+    const Match call = behind.empty() ? Match::Maybe : control_opening_at(behind, dialect_);
+    if (waits(call)) return Look::Wait;
+    if (call != Match::Yes) return Look::Plain;
+    consumed_ += blank + silent.size();
+    fence_ = {};
+    return Look::Took;
+  }
   const Match own = control_opening_at(tag, dialect_);
   if (waits(own)) return Look::Wait;
   if (own != Match::Yes) return Look::Plain;
