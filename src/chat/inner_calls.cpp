@@ -66,6 +66,10 @@ InnerCalls::Closes InnerCalls::closes(const CallTag& tag) const {
   return meant || quotes_ ? Closes::Text : Closes::Nothing;
 }
 
+bool InnerCalls::may_close(std::string_view word) const {
+  return std::ranges::any_of(open_, [&](const Open& one) { return one.word.starts_with(word); });
+}
+
 void InnerCalls::close(const CallTag& tag) {
   const std::size_t at = matching(tag);
   if (at == std::string::npos) return;

@@ -32,6 +32,8 @@ class InnerCalls {
   };
   [[nodiscard]] Closes closes(const CallTag& tag) const;
   void close(const CallTag& tag);
+  // A tag that begins so may close one: how the text was cut must not matter.
+  [[nodiscard]] bool may_close(std::string_view word) const;
 
  private:
   enum class Kind : std::uint8_t { Wrapper, Function, Key, Argument };
