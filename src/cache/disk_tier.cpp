@@ -391,7 +391,10 @@ void DiskTier::tick() {
   if (options_.workers == store::Workers::Caller) store_.work();
   while (const auto done = store_.take_write()) take_written(*done);
   while (auto done = store_.take_read()) {
-    patience_.answered(done->ticket, steady_ms());
+    if (!done->bytes && done->bytes.error().kind == ErrorKind::Overloaded)
+      patience_.forget(done->ticket);  // the queue's answer, not the disk's
+    else
+      patience_.answered(done->ticket, steady_ms());
     if (unwanted_.erase(done->ticket) == 0) arrived_.emplace(done->ticket, std::move(done->bytes));
   }
   look_again();
