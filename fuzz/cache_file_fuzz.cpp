@@ -1,7 +1,7 @@
 // The readers of the cache's files (store/extent_format.h, store/store.h): whatever the bytes, what they return lies within the file,
-// and a record that is read back is one that was written. The first byte chooses: 0 a table as it is, its checksum made right;
-// 1 a whole folder with one good extent and its index, changed at the places that the input names, with the checksums of the
-// tables made right or left wrong.
+// and a record that is read back is one that was written. The first byte chooses: 0 a table as it is, its checksum made right, of as many
+// entries as the second byte says; else a whole folder with one good extent and its index, changed at the places that the input
+// names, cut or made longer, with the checksums of the tables made right or left wrong.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -22,10 +22,12 @@ void demand(bool holds) {
   if (!holds) std::abort();
 }
 
-void read_table(std::span<const std::uint8_t> bytes) {
+void read_table(std::span<const std::uint8_t> input) {
+  if (input.empty()) return;
+  const auto bytes = input.subspan(1);
   const Trailer trailer{.footer_offset = 4096,
                         .footer_bytes = bytes.size(),
-                        .entry_count = static_cast<std::uint32_t>(bytes.empty() ? 0 : bytes[0] % 8),
+                        .entry_count = input[0] % 8U,
                         .digest = table_digest(7, bytes)};
   const auto entries = read_footer(7, trailer, bytes);
   if (!entries) return;
@@ -67,6 +69,14 @@ void edit(Bytes& bytes, std::span<const std::uint8_t> edits) {
   }
 }
 
+// Three bytes: how long it is then, and which file.
+std::span<const std::uint8_t> change_length(Bytes& extent, Bytes& index, std::span<const std::uint8_t> input) {
+  if (input.size() < 3) return input;
+  Bytes& bytes = (input[2] & 1U) != 0 ? index : extent;
+  bytes.resize((input[0] | input[1] << 8U) % (bytes.size() + 512), input[2]);
+  return input.subspan(3);
+}
+
 void mend_extent(Bytes& bytes) {
   if (bytes.size() < kTrailerBytes) return;
   std::uint64_t offset = 0;
@@ -90,9 +100,10 @@ void open_folder(std::span<const std::uint8_t> input) {
   static const Good good = make_good();
   FakeDisk disk(FakeDisk::restarted(*good.folder, Crash::Process, 1), 1);
   const std::uint8_t how = input.empty() ? 0 : input[0];
-  const auto edits = input.subspan(input.empty() ? 0 : 1);
+  auto edits = input.subspan(input.empty() ? 0 : 1);
   Bytes& extent = *disk.bytes_of(good.extent);
   Bytes& index = *disk.bytes_of("index.bin");
+  if ((how & 32U) != 0) edits = change_length(extent, index, edits);
   if ((how & 1U) != 0) edit(extent, edits);
   if ((how & 2U) != 0) edit(index, edits);
   if ((how & 4U) != 0) mend_extent(extent);
