@@ -1,8 +1,7 @@
 """Conversations as trees of tokens, so that what their turns share is computed once.
 
-All turns of a conversation begin with the same tools and the same ask; turn n + 1 adds one call and its result to what turn n
-saw. A sequence is that trunk, and at each turn leaves hang from it: the answers, with a thought and without. A token sees its own
-leaf and the trunk before it; its position is its depth, as if each path stood alone.
+Several asks go to the same tools. A sequence is that trunk, the end of a history and the brief's tools, and from it hang the asks, and from
+each its answers, with a thought or without. A token sees its own path to the root; its position is its depth, as if each path stood alone.
 """
 import pathlib
 
@@ -40,47 +39,39 @@ def cut_brief(prompt):
     return history, brief[:at], brief[at:again], brief[again:]
 
 
-def tail_of(history, tokenizer, source, is_shared):
-    """What stands before the brief, as much as the window may show: tool definitions, other text. The model learns to pass it over."""
-    count = source.random.randint(4, 90) if source.chance(0.5) else source.random.randint(90, TAIL_MOST)
-    if source.chance(0.25):
+def tail_of(history, tokenizer, source):
+    """What stands before the brief, as much as the window may show: tool definitions, what was said and done, other text. The model
+    learns to pass it over."""
+    count = source.random.randint(4, 90) if source.chance(0.3) else source.random.randint(90, TAIL_MOST)
+    kind = source.random.random()
+    if kind < 0.12:
         line = tokenizer.encode(" ".join(source.sentence() for _ in range(count // 6 + 1)))[:count]
-    elif PROSE and source.chance(0.33):
+    elif kind < 0.25 and PROSE:
         start = source.random.randrange(len(PROSE))
         line = tokenizer.encode(PROSE[start:start + 6 * count])[:count]
     else:
-        line = tokenizer.encode(history)
-        if not is_shared:
-            return line[-count:]
-        start = source.random.randint(0, max(0, len(line) - count))
-        line = line[start:start + count]
+        return tokenizer.encode(history)[-count:]
     return line + tokenizer.encode("<|im_end|>\n<|im_start|>assistant\n")
 
 
 def add_trunk(pieces, text, again, parent, tokenizer):
-    """What was asked and done, and from it the ask again: the piece that answers hang from. Returns both."""
-    pieces.append(Piece(tokenizer.encode(text), parent))
-    pieces.append(Piece(tokenizer.encode(again), len(pieces) - 1))
-    return len(pieces) - 2, len(pieces) - 1
+    """What was asked and done, and behind it the ask again. Returns the piece that answers hang from."""
+    pieces.append(Piece(tokenizer.encode(text) + tokenizer.encode(again), parent))
+    return len(pieces) - 1
 
 
 def tree_of(talk, tokenizer, source, others=()):
-    """The pieces of one conversation, parents first. others: conversations of one sample that go to the same tools."""
-    history, tools, done, _ = cut_brief(talk.samples[0].prompt)
-    tail = tail_of(history, tokenizer, source, bool(others))  # the history's end would belong to one of the asks alone
-    pieces = [Piece(tail + tokenizer.encode(tools), -1)]
+    """The pieces of one turn of a conversation, behind the very history it had; others: conversations of one sample that go to the same
+    tools. Turns of one conversation do not share a tree: what the first did stands before the second's brief."""
+    sample = source.pick(talk.samples)
+    history, tools, done, again = cut_brief(sample.prompt)
+    pieces = [Piece(tail_of(history, tokenizer, source) + tokenizer.encode(tools), -1)]
     for other in others:
-        _, _, ask, again = cut_brief(other.samples[0].prompt)
-        _, leaf = add_trunk(pieces, ask, again, 0, tokenizer)
+        _, _, ask, ask_again = cut_brief(other.samples[0].prompt)
+        leaf = add_trunk(pieces, ask, ask_again, 0, tokenizer)
         add_answers(pieces, other.samples[0], leaf, tokenizer, source, both=False)
-    trunk, done = 0, ""
-    for sample in talk.samples:
-        _, _, text, again = cut_brief(sample.prompt)
-        if not text.startswith(done):  # the first of many calls is not shown any more
-            trunk, done = 0, ""
-        trunk, leaf = add_trunk(pieces, text[len(done):], again, trunk, tokenizer)
-        done = text
-        add_answers(pieces, sample, leaf, tokenizer, source, both=not others and source.chance(0.4))
+    leaf = add_trunk(pieces, done, again, 0, tokenizer)
+    add_answers(pieces, sample, leaf, tokenizer, source, both=source.chance(0.4))
     return pieces
 
 
