@@ -450,7 +450,7 @@ void DiskTier::flush(std::chrono::milliseconds limit) {
     return std::max(rest, std::chrono::milliseconds(0));
   };
   store_.set_pace(store::Pace::Alone);
-  gathered_ms_ = steady_ms();  // nobody waits for files to become one
+  gathered_ms_ = looked_ms_ = steady_ms();  // nobody waits for files to become one, nor for what other models hold
   send();
   const bool all = store_.wait_written(left());
   tick();

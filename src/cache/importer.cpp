@@ -51,7 +51,8 @@ void Importer::fetch_ahead(Import& import) {
   }
   const bool all = import.next_fetch == import.pieces.size();
   if (!all || !import.anchor_on_disk || import.anchor_ticket || import.anchor_bytes) return;
-  if (import.next_piece < import.pieces.size() && fetched_bytes_ >= ahead_bytes_max_) return;
+  // Not by the pieces taken: what the pool shares already may be all of them, and then the anchor is what is missing.
+  if (import.arrived < wanted_tokens(import) && fetched_bytes_ >= ahead_bytes_max_) return;
   import.anchor_ticket = disk_->fetch(*import.disk.anchor);
   import.anchor_fetched_bytes = disk_->bytes_of(*import.disk.anchor);
   fetched_bytes_ += import.anchor_fetched_bytes;
@@ -106,6 +107,7 @@ Importer::Step Importer::step(Sequence sequence, Import& import) {
 bool Importer::anchor_is_there(Import& import) {
   if (!import.anchor_on_disk || import.anchor_bytes) return true;
   fetch_ahead(import);
+  CHECK(import.anchor_ticket);
   auto outcome = disk_->arrived(*import.anchor_ticket);
   if (!outcome) return false;
   import.anchor_ticket.reset();

@@ -212,6 +212,12 @@ TEST_CASE("all imports together read ahead so much and no more, and each asks fo
   imports = begin_all(frugal);
   CHECK(frugal.fetched_bytes() < all / 3);
   for (const Import& import : imports) CHECK(import.fetched_bytes > 0);
+  // One whose blocks the pool shares already lacks its state alone: that is what it needs next.
+  const Match match = stack.tier->find(stack.root, lines[0], 1024);
+  imports.push_back(frugal.begin(
+      {.way = Start::Way::Import, .live_tokens = 1024, .disk = match, .from_disk = true, .tokens = match.tokens},
+      lines[0]));
+  CHECK(imports.back().anchor_ticket.has_value());
   for (Import& import : imports) frugal.drop(import);
   CHECK(frugal.fetched_bytes() == 0);
   stack.tier->check_invariants();

@@ -22,7 +22,7 @@ constexpr std::size_t kNameLength = 32;
 constexpr std::chrono::hours kKept{7 * 24};
 constexpr std::chrono::hours kUsedStamp{24};  // a model that stays loaded and writes nothing is marked as used so often
 constexpr std::uint64_t kParts = 4;           // of the budget, one at least for each model that is loaded
-constexpr std::uint64_t kShrinkBytesMost = std::uint64_t{1} << 30;  // at a time: who loads it meanwhile has to wait
+constexpr std::uint64_t kShrinkBytesMost = std::uint64_t{128} << 20;  // at a time: who loads it meanwhile has to wait
 
 struct Neighbour {
   std::string name;
@@ -84,7 +84,7 @@ void shrink_unused(const std::string& path, const Neighbour& other, std::uint64_
   const std::uint64_t bytes = other.bytes - std::min({excess_bytes, other.bytes / 2, kShrinkBytesMost});
   shrink(path, bytes);
   std::error_code ignored;
-  fs::last_write_time(path, other.used, ignored);
+  if (!is_open(path)) fs::last_write_time(path, other.used, ignored);  // its model may have been loaded meanwhile
   log_info("store", "the cache of a model that is not loaded makes room ({} of {} MB stay)", bytes >> 20,
            other.bytes >> 20);
 }
