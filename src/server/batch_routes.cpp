@@ -46,9 +46,10 @@ void respond_card(const std::shared_ptr<Call>& call, Result<wire::BatchCard> car
 // Not on this worker: there are few, and all other requests need them. `work` waits for the disk; what it returns answers the call, on
 // the I/O thread.
 template <class Work>
-void answer_later(const std::shared_ptr<Call>& call, Batches& batches, Work work) {
-  const auto taken = batches.call_later(
-      [call, work = std::move(work)]() mutable { call->exchange()->post([answer = work()]() mutable { answer(); }); });
+void answer_later(const std::shared_ptr<Call>& call, Batches& batches, std::size_t body_bytes, Work work) {
+  const auto taken = batches.call_later(body_bytes, [call, work = std::move(work)]() mutable {
+    call->exchange()->post([answer = work()]() mutable { answer(); });
+  });
   if (!taken) call->respond_error(taken.error());
 }
 
@@ -125,7 +126,7 @@ class ResultsStream : public std::enable_shared_from_this<ResultsStream> {
 void answer_batch_results(const std::shared_ptr<Call>& call, Batches& batches, const std::string& id) {
   auto results = batches.results(owner_of_call(*call), id);
   if (!results) return call->respond_error(results.error());
-  answer_later(call, batches, [call, &batches, results = std::shared_ptr<BatchResults>(std::move(*results))] {
+  answer_later(call, batches, 0, [call, &batches, results = std::shared_ptr<BatchResults>(std::move(*results))] {
     return [call, &batches, results, first = results->next(kPiece_bytes)]() mutable {
       if (!first) return call->respond_error(first.error());
       if (results->at_end())
@@ -139,10 +140,11 @@ void answer_batch_results(const std::shared_ptr<Call>& call, Batches& batches, c
 }  // namespace
 
 void answer_batch_create(const std::shared_ptr<Call>& call, Batches& batches) {
+  const std::size_t body_bytes = call->request().body.size();
   auto requests = wire::decode_batch(call->request().body);
   call->exchange()->drop_body();
   if (!requests) return call->respond_error(requests.error());
-  answer_later(call, batches,
+  answer_later(call, batches, body_bytes,
                [call, &batches, owner = owner_of_call(*call), requests = std::move(*requests)]() mutable {
                  return [call, card = batches.create(owner, std::move(requests))]() mutable {
                    respond_card(call, std::move(card));
@@ -184,11 +186,11 @@ void answer_batch(const std::shared_ptr<Call>& call, Batches& batches, std::stri
   const bool reads = method == "GET" || method == "HEAD";
   if (what.empty() && reads) return respond_card(call, batches.find(owner, id));
   if (what == "/cancel" && method == "POST")
-    return answer_later(call, batches, [call, &batches, owner, id] {
+    return answer_later(call, batches, 0, [call, &batches, owner, id] {
       return [call, card = batches.cancel(owner, id)]() mutable { respond_card(call, std::move(card)); };
     });
   if (what.empty() && method == "DELETE")
-    return answer_later(call, batches, [call, &batches, owner, id] {
+    return answer_later(call, batches, 0, [call, &batches, owner, id] {
       return [call, id, removed = batches.remove(owner, id)] {
         if (!removed) return call->respond_error(removed.error());
         call->respond_json(200, wire::batch_deleted_json(id));

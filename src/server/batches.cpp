@@ -64,10 +64,14 @@ void Batches::load() {
   reading_.start();
 }
 
-Result<void> Batches::call_later(std::function<void()> call) {
+Result<void> Batches::call_later(std::size_t body_bytes, std::function<void()> call) {
   // Given back with the task, whether it ran, threw or was dropped.
-  const std::shared_ptr<void> place(nullptr, [this](void*) { --calls_waiting_; });
-  if (++calls_waiting_ > limits_.calls_max)
+  const std::shared_ptr<void> place(nullptr, [this, body_bytes](void*) {
+    --calls_waiting_;
+    calls_bytes_ -= body_bytes;
+  });
+  const std::size_t bytes = calls_bytes_ += body_bytes;
+  if (++calls_waiting_ > limits_.calls_max || (body_bytes > 0 && bytes > limits_.calls_bytes_max))
     return fail(ErrorKind::Overloaded, "the server's disk is slow and many calls wait for it; try again in a moment");
   reading_.post([place, call = std::move(call)] { call(); });
   return {};

@@ -66,8 +66,8 @@ class Batches {
   // InvalidInput before it has ended.
   [[nodiscard]] Result<std::unique_ptr<BatchResults>> results(const BatchOwner& owner, const std::string& id) const;
   // Runs on the line that waits for the disk in its callers' stead: create, cancel, remove, and reading results belong there. Overloaded
-  // when calls_max wait there; what waits when the server stops is dropped.
-  [[nodiscard]] Result<void> call_later(std::function<void()> call);
+  // when calls_max wait there, or with this body (0: it has none) calls_bytes_max; what waits when the server stops is dropped.
+  [[nodiscard]] Result<void> call_later(std::size_t body_bytes, std::function<void()> call);
   // The same for what a call goes on with.
   void read_later(std::function<void()> task) { reading_.post(std::move(task)); }
 
@@ -127,7 +127,7 @@ class Batches {
   const BatchLimits limits_;
   BatchStore store_;
   const std::int64_t begun_ms_, begun_offset_s_;  // of this run, and how far the wall clock was ahead of clock_ then
-  std::atomic<std::size_t> calls_waiting_ = 0;
+  std::atomic<std::size_t> calls_waiting_ = 0, calls_bytes_ = 0;
   bool wall_clock_jumped_ = false;                                    // the line's thread, as the next
   std::map<std::pair<std::string, std::size_t>, ItemResult> unkept_;  // results that the disk has not taken yet
 

@@ -82,9 +82,9 @@ TEST_CASE("while the disk is stuck, who posts to a batch's request does not wait
   CHECK(stage.batches.list(stage.owner).size() == 2);
 }
 
-TEST_CASE("while the disk is stuck no worker waits for it, and few calls do") {
+TEST_CASE("while the disk is stuck no worker waits for it, and no more bodies do than have room") {
   const BatchFolder folder;
-  Stage stage(folder.path / "batches", {.calls_max = 2});
+  Stage stage(folder.path / "batches", {.calls_bytes_max = 120});  // two bodies
   RequestLog log;
   ManualClock clock;
   std::vector<std::shared_ptr<FakeExchange>> asked;
