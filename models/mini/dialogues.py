@@ -1,4 +1,5 @@
 """Whole conversations, turned into what the model sees and what it should say: one sample per assistant's turn."""
+import json
 import pathlib
 import random
 
@@ -15,7 +16,7 @@ GOT_MOST = 260  # as the template cuts results
 
 def make_template():
     environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True)
-    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "sort_keys": False}
+    environment.filters["tojson"] = lambda value: json.dumps(value, ensure_ascii=False)  # Jinja2's own writes ' as \u0027; Hearth does not
     return environment.from_string((HERE / "template.jinja").read_text())
 
 

@@ -33,10 +33,10 @@ def add_answers(pieces, sample, trunk, tokenizer, source, both):
 
 
 def cut_brief(prompt):
-    """(history, the brief's tools, its ask and what was done, the ask again)."""
+    """(history, the brief's tools, its ask with what was done and the ask again)."""
     history, brief = prompt[:prompt.rindex(BRIEF)], prompt[prompt.rindex(BRIEF):].split(GO)[0]
-    at, again = brief.index(ASK), brief.rindex(ASK)
-    return history, brief[:at], brief[at:again], brief[again:]
+    at = brief.index(ASK)
+    return history, brief[:at], brief[at:]
 
 
 def tail_of(history, tokenizer, source):
@@ -54,24 +54,17 @@ def tail_of(history, tokenizer, source):
     return line + tokenizer.encode("<|im_end|>\n<|im_start|>assistant\n")
 
 
-def add_trunk(pieces, text, again, parent, tokenizer):
-    """What was asked and done, and behind it the ask again. Returns the piece that answers hang from."""
-    pieces.append(Piece(tokenizer.encode(text) + tokenizer.encode(again), parent))
-    return len(pieces) - 1
-
-
 def tree_of(talk, tokenizer, source, others=()):
     """The pieces of one turn of a conversation, behind the very history it had; others: conversations of one sample that go to the same
     tools. Turns of one conversation do not share a tree: what the first did stands before the second's brief."""
     sample = source.pick(talk.samples)
-    history, tools, done, again = cut_brief(sample.prompt)
+    history, tools, asked = cut_brief(sample.prompt)
     pieces = [Piece(tail_of(history, tokenizer, source) + tokenizer.encode(tools), -1)]
     for other in others:
-        _, _, ask, ask_again = cut_brief(other.samples[0].prompt)
-        leaf = add_trunk(pieces, ask, ask_again, 0, tokenizer)
-        add_answers(pieces, other.samples[0], leaf, tokenizer, source, both=False)
-    leaf = add_trunk(pieces, done, again, 0, tokenizer)
-    add_answers(pieces, sample, leaf, tokenizer, source, both=source.chance(0.4))
+        pieces.append(Piece(tokenizer.encode(cut_brief(other.samples[0].prompt)[2]), 0))
+        add_answers(pieces, other.samples[0], len(pieces) - 1, tokenizer, source, both=False)
+    pieces.append(Piece(tokenizer.encode(asked), 0))
+    add_answers(pieces, sample, len(pieces) - 1, tokenizer, source, both=source.chance(0.4))
     return pieces
 
 

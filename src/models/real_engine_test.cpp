@@ -3,11 +3,11 @@
 #include <signal.h>
 #include <stdlib.h>
 
-#include <filesystem>
 #include <fstream>
 #include <future>
 
 #include "base/log.h"
+#include "base/test_folder.h"
 #include "models/engine_process.h"
 #include "models/testing/recorder.h"
 
@@ -30,14 +30,11 @@ constexpr const char* kScript = R"({
 class RealStage {
  public:
   RealStage() {
-    char name[] = "/tmp/hearth-engine-XXXXXX";
-    REQUIRE(::mkdtemp(name) != nullptr);
-    folder_ = name;
-    std::ofstream(folder_ + "/script.json") << kScript;
-    ::setenv("HEARTH_FAKE_STATE", (folder_ + "/state").c_str(), 1);
+    std::ofstream(folder_.path() + "/script.json") << kScript;
+    ::setenv("HEARTH_FAKE_STATE", (folder_.path() + "/state").c_str(), 1);
     set_log_level(LogLevel::Off);
     auto engine = EngineProcess::start({.engine_program = HEARTH_ENGINE_PROGRAM,
-                                        .arguments = {"--model", "fake:" + folder_ + "/script.json"},
+                                        .arguments = {"--model", "fake:" + folder_.path() + "/script.json"},
                                         .model_path = "fake:script.json"},
                                        {});
     if (!engine) MESSAGE(engine.error().message);
@@ -47,7 +44,6 @@ class RealStage {
   ~RealStage() {
     engine_.reset();
     ::unsetenv("HEARTH_FAKE_STATE");
-    std::filesystem::remove_all(folder_);
     set_log_level(LogLevel::Info);
   }
   EngineProcess& engine() { return *engine_; }
@@ -66,7 +62,7 @@ class RealStage {
   }
 
  private:
-  std::string folder_;
+  const testing::TestFolder folder_;
   std::unique_ptr<EngineProcess> engine_;
 };
 
