@@ -46,7 +46,7 @@ struct Bits {
 store::Write record_of(std::span<const std::uint8_t, 8> bytes, const Root& root, std::vector<Made>& made) {
   const auto [how, parent_index, place, count, first, differs, kinds, uses] =
       std::to_array({bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5], bytes[6], bytes[7]});
-  const Made& parent = made[parent_index % made.size()];
+  const Made parent = made[parent_index % made.size()];  // a copy: made grows below
   const bool is_anchor = (how & Bits::Anchor) != 0;
   std::vector<Token> tokens((how & Bits::Long) != 0 ? 257U + count : 1U + count);
   for (std::size_t i = 0; i < tokens.size(); ++i) tokens[i] = first % 4 + (i >= differs ? 1000 : 0);
