@@ -95,6 +95,7 @@ Importer::Step Importer::step(Sequence sequence, Import& import) {
       return Step::NoRoom;
     }
     import.refused.reset();
+    (piece.on_disk ? import.brought.disk : import.brought.ram) += end - import.arrived;
     import.arrived = end;
     ++import.next_piece;
     return Step::Took;
@@ -138,6 +139,7 @@ void Importer::forget_anchor(Import& import) {
 void Importer::restart(Import& import) {
   forget_fetched(import);
   import.arrived = 0;
+  import.brought = {};
   import.next_piece = 0;
 }
 

@@ -42,6 +42,11 @@ struct Piece {
   std::uint64_t bytes = 0;       // that it was asked for
 };
 
+// Tokens of a line that were brought back when it began, by where they lay; the rest was in the pool.
+struct Brought {
+  std::uint32_t ram = 0, disk = 0;
+};
+
 // State that comes back, block by block. Blocks on the disk are asked for ahead of the one that is taken in.
 struct Import {
   Match ram, disk;              // pinned until the import ends
@@ -49,6 +54,7 @@ struct Import {
   bool anchor_on_disk = false;  // of `ram` otherwise
   std::vector<Token> tokens;    // what the line holds at its end
   std::uint32_t arrived = 0;    // tokens whose cells are there
+  Brought brought;
   std::size_t next_piece = 0, next_fetch = 0;
   std::uint64_t fetched_bytes = 0;  // of blocks, asked for and not yet taken in
   std::uint64_t anchor_fetched_bytes = 0;

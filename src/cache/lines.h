@@ -27,6 +27,7 @@ struct Line {
   std::uint32_t in_ram = 0;  // everything before lies in RAM, unless it was evicted since
   std::uint32_t copied = 0;  // so far RAM has been offered a copy while the line rests
   bool ram_refused = false;  // RAM does not take it: not asked again before it grows
+  Brought brought;           // when the running job began
   std::optional<Import> import;
 };
 

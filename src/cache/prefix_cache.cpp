@@ -98,6 +98,7 @@ std::optional<Placement> PrefixCache::place(const std::string& salt, std::span<c
   placed.root = &root;
   placed.last_used = tick_;
   placed.ram_refused = false;
+  placed.brought = {};
   // What goes on from most of what was known is a conversation.
   placed.kind = 2 * std::size_t{placement->cached_tokens} >= prompt.size() ? LineKind::Conversation : LineKind::Unknown;
   placement->importing = placed.import.has_value();

@@ -45,6 +45,7 @@ class PrefixCache {
   // One slice of an import, about `budget_us` long but at least one block. Ready: length() tells how much came; where the
   // state refused, less than promised.
   [[nodiscard]] ImportStep import_step(Sequence sequence, std::int64_t budget_us);
+  [[nodiscard]] Brought brought(Sequence sequence) const { return line(sequence).brought; }  // of a running line
   // How many leading tokens place() would find now, in any tier. Changes nothing.
   [[nodiscard]] std::uint32_t usable_tokens(const std::string& salt, std::span<const Token> prompt) const;
   // A job with this prompt will come soon: what it needs of the disk is read ahead.
@@ -53,7 +54,6 @@ class PrefixCache {
   [[nodiscard]] std::vector<TierSpan> tiers(const Root& root, std::span<const Token> prompt) const;
   // Why those tokens of a prompt are computed that follow the first `cached` ones.
   [[nodiscard]] Explanation explain(const std::string& salt, std::span<const Token> prompt, std::uint32_t cached) const;
-
   // The engine was just fed these. REQUIRES: a running line that does not import.
   void append(Sequence sequence, std::span<const Token> tokens);
   // Running to idle, whatever became of the job.

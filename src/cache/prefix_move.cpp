@@ -75,6 +75,7 @@ ImportStep PrefixCache::end_import(Line& filled, Sequence sequence) {
   if (disk_ && !import.disk.blocks.empty()) disk_->count_hit(held);
   filled.tokens.assign(import.tokens.begin(), import.tokens.begin() + held);
   filled.exact_tokens = held;
+  if (held > 0) filled.brought = import.brought;
   return ImportStep::Ready;
 }
 

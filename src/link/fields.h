@@ -50,7 +50,9 @@ auto fields(Either<Gone> auto& m) {
 auto fields(Either<Explanation> auto& m) {
   return std::tie(m.known_tokens, m.line_tokens, m.beyond, m.lost, m.gone, m.before, m.was, m.is);
 }
-auto fields(Either<JobStarted> auto& m) { return std::tie(m.job, m.cached_tokens, m.explanation); }
+auto fields(Either<JobStarted> auto& m) {
+  return std::tie(m.job, m.cached_tokens, m.ram_tokens, m.disk_tokens, m.explanation);
+}
 auto fields(Either<JobProgress> auto& m) { return std::tie(m.job, m.prefilled_tokens); }
 auto fields(Either<TokenEvent> auto& m) { return std::tie(m.job, m.tokens); }
 auto fields(Either<JobEnd> auto& m) {

@@ -16,7 +16,7 @@
 namespace hearth::link {
 
 // Raised by one with every change of a message; Hello with another version is refused.
-inline constexpr std::uint16_t kProtocolVersion = 8;
+inline constexpr std::uint16_t kProtocolVersion = 9;
 // A 1M-token prompt is 4 MiB; text to tokenise is at most the front's body limit (64 MiB).
 inline constexpr std::uint32_t kFrameBytesMax = 96U << 20;
 
@@ -92,6 +92,8 @@ struct JobQueued {
 struct JobStarted {  // left the queue; prefill begins
   JobId job = 0;
   std::uint32_t cached_tokens = 0;         // of the prompt, not computed again
+  std::uint32_t ram_tokens = 0;            // of these, brought back from RAM ...
+  std::uint32_t disk_tokens = 0;           // ... and from the disk; the rest was in the live context
   std::optional<Explanation> explanation;  // when much is computed
 };
 struct JobProgress {

@@ -112,7 +112,7 @@ inline std::vector<EngineMessage> every_engine_message() {
       TokenizeReply{.id = 1, .count = 3, .tokens = {1, 2, 3}, .segment_ends = {1, 3}, .pieces = {"<s>", "\xff", ""}},
       JobQueued{.job = 9, .jobs_before = 3, .wait_ms = most},
       JobStarted{.job = 9, .cached_tokens = most, .explanation = {}},
-      JobStarted{.job = 9, .cached_tokens = 1, .explanation = full_explanation()},
+      JobStarted{.job = 9, .cached_tokens = 3, .ram_tokens = 2, .disk_tokens = 1, .explanation = full_explanation()},
       JobProgress{.job = 9, .prefilled_tokens = 100},
       TokenEvent{.job = 9, .tokens = {{1, "\xf0\x9f"}, {2, ""}, {-1, std::string(1, '\0')}}},
       JobEnd{.job = 9,

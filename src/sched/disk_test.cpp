@@ -71,6 +71,8 @@ TEST_CASE("the next turn after an orderly restart begins where the last one ende
       const JobRecord& record = world.run_one(turn_of(2, conversation, 600));
       CHECK(record.tokens == said_cold(options, turn_of(3, conversation, 600)));
       CHECK(record.cached_tokens >= (exact ? 1280 : 1490));
+      CHECK(record.disk_tokens == record.cached_tokens);
+      CHECK(record.ram_tokens == 0);
       CHECK(world.counter("disk_hits") == 1);
       CHECK(world.counter("disk_rejected") == 0);
     }
@@ -95,6 +97,8 @@ TEST_CASE("the rest of a conversation comes from the disk also where RAM's part 
     const JobRecord& record = world.run_one(turn_of(3, whole, 600));
     CHECK(record.tokens == world.expected(whole, 20));
     CHECK(record.cached_tokens >= 1490);
+    CHECK(record.ram_tokens >= 512);  // whole blocks of what RAM had
+    CHECK(record.ram_tokens + record.disk_tokens == record.cached_tokens);
   }
 }
 

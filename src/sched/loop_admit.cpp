@@ -218,7 +218,14 @@ void Loop::begin_computing(JobState& job, std::uint32_t cached_tokens) {
     job.cached_tokens = std::min(cached_tokens, job.prompt_tokens);
     totals_.tokens_cached += job.cached_tokens;
     queue_ms_.add(static_cast<std::uint64_t>(clock_.now_ms() - job.arrived_ms));
-    publish_(link::JobStarted{.job = job.id, .cached_tokens = job.cached_tokens, .explanation = explanation_of(job)});
+    // Of a resumed job more may have come than its prompt has.
+    const cache::Brought brought = cache_.brought(*job.sequence);
+    const std::uint32_t disk_tokens = std::min(brought.disk, job.cached_tokens);
+    publish_(link::JobStarted{.job = job.id,
+                              .cached_tokens = job.cached_tokens,
+                              .ram_tokens = std::min(brought.ram, job.cached_tokens - disk_tokens),
+                              .disk_tokens = disk_tokens,
+                              .explanation = explanation_of(job)});
   }
   // The very tokens that were computed before: what follows them was kept, and no pass is needed for the next one.
   const std::vector<float> logits = std::exchange(job.first_logits, {});

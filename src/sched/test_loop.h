@@ -58,7 +58,7 @@ struct JobRecord {
   std::vector<Token> tokens;
   std::string text;
   std::uint32_t started_count = 0;
-  std::uint32_t cached_tokens = 0;
+  std::uint32_t cached_tokens = 0, ram_tokens = 0, disk_tokens = 0;
   std::vector<std::uint32_t> progress;
   std::vector<link::JobQueued> queued;
   std::uint32_t end_count = 0;
@@ -117,6 +117,8 @@ class TestLoop {
     } else if (const auto* started = std::get_if<link::JobStarted>(&message)) {
       ++jobs[started->job].started_count;
       jobs[started->job].cached_tokens = started->cached_tokens;
+      jobs[started->job].ram_tokens = started->ram_tokens;
+      jobs[started->job].disk_tokens = started->disk_tokens;
     } else if (const auto* progress = std::get_if<link::JobProgress>(&message)) {
       jobs[progress->job].progress.push_back(progress->prefilled_tokens);
     } else if (const auto* event = std::get_if<link::TokenEvent>(&message)) {

@@ -102,6 +102,8 @@ void MessageStream::take_start(const link::JobStarted& started) {
   started_by_engine_ = true;
   cached_tokens_ = std::min(started.cached_tokens, prompt_tokens_);
   call_->record.places.cached_tokens = cached_tokens_;
+  call_->record.ram_tokens = started.ram_tokens;
+  call_->record.disk_tokens = started.disk_tokens;
   call_->record.explanation = started.explanation;
   open();
 }

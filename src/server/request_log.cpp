@@ -36,6 +36,8 @@ Json record_json(const RequestRecord& record) {
                        {"message_count", record.message_count},
                        {"prompt_tokens", record.prompt_tokens},
                        {"cached_tokens", record.cached_tokens},
+                       {"ram_tokens", record.ram_tokens},
+                       {"disk_tokens", record.disk_tokens},
                        {"output_tokens", record.output_tokens},
                        {"times", times_json(record.times)}});
 }
@@ -57,13 +59,24 @@ void log_verdict(const RequestRecord& record) {
   log_info("cache", "{}: {}{}{}", record.request_id, verdict.why, verdict.cure.empty() ? "" : "; cure: ", verdict.cure);
 }
 
+// " (1024 from RAM, 23552 from disk)"; nothing where all of it was in the live context.
+std::string brought(const RequestRecord& record) {
+  std::string text;
+  const auto add = [&](std::uint64_t tokens, std::string_view tier) {
+    if (tokens > 0) text += std::format("{}{} from {}", text.empty() ? " (" : ", ", tokens, tier);
+  };
+  add(record.ram_tokens, "RAM");
+  add(record.disk_tokens, "disk");
+  return text.empty() ? text : text + ")";
+}
+
 // Where the time went, in words: queued, cached, computed, first token, speed, end.
 std::string told(const RequestRecord& record) {
   const StepTimes& times = record.times;
   std::string text = std::format("{}{}, ", record.kind, record.attached ? " (attached)" : "");
   text += times.queue_us < 0 ? "never started" : std::format("queued {} ms", times.queue_us / 1000);
-  text += std::format(", prompt {} tokens = {} cached + {} computed", record.prompt_tokens, record.cached_tokens,
-                      record.prompt_tokens - record.cached_tokens);
+  text += std::format(", prompt {} tokens = {} cached{} + {} computed", record.prompt_tokens, record.cached_tokens,
+                      brought(record), record.prompt_tokens - record.cached_tokens);
   if (times.first_token_us >= 0) text += std::format(", first token {} ms", times.first_token_us / 1000);
   text += std::format(", answer {} tokens", record.output_tokens);
   if (times.decode_us > 0 && record.output_tokens > 1)

@@ -146,6 +146,16 @@ TEST_CASE("the status shows the engine, the counters and the times of the last r
   CHECK(recent[0].find("times")->find("parse_us")->as_integer() >= 0);
 }
 
+TEST_CASE("the record of a request tells from which tier its cached tokens came") {
+  TestHall t;
+  const auto exchange = t.message("hi");
+  t.engine.listener->on_started({.job = t.engine.job_id, .cached_tokens = 3, .ram_tokens = 1, .disk_tokens = 2});
+  t.say(*exchange, {"a"});
+  t.end(*exchange, link::EndReason::EndOfTurn);
+  const auto recent = t.hall.log().recent_json("");
+  CHECK(recent.dump().contains(R"("cached_tokens":3,"ram_tokens":1,"disk_tokens":2)"));
+}
+
 TEST_CASE("a server that is stopping finishes what runs and refuses what is new") {
   TestHall t;
   const auto running = t.message("hi");
