@@ -72,6 +72,7 @@ void LlamaEngine::adopt(ContextPointer context) {
   memory_ = llama_get_memory(context_.get());
   info_.context_tokens = llama_n_ctx(context_.get());
   imported_.assign(info_.sequences_max, 0);
+  scratch_of_.reset();
   no_partial_.clear();
   if (traits_.knows_cells && has_partial_state())
     CHECK(append_state(no_partial_, scratch(), LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY));
@@ -109,6 +110,7 @@ void LlamaEngine::fill_batch(std::span<const Row> rows) {
 
 Result<DecodeOutcome> LlamaEngine::decode(std::span<const Row> rows) {
   TRY(check_rows(rows));
+  empty_scratch();
   fill_batch(rows);
   const llama_batch batch{.n_tokens = static_cast<std::int32_t>(rows.size()),
                           .token = tokens_.data(),
@@ -168,6 +170,7 @@ bool LlamaEngine::truncate(Sequence sequence, std::uint32_t keep) {
     return true;
   }
   if (held_length(sequence) == keep) return true;
+  empty_scratch();
   return llama_memory_seq_rm(memory_, sequence, static_cast<llama_pos>(keep), -1) && held_length(sequence) == keep;
 }
 
@@ -201,6 +204,7 @@ bool LlamaEngine::own_window(Sequence sequence) {
 
 void LlamaEngine::clear(Sequence sequence) {
   CHECK(in_range(sequence));
+  empty_scratch();
   llama_memory_seq_rm(memory_, sequence, -1, -1);
   imported_[static_cast<std::size_t>(sequence)] = 0;
 }

@@ -101,6 +101,7 @@ class LlamaEngine final : public Engine {
   [[nodiscard]] bool has_partial_state() const;
   [[nodiscard]] bool append_state(std::vector<std::uint8_t>& bytes, Sequence from, llama_state_seq_flags flags) const;
   [[nodiscard]] bool write_scratch(std::vector<std::uint8_t>& bytes, std::uint32_t begin, std::uint32_t end) const;
+  void empty_scratch();
   [[nodiscard]] bool read_cells(Sequence to, const OpenFrame& frame, std::uint32_t count);
   [[nodiscard]] bool holds_exactly(Sequence sequence, std::uint32_t begin, std::uint32_t end) const;
 
@@ -113,6 +114,7 @@ class LlamaEngine final : public Engine {
   const std::uint32_t outputs_max_;
   const std::shared_ptr<const Tokenizer> tokenizer_;
   std::vector<std::uint32_t> imported_;   // by sequence: tokens of an unfinished import, 0 = none under way
+  std::optional<Sequence> scratch_of_;    // whose cells the scratch sequence may share at the moment
   std::vector<std::uint8_t> no_partial_;  // the uncuttable state of an empty sequence, as the library writes it
 
   // The batch handed to the library, kept to spare allocations: parallel arrays, one entry per row.

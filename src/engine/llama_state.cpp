@@ -4,9 +4,11 @@
 // and it lets go. They come back the same way: read into scratch, handed on to the sequence they are for. The library
 // writes a state as attention cells and then, where there is such a part, the partial state that cannot be cut (recurrent
 // state, sliding windows). Exported cells always carry the partial state of an empty sequence instead of their own: it
-// travels apart, as a snapshot. What must hold: scratch is empty outside this file; nothing is copied onto positions that
-// the destination holds already.
+// travels apart, as a snapshot. What must hold: scratch is empty outside this file, but that it keeps sharing the last piece of an
+// import (scratch_of_) until the next piece or another operation: each emptying is a pass over the whole pool, and the
+// library empties what it reads into by itself. Nothing is copied onto positions that the destination holds already.
 #include <new>
+#include <utility>
 
 #include "base/check.h"
 #include "engine/llama_engine.h"
@@ -26,16 +28,21 @@ constexpr std::size_t kLibraryHeaderBytes = 8;
 // The scratch sequence for one passage: empty before and after, whatever happens between.
 class LlamaEngine::Scratch {
  public:
-  explicit Scratch(const LlamaEngine& engine) : engine_(engine) { empty(); }
-  ~Scratch() { empty(); }
+  Scratch(LlamaEngine& engine, Sequence of) : engine_(engine) {
+    engine_.empty_scratch();
+    engine_.scratch_of_ = of;
+  }
+  ~Scratch() { engine_.empty_scratch(); }
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
 
  private:
-  // The library's set_data with no cells in it would clear nothing, so this is never left to it.
-  void empty() const { llama_memory_seq_rm(engine_.memory_, engine_.scratch(), -1, -1); }
-  const LlamaEngine& engine_;
+  LlamaEngine& engine_;
 };
+
+void LlamaEngine::empty_scratch() {
+  if (std::exchange(scratch_of_, std::nullopt)) llama_memory_seq_rm(memory_, scratch(), -1, -1);
+}
 
 bool LlamaEngine::has_partial_state() const { return traits_.kind != MemoryKind::Attention; }
 
@@ -55,7 +62,7 @@ std::vector<std::uint8_t> LlamaEngine::export_cells(Sequence from, std::uint32_t
   if (info_.state_form != StateForm::Cells || end > held_length(from)) return {};
   std::vector<std::uint8_t> bytes = framed();
   if (traits_.kind != MemoryKind::Recurrent) {
-    const Scratch cleared(*this);
+    const Scratch cleared(*this, from);
     llama_memory_seq_cp(memory_, from, scratch(), static_cast<llama_pos>(begin), static_cast<llama_pos>(end));
     if (!write_scratch(bytes, begin, end)) return {};
   }
@@ -87,6 +94,7 @@ bool LlamaEngine::holds_exactly(Sequence sequence, std::uint32_t begin, std::uin
 bool LlamaEngine::share_cells(Sequence from, Sequence to, std::uint32_t count) {
   CHECK(in_range(from) && in_range(to) && from != to && count > 0 && !is_importing(from) && !is_importing(to));
   DCHECK(held_length(to) == 0);
+  empty_scratch();
   if (info_.state_form != StateForm::Cells || count > held_length(from)) return false;
   if (traits_.kind != MemoryKind::Recurrent) {
     llama_memory_seq_cp(memory_, from, to, 0, static_cast<llama_pos>(count));
@@ -122,7 +130,10 @@ bool LlamaEngine::import_cells(Sequence to, std::uint32_t begin, std::span<const
 }
 
 bool LlamaEngine::read_cells(Sequence to, const OpenFrame& frame, std::uint32_t count) {
-  const Scratch cleared(*this);
+  // A payload with no cells in it leaves scratch as it was. The piece before of the same import is told from this one by its
+  // place, where the memory can be asked; another's may stand at the very same.
+  if (traits_.kind != MemoryKind::Attention || scratch_of_ != to) empty_scratch();
+  scratch_of_ = to;
   if (llama_state_seq_set_data(context_.get(), frame.payload.data(), frame.payload.size(), scratch()) !=
       frame.payload.size())
     return false;
@@ -146,6 +157,7 @@ std::vector<std::uint8_t> LlamaEngine::snapshot(Sequence from) {
 
 bool LlamaEngine::finish_import(Sequence to, std::uint32_t length, std::span<const std::uint8_t> snapshot) {
   CHECK(in_range(to));
+  empty_scratch();
   std::uint32_t& imported = imported_[static_cast<std::size_t>(to)];
   bool fits = length > 0 && imported == length;
   if (fits && has_partial_state()) {

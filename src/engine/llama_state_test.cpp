@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "engine/state_frame.h"
 #include "engine/test_llama.h"
 
 namespace hearth::engine {
@@ -173,6 +174,21 @@ TEST_CASE("a sequence begins with the cells of a running one, which goes on undi
     CHECK(!engine->share_cells(1, 2, 789));
     CHECK(engine->usable_prefix(2, 789, 789) == 0);
   }
+}
+
+TEST_CASE("a piece with no cells in it is not taken for the piece of another import at the same place") {
+  const auto engine = load_tiny(tiny_options(Kind::Attention));
+  const auto tokens = text_tokens(5, 301);
+  feed_tokens(*engine, 0, tokens, 0, 300);
+  const KeptState kept = keep_state(*engine, 0, 300, 100);
+  constexpr std::size_t kUpToCellCount = sizeof(StateFrame) + 8 + 4;  // the library's head, the number of streams
+  std::vector<std::uint8_t> hollow(kept.cells[0].begin(), kept.cells[0].begin() + kUpToCellCount);
+  hollow.resize(kUpToCellCount + 4);
+  close_frame(hollow, StatePart::Cells, 0, 100);
+  REQUIRE(engine->import_cells(1, 0, kept.cells[0], 100));
+  CHECK(!engine->import_cells(2, 0, hollow, 100));
+  CHECK(engine->usable_prefix(2, 100, 100) == 0);
+  CHECK(!engine->import_cells(1, 100, hollow, 100));
 }
 
 TEST_CASE("what does not fit is refused, and the sequence is empty and usable then") {
