@@ -188,6 +188,18 @@ TEST_CASE("a batch that cannot be read for want of a descriptor is not damaged")
   CHECK(read_batch_record(store, id));
 }
 
+TEST_CASE("a batch that finds no place is not read anew for each try") {
+  const BatchFolder f;
+  Stage stage(f.path.string());
+  const std::string id = stage.batches.create(stage.owner, requests(1))->id;
+  stage.answer(503, "{}");
+  auto exchange = stage.next();
+  std::filesystem::remove(f.path / id / kBatchRequestsFile);
+  exchange->respond({.status = 503, .headers = {}, .body = "{}"});
+  stage.answer(200, "{}");
+  CHECK(stage.wait_end(id).counts.succeeded == 1);
+}
+
 TEST_CASE("a result that the disk does not take now is kept in memory and written later, not computed again") {
   const BatchFolder folder;
   ManualClock clock;

@@ -139,8 +139,10 @@ void Batches::send_back_locked(Batch& batch, std::size_t index) {
   const std::int64_t now_ms = clock_.now_ms();
   batch.queue.sent_back(index, now_ms);
   batch.record.items[index] = BatchItem::Waiting;
-  // Until it is due again they may lie on the disk: many batches may wait for one that is gone for long.
-  if (batch.running.empty()) std::vector<wire::BatchRequest>().swap(batch.requests);
+  // Many batches may wait for an engine that is gone for long: but for the one that was tried last, what none of runs lies on the
+  // disk until it is due again.
+  for (auto& [id, other] : batches_)
+    if (&other != &batch && other.running.empty()) std::vector<wire::BatchRequest>().swap(other.requests);
   const std::int64_t pause_ms = std::min(kPause_ms << std::min(sent_back_in_a_row_++, 6), kPauseMost_ms);
   rest_until_ms_ = now_ms + pause_ms;
   line_.after_ms(pause_ms, [this] { start_items(); });
