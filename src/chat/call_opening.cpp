@@ -182,9 +182,16 @@ class OpeningReader {
     }
     // Of an announced list an item of another name is text, and the next one may be a call.
     const bool is_item = opening_.list && opening_.announced == Announced::Yes;
-    const bool calls = end > item && text_[end] == '(' && (is_item || context_.tool_named(name));
+    const bool calls = end > item && text_[end] == '(' && (is_item || names_tool(name));
     at_ = item;
     return calls ? yes(CallBody::Named) : no();
+  }
+
+  // Without a marker a name in another case is a function of the code that is shown: glob(), read().
+  [[nodiscard]] bool names_tool(std::string_view name) const {
+    const auto tool = context_.tool_named(name);
+    const bool is_call = opening_.announced == Announced::Yes || (context_.writes_bare() && opening_.fence_length == 0);
+    return tool && (tool->is_exact || is_call);
   }
 
   static constexpr std::size_t kNameBytesMax = 256;

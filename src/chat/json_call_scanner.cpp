@@ -322,7 +322,7 @@ class JsonCallScanner final : public CallScanner {
   std::string pending_;  // not yet read
   std::string key_;
   std::optional<JsonMender> mender_;      // of the value being read
-  std::optional<std::size_t> tool_;       // declared
+  std::optional<NamedTool> tool_;         // declared
   std::optional<std::string> arguments_;  // when they came before the name, or as no object
   std::vector<std::pair<std::string, std::string>> others_;
 };

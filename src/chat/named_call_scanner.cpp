@@ -256,7 +256,7 @@ class NamedCallScanner final : public CallScanner {
   CallState state_ = CallState::Undecided;
   std::size_t seen_bytes_ = 0;
   std::string pending_;  // not yet read
-  std::optional<std::size_t> tool_;
+  std::optional<NamedTool> tool_;
   bool fenced_ = false;   // the arguments stand in a code fence
   bool garbage_ = false;  // the arguments are broken
   std::optional<JsonMender> mender_;

@@ -94,6 +94,16 @@ std::vector<Shape> shapes() {
       {Repair::ArgumentsInString, "qwen3", json_call(R"("{\"path\": \"/a\"}")"), a},
       {Repair::Hoisted, "qwen3", json_call(R"({"edits": [{"old": "x", "path": "/a"}]})", "Edit"),
        R"({"edits": [{"old": "x"}],"path": "/a"})"},
+      {Repair::NameCase, "qwen3", json_call(a, "read"), a},
+      {Repair::NameCase, "qwen3", json_call(a, "Functions.READ:0"), a},
+      {Repair::NameCase, "qwen3-coder",
+       "<tool_call>\n<function=read>\n<parameter=path>\n/a\n</parameter>\n</function>\n</tool_call>",
+       R"({"path":"/a"})"},
+      {Repair::NameCase, "gpt-oss",
+       "<|channel|>commentary to=functions.read <|constrain|>json<|message|>" + a + "<|call|>", a},
+      {Repair::NameCase, "lfm2", "<|tool_call_start|>[read(path='/a')]<|tool_call_end|>", R"({"path":"/a"})"},
+      {Repair::NameCase, "glm4", "<tool_call>READ\n<arg_key>path</arg_key>\n<arg_value>/a</arg_value>\n</tool_call>",
+       R"({"path":"/a"})"},
       {Repair::DroppedOpener, "qwen3-coder", tagged + "</function>\n</tool_call>", R"({"path":"/a"})"},
       {Repair::MalformedTag, "qwen3-coder",
        "<tool_call>\n" + tagged + "<parameter=limit=1\n</parameter>\n</function>\n</tool_call>",
@@ -125,6 +135,42 @@ TEST_CASE("each malformed shape gives what was meant, is counted by its name, an
       if (found.arguments != shape.arguments) break;
     }
   }
+}
+
+TEST_CASE("a name in another case is the one tool that it can mean; of two, and of none, nothing is called") {
+  const auto called = [](const char* written) {
+    StreamParserOptions options;
+    options.dialect = find_dialect("qwen3");
+    options.tool_names = {"Read", "read", "Bash"};
+    StreamParser parser(std::move(options));
+    std::vector<StreamEvent> events = parser.push(json_call("{}", written));
+    for (const StreamEvent& event : parser.finish(TurnEnd::Finished)) events.push_back(event);
+    std::string name;
+    for (const StreamEvent& event : events) {
+      if (const auto* begin = std::get_if<ToolCallBegin>(&event)) name += begin->name;
+    }
+    CHECK(parser.repairs().of(Repair::NameCase) == (name.empty() || name == written ? 0 : 1));
+    return name;
+  };
+  CHECK(called("Read") == "Read");
+  CHECK(called("read") == "read");
+  CHECK(called("READ").empty());
+  CHECK(called("bash") == "Bash");
+  CHECK(called("Tools.bASH") == "Bash");
+  CHECK(called("bashh").empty());
+  CHECK(called("bas").empty());
+}
+
+TEST_CASE("a function of shown code is no tool in another case") {
+  for (const char* dialect : {"qwen3", "llama4", "generic"}) {
+    for (const std::string text : {"```python\nread('/a')\n```", "```\nprint(read('/a'))\n```"}) {
+      INFO(std::string(dialect));
+      const Read found = read(dialect, text, 0);
+      CHECK(found.text == text);
+      CHECK_FALSE(found.repairs.any());
+    }
+  }
+  CHECK(read("llama4", "[read(path='/a')]", 0).arguments == R"({"path":"/a"})");
 }
 
 TEST_CASE("well-formed calls and plain text are counted as no repair, and are not changed") {

@@ -27,6 +27,7 @@ enum class Repair : std::uint8_t {
   Coerced,
   ArgumentsInString,
   Hoisted,
+  NameCase,
   DroppedOpener,
   MalformedTag,
   MissingClose,
@@ -40,13 +41,13 @@ enum class Repair : std::uint8_t {
   LoopCut,
 };
 
-inline constexpr std::array<std::string_view, 27> kRepairNames = {
-    "raw_control", "inner_quote",    "bad_escape",      "lone_surrogate",   "flat_arguments",
-    "bare_key",    "bare_value",     "doubled_brace",   "missing_comma",    "extra_comma",
-    "unbalanced",  "duplicate_key",  "python_literal",  "coerced",          "arguments_in_string",
-    "hoisted",     "dropped_opener", "malformed_tag",   "missing_close",    "foreign_form",
-    "fenced_call", "bare_call",      "call_in_thought", "reopened_thought", "orphan_closer",
-    "cut_call",    "loop_cut"};
+inline constexpr std::array<std::string_view, 28> kRepairNames = {
+    "raw_control",   "inner_quote",   "bad_escape",     "lone_surrogate",  "flat_arguments",
+    "bare_key",      "bare_value",    "doubled_brace",  "missing_comma",   "extra_comma",
+    "unbalanced",    "duplicate_key", "python_literal", "coerced",         "arguments_in_string",
+    "hoisted",       "name_case",     "dropped_opener", "malformed_tag",   "missing_close",
+    "foreign_form",  "fenced_call",   "bare_call",      "call_in_thought", "reopened_thought",
+    "orphan_closer", "cut_call",      "loop_cut"};
 static_assert(static_cast<std::size_t>(Repair::LoopCut) + 1 == kRepairNames.size());
 
 class RepairCounts {

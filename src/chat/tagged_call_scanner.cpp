@@ -24,7 +24,7 @@ std::size_t white_space_prefix(std::string_view text) {
 
 class TaggedCallScanner final : public CallScanner {
  public:
-  TaggedCallScanner(const CallContext& context, std::optional<std::size_t> tool)
+  TaggedCallScanner(const CallContext& context, std::optional<NamedTool> tool)
       : context_(context), writer_(context), tool_(tool), at_(tool ? At::Between : At::Head) {
     if (tool_) schema_ = context_.schema_of(*tool_);
   }
@@ -317,7 +317,7 @@ class TaggedCallScanner final : public CallScanner {
 
   const CallContext& context_;
   CallWriter writer_;
-  std::optional<std::size_t> tool_;
+  std::optional<NamedTool> tool_;
   ArgumentSchema schema_;
   CallState state_ = CallState::Undecided;
   At at_;
@@ -337,7 +337,7 @@ class TaggedCallScanner final : public CallScanner {
 std::unique_ptr<CallScanner> make_tagged_call_scanner(const CallContext& context) {
   return std::make_unique<TaggedCallScanner>(context, std::nullopt);
 }
-std::unique_ptr<CallScanner> make_tagged_arguments_scanner(const CallContext& context, std::size_t tool) {
+std::unique_ptr<CallScanner> make_tagged_arguments_scanner(const CallContext& context, NamedTool tool) {
   return std::make_unique<TaggedCallScanner>(context, tool);
 }
 

@@ -13,6 +13,9 @@ namespace {
 constexpr std::array<std::string_view, 7> kNamespaces = {"functions", "function", "default_api", "tools",
                                                          "tool",      "call",     "api"};
 
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
+bool same_without_case(std::string_view a, std::string_view b) { return std::ranges::equal(a, b, {}, lower, lower); }
+
 std::string_view without_quotes(std::string_view text) {
   constexpr std::string_view outside = " \t\r\n\"'`";
   const std::size_t begin = text.find_first_not_of(outside);
@@ -29,28 +32,41 @@ std::string_view without_index(std::string_view text) {
 
 }  // namespace
 
-std::optional<std::size_t> CallContext::tool_named(std::string_view written) const {
+std::optional<NamedTool> CallContext::tool_named(std::string_view written) const {
   const auto& names = options->tool_names;
-  const auto find = [&](std::string_view name) -> std::optional<std::size_t> {
+  const auto spelled = [&](std::string_view name) -> std::optional<NamedTool> {
     const auto found = std::ranges::find(names, name);
     if (found == names.end()) return std::nullopt;
-    return static_cast<std::size_t>(found - names.begin());
+    return NamedTool{.index = static_cast<std::size_t>(found - names.begin())};
   };
-  if (auto exact = find(written)) return exact;
-  std::string_view name = without_quotes(written);
-  for (;;) {
-    if (auto found = find(name)) return found;
-    if (auto found = find(without_index(name))) return found;
-    const auto space = std::ranges::find_if(kNamespaces, [&](std::string_view one) {
-      return name.starts_with(one) && name.size() > one.size() && (name[one.size()] == '.' || name[one.size()] == ':');
-    });
-    if (space == kNamespaces.end()) return std::nullopt;
-    name.remove_prefix(space->size() + 1);
-  }
+  // Of two tools that differ in case only, neither is meant for certain.
+  const auto in_other_case = [&](std::string_view name) -> std::optional<NamedTool> {
+    const auto same = [&](std::string_view declared) { return same_without_case(declared, name); };
+    if (name.empty() || std::ranges::count_if(names, same) != 1) return std::nullopt;
+    const auto found = std::ranges::find_if(names, same);
+    return NamedTool{.index = static_cast<std::size_t>(found - names.begin()), .is_exact = false};
+  };
+  const auto search = [&](const auto& find) -> std::optional<NamedTool> {
+    std::string_view name = without_quotes(written);
+    for (;;) {
+      if (auto found = find(name)) return found;
+      if (auto found = find(without_index(name))) return found;
+      const auto space = std::ranges::find_if(kNamespaces, [&](std::string_view one) {
+        return name.size() > one.size() && same_without_case(name.substr(0, one.size()), one) &&
+               (name[one.size()] == '.' || name[one.size()] == ':');
+      });
+      if (space == kNamespaces.end()) return std::nullopt;
+      name.remove_prefix(space->size() + 1);
+    }
+  };
+  if (auto exact = spelled(written)) return exact;
+  if (auto found = search(spelled)) return found;
+  return search(in_other_case);
 }
 
-ArgumentSchema CallContext::schema_of(std::size_t tool) const {
-  return tool < options->tool_schemas.size() ? ArgumentSchema(&options->tool_schemas[tool]) : ArgumentSchema();
+ArgumentSchema CallContext::schema_of(NamedTool tool) const {
+  return tool.index < options->tool_schemas.size() ? ArgumentSchema(&options->tool_schemas[tool.index])
+                                                   : ArgumentSchema();
 }
 
 bool CallContext::writes_bare() const {
@@ -60,13 +76,16 @@ bool CallContext::writes_bare() const {
 }
 
 bool CallContext::may_be_name(std::string_view begun) const {
-  return std::ranges::any_of(options->tool_names, [&](const std::string& name) { return name.starts_with(begun); });
+  return std::ranges::any_of(options->tool_names, [&](std::string_view name) {
+    return same_without_case(name.substr(0, begun.size()), begun);
+  });
 }
 
-void CallWriter::begin(std::size_t tool, std::vector<StreamEvent>& events) {
+void CallWriter::begin(NamedTool tool, std::vector<StreamEvent>& events) {
   if (begun_) return;
   begun_ = true;
-  events.emplace_back(ToolCallBegin{.name = context_.options->tool_names[tool]});
+  if (!tool.is_exact) context_.repairs->add(Repair::NameCase);
+  events.emplace_back(ToolCallBegin{.name = context_.options->tool_names[tool.index]});
 }
 
 void CallWriter::fragment(std::string_view json, std::vector<StreamEvent>& events) {

@@ -38,6 +38,12 @@ enum class CallState {
   Ended,      // it is over; take_rest() is what follows
 };
 
+// A declared tool, and whether the model spelled its name as it was declared.
+struct NamedTool {
+  std::size_t index = 0;
+  bool is_exact = true;
+};
+
 // What all scanners of a parser share; outlives them.
 struct CallContext {
   const StreamParserOptions* options = nullptr;
@@ -47,12 +53,13 @@ struct CallContext {
   // seems to, and nothing waits for what follows.
   bool* turn_is_read = nullptr;
 
-  // The declared tool that `written` names, without namespace, index and quotes.
-  [[nodiscard]] std::optional<std::size_t> tool_named(std::string_view written) const;
-  [[nodiscard]] ArgumentSchema schema_of(std::size_t tool) const;
+  // The declared tool that `written` names, without namespace, index and quotes; where none is spelled so, the only one that
+  // is without regard to case.
+  [[nodiscard]] std::optional<NamedTool> tool_named(std::string_view written) const;
+  [[nodiscard]] ArgumentSchema schema_of(NamedTool tool) const;
   // The dialect writes calls without any marker.
   [[nodiscard]] bool writes_bare() const;
-  // A declared name begins so.
+  // A declared name begins so, in whatever case.
   [[nodiscard]] bool may_be_name(std::string_view begun) const;
 };
 
@@ -60,7 +67,7 @@ struct CallContext {
 class CallWriter {
  public:
   explicit CallWriter(const CallContext& context) : context_(context) {}
-  void begin(std::size_t tool, std::vector<StreamEvent>& events);
+  void begin(NamedTool tool, std::vector<StreamEvent>& events);
   void fragment(std::string_view json, std::vector<StreamEvent>& events);
   // False: it did not end whole after all.
   bool end(bool whole, std::vector<StreamEvent>& events);
@@ -94,7 +101,7 @@ enum class Announced { Yes, No };
 // <function=NAME><parameter=KEY>value</parameter>...</function> and its kin, beginning with the tag.
 [[nodiscard]] std::unique_ptr<CallScanner> make_tagged_call_scanner(const CallContext& context);
 // The same, with the name read already.
-[[nodiscard]] std::unique_ptr<CallScanner> make_tagged_arguments_scanner(const CallContext& context, std::size_t tool);
+[[nodiscard]] std::unique_ptr<CallScanner> make_tagged_arguments_scanner(const CallContext& context, NamedTool tool);
 
 // Appends an event, joined with the last one where both are fragments of the same thing.
 void append_text(std::vector<StreamEvent>& events, std::string_view text);
