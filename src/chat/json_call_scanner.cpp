@@ -78,7 +78,7 @@ class JsonCallScanner final : public CallScanner {
     switch (at_) {
       case At::Open: at_ = At::Key; return c == '{' ? take(1) : reject(events);
       case At::Key: return step_key(c, events);
-      case At::Colon: at_ = At::Value; return c == ':' ? take(1) : reject(events);
+      case At::Colon: return step_colon(c, events);
       case At::Value: return step_value(c, events);
       case At::After: return step_after(c, events);
       case At::InValue:
@@ -114,6 +114,14 @@ class JsonCallScanner final : public CallScanner {
     if (announced_ == Announced::No && state_ == CallState::Undecided && !may_be_call_key()) return reject(events);
     at_ = At::Colon;
     return take(pending_[end] == ':' ? end : end + 1);
+  }
+
+  bool step_colon(char c, std::vector<StreamEvent>& events) {
+    at_ = At::Value;
+    if (c == ':') return take(1);
+    if (announced_ == Announced::No || (c != '"' && c != '{') || !may_be_call_key()) return reject(events);
+    context_.repairs->add(Repair::MissingColon);
+    return true;
   }
 
   // What shows itself as a call, without a marker, has a call's keys only: any other JSON is an answer's text.

@@ -46,7 +46,8 @@ bool JsonMender::step() {
     case Mode::String: return step_string();
     case Mode::Bare: return step_bare();
     case Mode::Key: return step_key();
-    case Mode::Colon: return step_colon();
+    case Mode::Colon:
+    case Mode::NoColon: return step_colon();
     case Mode::After: return step_after();
     case Mode::Done:
     case Mode::Broken: break;
@@ -212,7 +213,8 @@ bool JsonMender::step_quoted_key(char quote) {
     }
     // A value where a key should stand: Python's positional argument.
     if (notation_ == Notation::Python && frames_.size() == 1) return step_bare_key();
-    return break_off();
+    if (!lacks_colon(key, next)) return break_off();
+    return take_key(std::move(key), end + 1, Mode::NoColon);
   }
   if (quote == '\'') {
     count(Repair::BareKey);
@@ -256,15 +258,27 @@ bool JsonMender::step_bare_key() {
   return take_key(std::string(rest.substr(0, end)), next);
 }
 
+// A value stands at `at`, right behind a key that the object may have and does not have yet.
+bool JsonMender::lacks_colon(std::string_view key, std::size_t at) const {
+  const Frame& frame = frames_.back();
+  if (notation_ != Notation::Json || key.empty() || !std::ranges::all_of(key, is_key_byte)) return false;
+  if (std::ranges::contains(frame.keys, key) || (frame.schema.declares_any() && !frame.schema.declares(key)))
+    return false;
+  // A word may be the rest of a sentence, unless the member is no text.
+  const bool is_word =
+      std::string_view("tfnTFN").contains(in_[at]) && !frame.schema.member(key).types().allow(JsonTypes::Text);
+  return is_word || std::string_view("\"'{[-0123456789").contains(in_[at]);
+}
+
 // `key` as it stands in JSON, between its quotes; `end` is behind it.
-bool JsonMender::take_key(std::string key, std::size_t end) {
+bool JsonMender::take_key(std::string key, std::size_t end, Mode next) {
   at_ = end;
   Frame& frame = frames_.back();
   value_schema_ = frame.schema.member(key);
   const bool misplaced = frames_.size() > 1 && captures_.empty() && frame.schema.declares_any() &&
                          !frame.schema.declares(key) && !std::ranges::contains(frames_.front().keys, key) &&
                          std::ranges::contains(root_.required(), key);
-  mode_ = Mode::Colon;
+  mode_ = next;
   if (misplaced) {
     gap_.clear();
     value_schema_ = root_.member(key);
@@ -286,15 +300,19 @@ bool JsonMender::step_colon() {
   gap_.append(in_, at_, start - at_);
   at_ = start;
   if (at_ == in_.size()) return false;
-  if (in_[at_] != ':' && in_[at_] != '=') return break_off();
+  const bool is_missing = mode_ == Mode::NoColon;
+  if (is_missing) count(Repair::MissingColon);
+  if (!is_missing && in_[at_] != ':' && in_[at_] != '=') return break_off();
   const bool hoists = !captures_.empty() && captures_.back().what == Capture::Hoist && sinks_.back().empty();
   if (hoists) {
     gap_.clear();
+  } else if (is_missing) {
+    write(":");  // the white space behind it is the value's
   } else {
     write_gap();
     write(":");
   }
-  ++at_;
+  if (!is_missing) ++at_;
   mode_ = Mode::Value;
   return true;
 }

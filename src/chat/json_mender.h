@@ -42,7 +42,7 @@ class JsonMender {
   [[nodiscard]] std::string take_rest();
 
  private:
-  enum class Mode { Value, String, Bare, Key, Colon, After, Done, Broken };
+  enum class Mode { Value, String, Bare, Key, Colon, NoColon, After, Done, Broken };
   enum class Sight { No, Wait, Yes };
   enum class Capture { ToText, Coerce, Hoist };
   struct Frame {
@@ -66,7 +66,8 @@ class JsonMender {
   bool step_key();
   bool step_quoted_key(char quote);
   bool step_bare_key();
-  bool take_key(std::string key, std::size_t end);
+  bool take_key(std::string key, std::size_t end, Mode next = Mode::Colon);
+  [[nodiscard]] bool lacks_colon(std::string_view key, std::size_t at) const;
   bool step_colon();
   bool step_after();
   bool close_by(char c);
@@ -122,8 +123,7 @@ class JsonMender {
   RepairCounts& repairs_;
   const Around around_;
   Mode mode_ = Mode::Value;
-  bool last_ = false;
-  bool cut_ = false;  // once last_
+  bool last_ = false, cut_ = false;  // cut: once last_
   bool next_call_follows_ = false;
   std::string in_;  // not yet read from at_ on
   std::size_t at_ = 0;
@@ -138,7 +138,7 @@ class JsonMender {
   bool raw_ = false;                        // a backslash is one
   bool dirty_ = false;                      // a quote inside was not escaped: its end must be plainer
   bool path_ = false, path_space_ = false;  // inside C:\...; a space may have ended it
-  bool wrong_escape_ = false;               // it holds one, so the model did not escape all that it had to
+  bool wrong_escape_ = false;               // it holds one: the model did not escape all that it had to
   std::string tail_;                        // its last three characters
   int quoted_calls_ = 0;                    // of Gemma's, open inside it
   // Of its brackets, as far as they are not escaped.

@@ -155,7 +155,11 @@ JsonMender::Sight JsonMender::key_at(std::size_t at) const {
   // [path": 1]: the opening quote was dropped.
   const std::size_t colon = after_blank(quoted || in_[end] == '"' ? end + 1 : end);
   if (colon >= in_.size()) return last_ ? Sight::Yes : Sight::Wait;
-  if (in_[colon] != ':' && in_[colon] != '=') return Sight::No;
+  if (in_[colon] != ':' && in_[colon] != '=') {
+    // {"a": "x", "b" "y"}: behind a comma a member that is still to come, and at once its value.
+    const bool lacks = quoted && !dirty_ && schema.declares(key) && lacks_colon(key, colon);
+    return lacks ? Sight::Yes : Sight::No;
+  }
   if (key.empty()) return Sight::No;
   if (quoted && !dirty_ && in_[colon] == ':') return Sight::Yes;
   if (dirty_ && std::ranges::contains(frames_.back().keys, key)) return Sight::No;

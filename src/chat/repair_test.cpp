@@ -84,6 +84,11 @@ std::vector<Shape> shapes() {
       {Repair::BareValue, "gemma4", "<|tool_call>call:Read{path:/a}<tool_call|>", R"({"path":"/a"})"},
       {Repair::DoubledBrace, "qwen3",
        "<tool_call>{{\"name\": \"Read\", \"arguments\": {{\"path\": \"/a\"}}}}</tool_call>", a},
+      {Repair::MissingColon, "qwen3", json_call(R"({"path" "/a"})"), a},
+      {Repair::MissingColon, "qwen3", json_call(R"({"limit" 1, "path"  "/a"})"), R"({"limit": 1, "path":  "/a"})"},
+      {Repair::MissingColon, "qwen3", json_call(R"({"path": "/a", "edits" [{"old" "x", "new" "y"}]})", "Edit"),
+       R"({"path": "/a", "edits": [{"old": "x", "new": "y"}]})"},
+      {Repair::MissingColon, "qwen3", "<tool_call>{\"name\" \"Read\", \"arguments\" " + a + "}</tool_call>", a},
       {Repair::MissingComma, "qwen3", json_call(R"({"path": "/a" "limit": 1})"), R"({"path": "/a", "limit": 1})"},
       {Repair::ExtraComma, "qwen3", json_call(R"({"path": "/a",})"), a},
       {Repair::Unbalanced, "qwen3", json_call(R"({"path": "/a", "edits": [{"old": "x"})", "Edit"),
@@ -134,6 +139,16 @@ TEST_CASE("each malformed shape gives what was meant, is counted by its name, an
       CHECK(found.repairs.of(shape.repair) >= 1);
       if (found.arguments != shape.arguments) break;
     }
+  }
+}
+
+TEST_CASE("two texts behind each other are a member only where the object still wants one of that name") {
+  // Of a list's texts, of a member that is there already and of an undeclared one nobody knows what was meant.
+  for (const char* arguments :
+       {R"({"path": "/a", "path" "/b"})", R"({"/a" "/b"})", R"({"other" "/b", "path": "/a"})"}) {
+    INFO(std::string(arguments));
+    const Read found = read("qwen3", json_call(arguments), 0);
+    CHECK(found.repairs.of(Repair::MissingColon) == 0);
   }
 }
 

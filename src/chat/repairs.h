@@ -19,6 +19,7 @@ enum class Repair : std::uint8_t {
   BareKey,
   BareValue,
   DoubledBrace,
+  MissingColon,
   MissingComma,
   ExtraComma,
   Unbalanced,
@@ -41,13 +42,15 @@ enum class Repair : std::uint8_t {
   LoopCut,
 };
 
-inline constexpr std::array<std::string_view, 28> kRepairNames = {
-    "raw_control",   "inner_quote",   "bad_escape",     "lone_surrogate",  "flat_arguments",
-    "bare_key",      "bare_value",    "doubled_brace",  "missing_comma",   "extra_comma",
-    "unbalanced",    "duplicate_key", "python_literal", "coerced",         "arguments_in_string",
-    "hoisted",       "name_case",     "dropped_opener", "malformed_tag",   "missing_close",
-    "foreign_form",  "fenced_call",   "bare_call",      "call_in_thought", "reopened_thought",
-    "orphan_closer", "cut_call",      "loop_cut"};
+inline constexpr std::array<std::string_view, 29> kRepairNames = {
+    "raw_control",     "inner_quote",      "bad_escape",     "lone_surrogate",
+    "flat_arguments",  "bare_key",         "bare_value",     "doubled_brace",
+    "missing_colon",   "missing_comma",    "extra_comma",    "unbalanced",
+    "duplicate_key",   "python_literal",   "coerced",        "arguments_in_string",
+    "hoisted",         "name_case",        "dropped_opener", "malformed_tag",
+    "missing_close",   "foreign_form",     "fenced_call",    "bare_call",
+    "call_in_thought", "reopened_thought", "orphan_closer",  "cut_call",
+    "loop_cut"};
 static_assert(static_cast<std::size_t>(Repair::LoopCut) + 1 == kRepairNames.size());
 
 class RepairCounts {
