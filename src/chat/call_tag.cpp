@@ -33,6 +33,37 @@ std::string_view plain_word(std::string_view word) {
   return word;
 }
 
+std::string_view after_blank(std::string_view text) {
+  return text.substr(std::min(text.size(), text.find_first_not_of(kBlank)));
+}
+// A key of a tag's attributes and its equals sign stand at the beginning of `text`: what follows; empty data when not.
+std::string_view after_assigned(std::string_view text, std::string_view key) {
+  if (!text.starts_with(key)) return {};
+  text = after_blank(text.substr(key.size()));
+  return text.starts_with('=') ? text.substr(1) : std::string_view{};
+}
+
+// The value of a garbled opening, without the quotes around it. A single quote is the stray one.
+void take_value(std::string_view text, char stray_quote, GarbledOpening& opening) {
+  text = after_blank(text);
+  if (const std::size_t closing = text.find("</"); closing != std::string_view::npos) {
+    opening.closing = text.substr(closing);
+    text = text.substr(0, closing);
+  }
+  opening.has_value = true;
+  if (text.starts_with('"') || text.starts_with('\'')) {
+    const char quote = text.front();
+    text = text.substr(0, text.find_last_not_of(kBlank) + 1);
+    opening.is_quoted = text.size() > 1 && text.ends_with(quote) && std::ranges::count(text, quote) % 2 == 0;
+    text.remove_prefix(1);
+    if (opening.is_quoted) text.remove_suffix(1);
+  } else if (stray_quote != 0 && text.ends_with(stray_quote) && std::ranges::count(text, stray_quote) == 1) {
+    opening.is_quoted = true;  // the name's own, behind the value
+    text.remove_suffix(1);
+  }
+  opening.value = text;
+}
+
 std::string_view trimmed(std::string_view text, std::string_view what) {
   const std::size_t begin = text.find_first_not_of(what);
   if (begin == std::string_view::npos) return {};
@@ -101,6 +132,36 @@ std::string_view tag_name(const CallTag& tag) {
     }
   }
   return trimmed(text, " \t\r\n\"'");
+}
+
+GarbledOpening read_garbled_opening(const CallTag& tag) {
+  std::string_view text = after_blank(tag.attributes);
+  for (const std::string_view key : {"name", "key", ""}) {
+    if (const std::string_view behind = after_assigned(text, key); behind.data() != nullptr) {
+      text = after_blank(behind);
+      break;
+    }
+  }
+  const char quote = text.starts_with('"') || text.starts_with('\'') ? text.front() : '\0';
+  if (quote != 0) text.remove_prefix(1);
+  const auto end = std::ranges::find_if_not(text, [](char c) { return is_word_byte(c) && c != ':'; });
+  const std::string_view name = text.substr(0, static_cast<std::size_t>(end - text.begin()));
+  std::string_view rest = text.substr(name.size());
+  const bool is_closed = quote == 0 || rest.starts_with(quote);
+  if (quote != 0 && is_closed) rest.remove_prefix(1);
+  rest = after_blank(rest);
+  GarbledOpening opening{.name = name};
+  if (const std::string_view value = after_assigned(rest, "value"); value.data() != nullptr) {
+    take_value(value, is_closed ? '\0' : quote, opening);
+  } else if (rest.starts_with('=') || rest.starts_with(':')) {
+    take_value(rest.substr(1), is_closed ? '\0' : quote, opening);
+  } else {
+    // Another attribute; where the name's quote was lost, it was taken for a part of the name.
+    const auto word = std::ranges::find_if_not(rest, is_word_byte);
+    const bool is_attribute = word != rest.begin() && word != rest.end() && *word == '=';
+    if (is_closed || !is_attribute) return {};
+  }
+  return opening;
 }
 
 std::string_view tag_attribute(const CallTag& tag, std::string_view key) {

@@ -27,6 +27,16 @@ struct CallTag {
 // The value of `key` in key="value"; empty when there is none.
 [[nodiscard]] std::string_view tag_attribute(const CallTag& tag, std::string_view key);
 
+// A parameter's opening that lost a quote or its end, or in which the value itself stands: <parameter name="command value=ls.
+struct GarbledOpening {
+  std::string_view name;     // empty: it is not garbled so
+  std::string_view value;    // what of the value stands in the tag
+  std::string_view closing;  // the closing tag that stands in it too, without its last byte
+  bool has_value = false;
+  bool is_quoted = false;  // the value, and so it is over
+};
+[[nodiscard]] GarbledOpening read_garbled_opening(const CallTag& tag);
+
 [[nodiscard]] bool is_function_word(std::string_view word);   // function, invoke
 [[nodiscard]] bool is_parameter_word(std::string_view word);  // parameter, param
 [[nodiscard]] bool is_wrapper_word(std::string_view word);    // tool_call, function_calls, arguments, ...

@@ -4,6 +4,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -66,9 +68,8 @@ std::string json_call(const std::string& arguments, const char* name = "Read") {
   return std::string("<tool_call>\n{\"name\": \"") + name + "\", \"arguments\": " + arguments + "}\n</tool_call>";
 }
 
-std::vector<Shape> shapes() {
+std::vector<Shape> shapes_of_arguments() {
   const std::string a = R"({"path": "/a"})";
-  const std::string tagged = "<function=Read>\n<parameter=path>\n/a\n</parameter>\n";
   return {
       {Repair::RawControl, "qwen3", json_call("{\"path\": \"a\nb\"}"), R"({"path": "a\nb"})"},
       {Repair::InnerQuote, "qwen3", json_call(R"({"path": "say "hi" now", "limit": 1})"),
@@ -109,6 +110,13 @@ std::vector<Shape> shapes() {
       {Repair::NameCase, "lfm2", "<|tool_call_start|>[read(path='/a')]<|tool_call_end|>", R"({"path":"/a"})"},
       {Repair::NameCase, "glm4", "<tool_call>READ\n<arg_key>path</arg_key>\n<arg_value>/a</arg_value>\n</tool_call>",
        R"({"path":"/a"})"},
+  };
+}
+
+std::vector<Shape> shapes_of_calls() {
+  const std::string a = R"({"path": "/a"})";
+  const std::string tagged = "<function=Read>\n<parameter=path>\n/a\n</parameter>\n";
+  return {
       {Repair::DroppedOpener, "qwen3-coder", tagged + "</function>\n</tool_call>", R"({"path":"/a"})"},
       {Repair::MalformedTag, "qwen3-coder",
        "<tool_call>\n" + tagged + "<parameter=limit=1\n</parameter>\n</function>\n</tool_call>",
@@ -127,10 +135,52 @@ std::vector<Shape> shapes() {
   };
 }
 
+std::vector<Shape> shapes_of_parameters() {
+  return {
+      {Repair::MalformedTag, "qwen3-coder",
+       "<tool_call>\n<function=Read>\n<parameter name=\"path value=/a</parameter>\n</function>\n</tool_call>",
+       R"({"path":"/a"})"},
+      {Repair::MalformedTag, "qwen3-coder",
+       "<tool_call>\n<function=Read>\n<parameter name=\"path value=\"/a\"</parameter>\n</function>\n</tool_call>",
+       R"({"path":"/a"})"},
+      {Repair::MalformedTag, "qwen3-coder",
+       "<tool_call>\n<function=Read>\n<parameter name=\"path value=a > b</parameter>\n</function>\n</tool_call>",
+       R"({"path":"a > b"})"},
+      {Repair::MalformedTag, "qwen3-coder",
+       "<tool_call>\n<function=Read>\n<parameter name=\"path value=/a\">\n</parameter>\n</function>\n</tool_call>",
+       R"({"path":"/a"})"},
+      {Repair::MalformedTag, "qwen3-coder",
+       "<tool_call>\n<function=Read>\n<parameter name=\"path\" value=\"/a\">\n</parameter>\n</function>\n</tool_call>",
+       R"({"path":"/a"})"},
+      {Repair::MalformedTag, "qwen3-coder",
+       "<tool_call>\n<function=Read>\n<parameter name=\"path\" "
+       "value=\"/a\">\n<parameter=limit>\n1\n</parameter>\n</function>\n</tool_call>",
+       R"({"path":"/a","limit":1})"},
+      {Repair::MalformedTag, "qwen3-coder",
+       "<tool_call>\n<function=Read>\n<parameter=path value=\"/a b\">\n</function>\n</tool_call>",
+       R"({"path":"/a b"})"},
+      {Repair::MalformedTag, "qwen3-coder",
+       "<tool_call>\n<function=Read>\n<parameter name=\"path\"=/a</parameter>\n</function>\n</tool_call>",
+       R"({"path":"/a"})"},
+      {Repair::MalformedTag, "qwen3-coder",
+       "<tool_call>\n<function=Read>\n<parameter=path: /a</parameter>\n</function>\n</tool_call>", R"({"path":"/a"})"},
+      {Repair::MalformedTag, "qwen3-coder",
+       "<tool_call>\n<function=Read>\n<parameter name=\"path value=/a\n</parameter>\n</function>\n</tool_call>",
+       R"({"path":"/a"})"},
+      {Repair::MalformedTag, "deepseek-v4",
+       "<｜DSML｜tool_calls>\n<｜DSML｜invoke name=\"Read\">\n<｜DSML｜parameter name=\"path "
+       "string=\"true\">/a</｜DSML｜parameter>\n</｜DSML｜invoke>\n</｜DSML｜tool_calls>",
+       R"({"path":"/a"})"},
+  };
+}
+
 }  // namespace
 
 TEST_CASE("each malformed shape gives what was meant, is counted by its name, and is the same at every cut") {
-  for (const Shape& shape : shapes()) {
+  std::vector<Shape> shapes = shapes_of_arguments();
+  std::ranges::copy(shapes_of_calls(), std::back_inserter(shapes));
+  std::ranges::copy(shapes_of_parameters(), std::back_inserter(shapes));
+  for (const Shape& shape : shapes) {
     INFO(std::string(kRepairNames[static_cast<std::size_t>(shape.repair)]));
     for (std::size_t cut = 0; cut <= shape.raw.size(); ++cut) {
       const Read found = read(shape.dialect, shape.raw, cut);

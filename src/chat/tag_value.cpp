@@ -223,7 +223,7 @@ Match TagValue::next_key_at(std::string_view text, const CallTag& tag, bool line
   const auto is_new = [&](std::string_view key) { return tool_.declares(key) && !std::ranges::contains(keys_, key); };
   if (is_parameter_word(tag.word)) {
     const std::string_view name = tag_name(tag);  // or NAME=VALUE
-    return is_new(name.substr(0, name.find('='))) ? Match::Yes : Match::No;
+    return is_new(name.substr(0, name.find('='))) || is_new(read_garbled_opening(tag).name) ? Match::Yes : Match::No;
   }
   if (tag.word != "arg_key" || rules_.open_word != "arg_value") return Match::No;
   if (!tool_.declares_any()) return Match::Yes;

@@ -167,18 +167,75 @@ class TaggedCallScanner final : public CallScanner {
     state_ = CallState::Streaming;
   }
 
+  struct Opening {
+    std::string key;
+    std::string inline_value;  // stands in the tag itself
+    std::size_t bytes = 0;     // of the tag and what is dropped behind it
+    bool malformed = false;
+  };
+
+  // Empty: what follows must be known first.
+  [[nodiscard]] std::optional<Opening> read_opening(const CallTag& tag, std::string_view behind) const {
+    const bool named = is_parameter_word(tag.word);
+    Opening opening{
+        .key = std::string(named ? tag_name(tag) : tag.word), .bytes = tag.bytes, .malformed = !tag.complete};
+    if (tag.self_closing) {
+      opening.inline_value = tag_attribute(tag, "value");
+      if (opening.inline_value.ends_with('/')) opening.inline_value.pop_back();
+      opening.inline_value += "</" + std::string(tag.word) + ">";
+    }
+    const GarbledOpening garbled = named && !tag.self_closing ? read_garbled_opening(tag) : GarbledOpening{};
+    const bool is_other = opening.key != garbled.name && schema_.declares(opening.key);
+    if (!is_other && schema_.declares(garbled.name)) {
+      opening.key = garbled.name;
+      opening.malformed = true;
+      if (garbled.has_value && !read_value_in_tag(tag, garbled, behind, opening)) return std::nullopt;
+    } else if (const std::size_t equals = opening.key.find('='); equals != std::string::npos) {
+      opening.inline_value = opening.key.substr(equals + 1) + opening.inline_value;
+      opening.key.resize(equals);
+      opening.malformed = true;
+    }
+    return opening;
+  }
+
+  // The bracket that ends the tag is the closing tag's, the value's, or the opening's, behind which the call goes on at once.
+  // False: what follows must be known first.
+  bool read_value_in_tag(const CallTag& tag, const GarbledOpening& garbled, std::string_view behind,
+                         Opening& opening) const {
+    opening.inline_value = garbled.value;
+    if (!tag.complete) return true;
+    if (!garbled.closing.empty()) {
+      opening.inline_value += std::string(garbled.closing) + ">";
+      return true;
+    }
+    const std::size_t blank = white_space_prefix(behind);
+    behind.remove_prefix(blank);
+    CallTag next;
+    const Match match = behind.empty() ? Match::Maybe : read_call_tag(behind, next);
+    if (match == Match::Maybe && !last_) return false;
+    const bool closes = match == Match::Yes && next.closing && next.word == tag.word;
+    const bool ends =
+        behind.empty() || closes ||
+        (match == Match::Yes && (is_parameter_word(next.word) ||
+                                 (next.closing && (is_function_word(next.word) || is_wrapper_word(next.word)))));
+    if (ends) {
+      opening.bytes += blank;
+      if (!closes) opening.inline_value += "</" + std::string(tag.word) + ">";
+    } else if (garbled.is_quoted) {
+      opening.inline_value.clear();  // an attribute; the value stands where it belongs
+    } else {
+      opening.inline_value += '>';
+    }
+    return true;
+  }
+
   bool begin_parameter(const CallTag& tag, std::size_t blank, std::vector<StreamEvent>& events) {
     const bool named = is_parameter_word(tag.word);
-    std::string key(named ? tag_name(tag) : tag.word);
-    std::string inline_value;
-    if (!tag.complete || key.contains('=')) {
-      context_.repairs->add(Repair::MalformedTag);
-      if (const std::size_t equals = key.find('='); equals != std::string::npos) {
-        inline_value = key.substr(equals + 1);
-        key.resize(equals);
-      }
-    }
+    const std::optional<Opening> opening = read_opening(tag, std::string_view(pending_).substr(blank + tag.bytes));
+    if (!opening) return false;
+    const std::string& key = opening->key;
     if (key.empty()) return reject_or_break(events);
+    if (opening->malformed) context_.repairs->add(Repair::MalformedTag);
     if (!named && context_.dialect->writing != CallWriting::Elements) context_.repairs->add(Repair::MalformedTag);
     const bool assigned =
         tag.attributes.starts_with('=') || (named && context_.dialect->words.key_begin == "<parameter=");
@@ -191,14 +248,9 @@ class TaggedCallScanner final : public CallScanner {
       rules.last_line_end = writes ? LineEnd::Drop : LineEnd::DropIfFirst;
     }
     // The tag is a view of what is erased here.
-    if (tag.self_closing) {
-      inline_value = tag_attribute(tag, "value");
-      if (inline_value.ends_with('/')) inline_value.pop_back();
-      inline_value += "</" + std::string(tag.word) + ">";
-    }
-    pending_.erase(0, blank + tag.bytes);
+    pending_.erase(0, blank + opening->bytes);
     begin_value(std::move(rules), events);
-    pending_.insert(0, inline_value);
+    pending_.insert(0, opening->inline_value);
     return true;
   }
 
