@@ -2,6 +2,7 @@
 #include "chat/call_opening.h"
 
 #include <algorithm>
+#include <array>
 
 #include "chat/call_tag.h"
 #include "chat/tag_elements.h"
@@ -16,6 +17,8 @@ constexpr std::size_t kFenceBytes = 3;
 // Openings behind each other; a model means one or two. All of them are read again for each piece of the text.
 constexpr int kMarkersMax = 16;
 constexpr std::string_view kPrint = "print(";
+// The name as an element of its own, before the arguments' element.
+constexpr std::array<std::string_view, 2> kNameElements = {"<name>", "<tool_name>"};
 constexpr std::string_view kDsmlMark = "<｜DSML｜";
 // Braces too many behind a call, with the white space between them.
 constexpr std::size_t kBracesBytesMax = 256;
@@ -37,6 +40,13 @@ MarkerMatch match_loosely(std::string_view text, std::string_view marker) {
     if (!blank && text[at++] != marker[i]) return {};
   }
   return {.match = Match::Yes, .bytes = at, .kind = MarkerKind::ControlToken};
+}
+
+// The next call of a list whose calls are written in tags.
+Match tagged_item_at(std::string_view text) {
+  CallTag tag;
+  const Match match = read_call_tag(text, tag);
+  return match == Match::Yes && (tag.closing || !is_function_word(tag.word)) ? Match::No : match;
 }
 
 class OpeningReader {
@@ -118,10 +128,18 @@ class OpeningReader {
       return yes(CallBody::Json);
     }
     opening_.list = true;
+    if (text_[item] == '<' && opening_.announced == Announced::Yes) {
+      at_ = item;
+      return read_tag(text_.substr(item));
+    }
     return read_item(item);
   }
 
   CallOpening read_tag(std::string_view rest) {
+    for (const std::string_view element : kNameElements) {
+      if (opening_.announced == Announced::No || match_tag(rest, element) == Match::No) continue;
+      return match_tag(rest, element) == Match::Yes ? yes(CallBody::Named) : more();
+    }
     CallTag tag;
     const Match match = read_call_tag(rest, tag);
     if (match == Match::Maybe && (tag.word.empty() || is_function_prefix(tag.word))) {
@@ -129,9 +147,18 @@ class OpeningReader {
       return more();
     }
     if (match != Match::Yes || tag.closing || !is_function_word(tag.word)) return no();
-    if (tag_name(tag).empty()) return no();
+    if (tag_name(tag).empty()) return read_nameless_tag(tag);
     if (rest.starts_with("]<]minimax[>[") || rest.starts_with("<｜DSML｜")) opening_.kind = MarkerKind::ControlToken;
     return yes(CallBody::Tagged);
+  }
+  // <function>{"name": N, ...}</function>: the tag is a marker like others.
+  CallOpening read_nameless_tag(const CallTag& tag) {
+    if (!tag.complete || (opening_.announced == Announced::No && !line_start_)) return no();
+    at_ = blank_at(text_, at_ + tag.bytes);
+    if (at_ == text_.size()) return more();
+    if (text_[at_] != '{') return no();
+    opening_.announced = Announced::Yes;
+    return yes(CallBody::Json);
   }
   static bool is_function_prefix(std::string_view word) {
     return std::string_view("function").starts_with(word) || std::string_view("invoke").starts_with(word);
@@ -333,6 +360,11 @@ BehindCall skip_behind_call(std::string_view text, TextEnd end, CallOpening& ope
       return BehindCall::NextItem;
     }
     if (opening.list && opening.body == CallBody::Named && is_name_byte(c)) return BehindCall::NextItem;
+    if (opening.list && opening.body == CallBody::Tagged) {
+      const Match item = tagged_item_at(rest);
+      if (item == Match::Yes) return BehindCall::NextItem;
+      if (item == Match::Maybe && end == TextEnd::Later) return BehindCall::Wait;
+    }
     return BehindCall::Other;
   }
 }

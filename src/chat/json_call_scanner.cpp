@@ -3,6 +3,7 @@
 // stand before the name, or in a text, they wait for it.
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -28,6 +29,7 @@ class JsonCallScanner final : public CallScanner {
       : context_(context), announced_(announced), writer_(context) {}
 
   void push(std::string_view text, std::vector<StreamEvent>& events) override {
+    if (tagged_) return push_tagged(text, events);
     pending_ += text;
     seen_bytes_ += text.size();
     if (seen_bytes_ > kCallBytesMax) return give_up(events);
@@ -36,6 +38,11 @@ class JsonCallScanner final : public CallScanner {
   }
 
   void finish(TurnEnd end, std::vector<StreamEvent>& events) override {
+    if (tagged_) {
+      tagged_->finish(end, events);
+      state_ = tagged_->state();
+      return;
+    }
     if (state_ == CallState::Tail || state_ == CallState::Ended) return;
     if (at_ == At::Garbage) {
       writer_.fragment(std::exchange(pending_, {}), events);
@@ -64,7 +71,7 @@ class JsonCallScanner final : public CallScanner {
   }
 
   [[nodiscard]] CallState state() const override { return state_; }
-  [[nodiscard]] std::string take_rest() override { return std::move(pending_); }
+  [[nodiscard]] std::string take_rest() override { return tagged_ ? tagged_->take_rest() : std::move(pending_); }
 
  private:
   enum class At { Open, Key, Colon, Value, InValue, After, Garbage };
@@ -99,6 +106,7 @@ class JsonCallScanner final : public CallScanner {
       return take(1);
     }
     if (c == ',') return take(1);
+    if (c == '<' && holds_nothing()) return begin_tagged(events);
     const bool quoted = c == '"' || c == '\'';
     const std::size_t begin = quoted ? 1 : 0;
     const std::size_t end = pending_.find_first_of(quoted ? std::string_view(&c, 1) : "\":", begin);
@@ -137,8 +145,27 @@ class JsonCallScanner final : public CallScanner {
     return certain || !tool_ || !context_.schema_of(*tool_).declares(key_);
   }
 
+  // {<function=N>... and {"name": <function=N>...: the model went over to tags before it had named anything.
+  [[nodiscard]] bool holds_nothing() const {
+    return announced_ == Announced::Yes && state_ == CallState::Undecided && !tool_ && !arguments_ && others_.empty();
+  }
+  bool begin_tagged(std::vector<StreamEvent>& events) {
+    tagged_ = make_tagged_call_scanner(context_);
+    push_tagged(std::exchange(pending_, {}), events);
+    return false;
+  }
+  void push_tagged(std::string_view text, std::vector<StreamEvent>& events) {
+    tagged_->push(text, events);
+    if (state_ == CallState::Undecided && tagged_->state() != CallState::Undecided &&
+        tagged_->state() != CallState::Rejected) {
+      context_.repairs->add(Repair::ForeignForm);
+    }
+    state_ = tagged_->state();
+  }
+
   bool step_value(char c, std::vector<StreamEvent>& events) {
     const bool undecided = state_ == CallState::Undecided;
+    if (c == '<' && holds_nothing() && may_be_call_key()) return begin_tagged(events);
     if (undecided && c == '{') {
       if (tool_ && is_arguments() && !arguments_) return begin_arguments(events);
       if (!tool_ && std::ranges::contains(kWrapperKeys, std::string_view(key_))) {
@@ -333,6 +360,7 @@ class JsonCallScanner final : public CallScanner {
   std::optional<NamedTool> tool_;         // declared
   std::optional<std::string> arguments_;  // when they came before the name, or as no object
   std::vector<std::pair<std::string, std::string>> others_;
+  std::unique_ptr<CallScanner> tagged_;  // reads all of it, where the call is written in tags
 };
 
 }  // namespace

@@ -17,7 +17,7 @@ constexpr std::string_view kWhiteSpace = " \t\n\r";
 constexpr std::size_t kHeadBytesMax = 512;
 constexpr std::size_t kSeparatorBytesMax = 64;  // longer than each below
 // What stands between the opening, the name and the arguments.
-constexpr std::array<std::string_view, 16> kSeparators = {"<｜tool▁sep｜>",
+constexpr std::array<std::string_view, 20> kSeparators = {"<｜tool▁sep｜>",
                                                           "<|tool_call_argument_begin|>",
                                                           "<|tool_call:name|>",
                                                           "<|tool_call:args|>",
@@ -32,7 +32,11 @@ constexpr std::array<std::string_view, 16> kSeparators = {"<｜tool▁sep｜>",
                                                           "```json",
                                                           "```",
                                                           "<arguments>",
-                                                          "<parameters>"};
+                                                          "<parameters>",
+                                                          "<name>",
+                                                          "</name>",
+                                                          "<tool_name>",
+                                                          "</tool_name>"};
 constexpr std::array<std::string_view, 7> kWords = {"function", "json",      "commentary", "analysis",
                                                     "code",     "assistant", "call:"};
 
@@ -107,7 +111,8 @@ class NamedCallScanner final : public CallScanner {
       read_separator(rest, separator, bytes);
       if (separator == Match::Yes) {
         skip_word = rest.starts_with("[CALL_ID]");
-        fenced_ = fenced_ || rest.starts_with("```");
+        enclosed_ =
+            enclosed_ || rest.starts_with("```") || rest.starts_with("<arguments>") || rest.starts_with("<parameters>");
         at += bytes;
         continue;
       }
@@ -206,8 +211,8 @@ class NamedCallScanner final : public CallScanner {
       return state_ == CallState::Streaming;
     }
     static_cast<void>(writer_.end(true, events));
-    state_ = fenced_ ? CallState::Tail : CallState::Ended;
-    return fenced_;
+    state_ = enclosed_ ? CallState::Tail : CallState::Ended;
+    return enclosed_;
   }
 
   // What cannot be mended is the honest, broken rest, up to the call's closing text.
@@ -227,13 +232,17 @@ class NamedCallScanner final : public CallScanner {
     return false;
   }
 
-  // The fence around the arguments closes.
+  // The fence or the element around the arguments closes.
   bool step_tail() {
     const std::size_t begin = pending_.find_first_not_of(kWhiteSpace);
     if (begin == std::string::npos) return false;
-    const Match fence = match_tag(std::string_view(pending_).substr(begin), "```");
-    if (fence == Match::Maybe) return false;
-    if (fence == Match::Yes) pending_.erase(0, begin + 3);
+    std::size_t closed = 0;
+    for (const std::string_view closer : {"```", "</arguments>", "</parameters>"}) {
+      const Match match = match_tag(std::string_view(pending_).substr(begin), closer);
+      if (match == Match::Maybe) return false;
+      if (match == Match::Yes) closed = begin + closer.size();
+    }
+    pending_.erase(0, closed);
     state_ = CallState::Ended;
     return false;
   }
@@ -257,8 +266,8 @@ class NamedCallScanner final : public CallScanner {
   std::size_t seen_bytes_ = 0;
   std::string pending_;  // not yet read
   std::optional<NamedTool> tool_;
-  bool fenced_ = false;   // the arguments stand in a code fence
-  bool garbage_ = false;  // the arguments are broken
+  bool enclosed_ = false;  // the arguments stand in a code fence or an element
+  bool garbage_ = false;   // the arguments are broken
   std::optional<JsonMender> mender_;
   std::unique_ptr<CallScanner> tagged_;  // reads the arguments between tags
 };

@@ -127,6 +127,23 @@ std::vector<Shape> shapes_of_calls() {
        R"({"path":"/a","limit":1})"},
       {Repair::MissingClose, "qwen3-coder", "<tool_call>\n" + tagged, R"({"path":"/a"})"},
       {Repair::ForeignForm, "qwen3-coder", json_call(a), a},
+      {Repair::ForeignForm, "nemotron", "<TOOLCALL>[" + tagged + "</function>]</TOOLCALL>", R"({"path":"/a"})"},
+      {Repair::ForeignForm, "mistral", "[TOOL_CALLS][" + tagged + "</function>,\n" + tagged + "</function>]",
+       R"({"path":"/a"})"},
+      {Repair::ForeignForm, "qwen3", "<tool_call>\n{" + tagged + "</function>}\n</tool_call>", R"({"path":"/a"})"},
+      {Repair::ForeignForm, "qwen3", "<tool_call>\n{\"name\": " + tagged + "</function>}\n</tool_call>",
+       R"({"path":"/a"})"},
+      {Repair::ForeignForm, "qwen3-coder",
+       "<tool_call>\n<function>\n{\"name\": \"Read\", \"arguments\": " + a + "}\n</function>\n</tool_call>", a},
+      {Repair::ForeignForm, "qwen3-coder", "<function>{\"name\": \"Read\", \"arguments\": " + a + "}</function>", a},
+      {Repair::ForeignForm, "qwen3", "<tool_call>\n<name>Read</name>\n<arguments>" + a + "</arguments>\n</tool_call>",
+       a},
+      {Repair::ForeignForm, "qwen3-coder",
+       "<tool_call>\n<function=Read>\n<parameters>\n" + a + "\n</parameters>\n</function>\n</tool_call>", a},
+      {Repair::MalformedTag, "qwen3-coder",
+       "<tool_call>\n<function=Read>\n<parameter>\n" + a + "\n</parameter>\n</function>\n</tool_call>", a},
+      {Repair::MalformedTag, "qwen3-coder",
+       "<tool_call>\n<function=Read>\n<parameter=arguments>\n" + a + "\n</parameter>\n</function>\n</tool_call>", a},
       {Repair::FencedCall, "qwen3", "```json\n{\"name\": \"Read\", \"arguments\": {\"path\": \"/a\"}}\n```", a},
       {Repair::BareCall, "qwen3", "{\"name\": \"Read\", \"arguments\": {\"path\": \"/a\"}}", a},
       {Repair::CallInThought, "qwen3", "<think>I read.\n" + json_call(a), a},
@@ -186,6 +203,7 @@ TEST_CASE("each malformed shape gives what was meant, is counted by its name, an
       const Read found = read(shape.dialect, shape.raw, cut);
       CHECK(found.arguments == shape.arguments);
       CHECK(found.whole == !shape.arguments.empty());
+      CHECK((found.text.empty() || shape.arguments.empty()));
       CHECK(found.repairs.of(shape.repair) >= 1);
       if (found.arguments != shape.arguments) break;
     }

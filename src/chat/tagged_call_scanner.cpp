@@ -70,7 +70,7 @@ class TaggedCallScanner final : public CallScanner {
   [[nodiscard]] std::string take_rest() override { return std::move(pending_); }
 
  private:
-  enum class At { Head, Between, KeyText, BeforeValue, Value, Json, Behind };
+  enum class At { Head, Between, KeyText, BeforeValue, Value, Json, BehindJson, Behind };
 
   void run(std::vector<StreamEvent>& events) {
     while (state_ != CallState::Rejected && state_ != CallState::Ended && step(events)) {
@@ -85,6 +85,7 @@ class TaggedCallScanner final : public CallScanner {
       case At::BeforeValue: return step_before_value(events);
       case At::Value: return step_value(events);
       case At::Json: return step_json(events);
+      case At::BehindJson: return step_behind_json(events);
       case At::Behind: return step_behind(events);
     }
     return false;
@@ -114,6 +115,8 @@ class TaggedCallScanner final : public CallScanner {
     if (rest.front() == '{' && keys_.empty()) {
       pending_.erase(0, blank);
       begin(events);
+      const CallWriting own = context_.dialect->writing;
+      if (own == CallWriting::Tagged || own == CallWriting::Elements) context_.repairs->add(Repair::ForeignForm);
       mender_.emplace(schema_, Notation::Json, *context_.repairs, Around::Call);
       at_ = At::Json;
       return true;
@@ -122,7 +125,15 @@ class TaggedCallScanner final : public CallScanner {
     const Match match = read_call_tag(rest, tag);
     if (match == Match::Maybe) return false;
     if (match == Match::Yes) {
-      if (is_parameter_word(tag.word) && !tag.closing) return begin_parameter(tag, blank, events);
+      if (is_parameter_word(tag.word) && !tag.closing) {
+        const Match all = holds_all_arguments(tag, rest.substr(tag.bytes));
+        if (all == Match::Maybe) return false;
+        if (all == Match::No) return begin_parameter(tag, blank, events);
+        context_.repairs->add(Repair::MalformedTag);
+        in_element_ = true;
+        pending_.erase(0, blank + tag.bytes);
+        return true;
+      }
       if (tag.word == "arg_key" && !tag.closing) {
         pending_.erase(0, blank + tag.bytes);
         at_ = At::KeyText;
@@ -136,8 +147,7 @@ class TaggedCallScanner final : public CallScanner {
       }
       if (tag.closing && is_function_word(tag.word)) return end_whole(blank + tag.bytes, events);
       if (tag.closing && !element(tag) && is_wrapper_word(tag.word)) {
-        const bool inner = tag.word == "parameters" || tag.word == "arguments" || tag.word == "args";
-        if (!inner) return end_whole(blank, events);
+        if (!is_inner_word(tag.word)) return end_whole(blank, events);
         pending_.erase(0, blank + tag.bytes);
         return true;
       }
@@ -145,6 +155,7 @@ class TaggedCallScanner final : public CallScanner {
       if (!tag.closing && (is_function_word(tag.word) || tag.word == "tool_call") && writer_.begun())
         return end_whole(blank, events);
       if (!tag.closing && is_wrapper_word(tag.word)) {
+        in_element_ = in_element_ || is_inner_word(tag.word);
         pending_.erase(0, blank + tag.bytes);
         return true;
       }
@@ -153,6 +164,20 @@ class TaggedCallScanner final : public CallScanner {
     if (end == Match::Maybe) return false;
     if (end == Match::Yes && (writer_.begun() || rest.front() != '`')) return end_whole(blank, events);
     return reject_or_break(events);
+  }
+
+  static bool is_inner_word(std::string_view word) {
+    return word == "parameters" || word == "arguments" || word == "args";
+  }
+  // <parameter> without a name, or named as what holds them, and an object behind it: the arguments in JSON.
+  [[nodiscard]] Match holds_all_arguments(const CallTag& tag, std::string_view behind) const {
+    const std::string_view name = tag_name(tag);
+    const bool may =
+        name.empty() || ((is_inner_word(name) || name == "input") && schema_.declares_any() && !schema_.declares(name));
+    if (!keys_.empty() || !may || tag.self_closing || !tag.complete) return Match::No;
+    behind.remove_prefix(white_space_prefix(behind));
+    if (behind.empty()) return last_ ? Match::No : Match::Maybe;
+    return behind.front() == '{' ? Match::Yes : Match::No;
   }
 
   // An argument as an element of its own: a declared name, or any where the family writes so.
@@ -313,8 +338,27 @@ class TaggedCallScanner final : public CallScanner {
     writer_.fragment(mender_->take_output(), events);
     if (!mender_->done() && !mender_->broken()) return false;
     pending_ = mender_->take_rest();
+    if (mender_->done() && in_element_) {
+      at_ = At::BehindJson;
+      return true;
+    }
     end_call(mender_->done(), events);
     mender_.reset();
+    return false;
+  }
+
+  // The element that the arguments stood in closes.
+  bool step_behind_json(std::vector<StreamEvent>& events) {
+    const std::size_t blank = white_space_prefix(pending_);
+    const std::string_view rest = std::string_view(pending_).substr(blank);
+    CallTag tag;
+    const Match match = rest.empty() ? Match::Maybe : read_call_tag(rest, tag);
+    if (match == Match::Maybe && !last_) return false;
+    const bool closes = match == Match::Yes && tag.closing && (is_inner_word(tag.word) || is_parameter_word(tag.word));
+    if (closes) pending_.erase(0, blank + tag.bytes);
+    if (closes) return true;
+    mender_.reset();
+    end_call(true, events);
     return false;
   }
 
@@ -375,6 +419,7 @@ class TaggedCallScanner final : public CallScanner {
   At at_;
   bool last_ = false;
   bool empty_ = false;        // the function's own tag closes itself
+  bool in_element_ = false;   // an element around all arguments is open
   bool lost_closer_ = false;  // of a value that the next one's opening ended
   std::size_t seen_bytes_ = 0;
   std::string pending_;  // not yet sent, not yet decided
