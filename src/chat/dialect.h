@@ -48,12 +48,19 @@ struct CallWords {
 // ends with it.
 enum class OpeningKind : std::uint8_t { ControlToken, Spelled };
 
+struct ThoughtMarks {
+  std::string_view open;  // without white space
+  std::string_view close;
+};
+
 struct Dialect {
   std::string_view name;
   std::string_view about;  // for people: families and the shape of a call
   std::vector<std::string_view> aliases;
   std::string_view think_open;  // without white space; both empty: the family writes no thoughts
   std::string_view think_close;
+  // What else may open a thought at the beginning of the answer: no family's own.
+  std::vector<ThoughtMarks> other_thoughts;
   // The template's own closing of a thought that went over its budget, white space included, up to the answer's first
   // character.
   std::string_view think_close_written;

@@ -153,9 +153,15 @@ void add_functionary_and_others(std::vector<Dialect>& all) {
 }
 void add_generic(std::vector<Dialect>& all) {
   all.push_back({.name = "generic",
-                 .about = "any other: <think> thoughts; every common shape of a call is read",
+                 .about = "any other: thoughts in <think>, <thinking>, <thought>, [THINK] and the like; every common "
+                          "shape of a call is read",
                  .think_open = kThinkOpen,
                  .think_close = kThinkClose,
+                 .other_thoughts = {{.open = "<thinking>", .close = "</thinking>"},
+                                    {.open = "<thought>", .close = "</thought>"},
+                                    {.open = "[THINK]", .close = "[/THINK]"},
+                                    {.open = "<seed:think>", .close = "</seed:think>"},
+                                    {.open = "◁think▷", .close = "◁/think▷"}},
                  .think_close_written = kThinkCloseWritten,
                  .writing = CallWriting::Json,
                  .words = tool_call_json(),

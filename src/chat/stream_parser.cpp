@@ -14,6 +14,12 @@ namespace {
 constexpr std::string_view kWhiteSpace = " \t\n\r";
 constexpr std::string_view kQuotes = "\"'`";
 
+ThoughtMarks own_thoughts(const Dialect& dialect) {
+  const bool harmony = dialect.writing == CallWriting::Harmony;
+  return {.open = dialect.think_open.empty() || harmony ? "<think>" : dialect.think_open,
+          .close = dialect.think_close.empty() || harmony ? "</think>" : dialect.think_close};
+}
+
 }  // namespace
 
 std::size_t white_space_prefix(std::string_view text) {
@@ -45,8 +51,8 @@ StreamParser::State::State(StreamParserOptions options)
       dialect_(options_.dialect == nullptr ? generic_dialect() : *options_.dialect),
       context_{.options = &options_, .dialect = &dialect_, .repairs = &repairs_, .turn_is_read = &turn_is_read_},
       harmony_(dialect_.writing == CallWriting::Harmony),
-      think_open_(dialect_.think_open.empty() || harmony_ ? "<think>" : dialect_.think_open),
-      think_close_(dialect_.think_close.empty() || harmony_ ? "</think>" : dialect_.think_close),
+      think_open_(own_thoughts(dialect_).open),
+      think_close_(own_thoughts(dialect_).close),
       at_(options_.thinking_opened ? At::ThinkingStart : At::Start) {
   const auto add = [this](std::string_view text) {
     if (!text.empty()) candidate_[static_cast<unsigned char>(text.front())] = true;
@@ -151,7 +157,7 @@ bool StreamParser::State::step_start() {
     if (waits(opening.match)) return false;
     if (opening.match == Match::Yes) return begin_call(opening, blank, At::Text);
   }
-  const Match opens = match_tag(word, think_open_);
+  const Match opens = thought_opens_at(word);
   if (waits(opens)) return false;
   if (opens == Match::Yes) {
     begin_thought(blank + think_open_.size());
@@ -159,6 +165,24 @@ bool StreamParser::State::step_start() {
   }
   at_ = At::Text;
   return true;
+}
+
+// Marks that are not the dialect's own count before anything but thoughts was said, and until that thought ends.
+Match StreamParser::State::thought_opens_at(std::string_view word) {
+  Match best = match_tag(word, think_open_);
+  if (best == Match::Yes || (last_kind_ != Kind::Nothing && last_kind_ != Kind::Thinking)) return best;
+  for (const ThoughtMarks& marks : dialect_.other_thoughts) {
+    const Match match = match_tag(word, marks.open);
+    if (match == Match::Maybe) best = match;
+    if (match != Match::Yes) continue;
+    think_open_ = marks.open;
+    think_close_ = marks.close;
+    for (const std::string_view mark : {marks.open, marks.close}) {
+      candidate_[static_cast<unsigned char>(mark.front())] = true;
+    }
+    return match;
+  }
+  return best;
 }
 
 bool StreamParser::State::step_thinking_start() {
@@ -238,6 +262,8 @@ StreamParser::State::Look StreamParser::State::look_in_thought(std::string_view 
 
 StreamParser::State::Look StreamParser::State::end_thought(std::size_t bytes) {
   consumed_ += bytes;
+  think_open_ = own_thoughts(dialect_).open;
+  think_close_ = own_thoughts(dialect_).close;
   fence_ = {};
   drops_blank_ = true;
   at_ = At::Start;

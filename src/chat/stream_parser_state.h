@@ -60,6 +60,7 @@ class StreamParser::State {
   void take_thinking(std::size_t count);
   void begin_thought(std::size_t bytes);
   bool step_start();
+  [[nodiscard]] Match thought_opens_at(std::string_view word);
   bool begin_channel(const HarmonyHeader& header, std::size_t blank);
   bool step_thinking_start();
   [[nodiscard]] std::size_t find_candidate(std::string_view text) const;
@@ -105,8 +106,8 @@ class StreamParser::State {
   bool turn_is_read_ = false;
   const CallContext context_;
   const bool harmony_;
-  const std::string_view think_open_;
-  const std::string_view think_close_;
+  std::string_view think_open_;  // of the thought in hand
+  std::string_view think_close_;
   std::array<bool, 256> candidate_{};  // bytes at which something other than text may begin
   At at_;
   bool begun_ = false;
