@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "base/json.h"
+
 namespace hearth::chat {
 
 // docs/dialects.md says of each what was written and what comes out.
@@ -70,5 +72,8 @@ class RepairCounts {
  private:
   std::array<std::uint64_t, kRepairNames.size()> counts_{};
 };
+
+// {"raw_control": 2, ...}: those that were made.
+[[nodiscard]] Json to_json(const RepairCounts& repairs);
 
 }  // namespace hearth::chat

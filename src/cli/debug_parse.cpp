@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/utf8.h"
 #include "chat/dialect.h"
+#include "chat/repairs.h"
 #include "chat/stream_parser.h"
 #include "cli/cli.h"
 #include "cli/debug.h"
@@ -72,8 +73,9 @@ class Printer {
   void add(const std::vector<chat::StreamEvent>& events) {
     for (const auto& event : events) add(encoder_.add(event));
   }
-  std::string finish(wire::StopReason reason) {
+  std::string finish(wire::StopReason reason, const chat::RepairCounts& repairs) {
     add(encoder_.end(reason, std::nullopt, {}));
+    lines_ += Json::object({{"repairs", chat::to_json(repairs)}}).dump() + "\n";
     lines_ += Json::object({{"message", fold_.message()}}).dump() + "\n";
     return std::move(lines_);
   }
@@ -130,7 +132,7 @@ Result<std::string> parse(const ParseOptions& options) {
   }
   const bool cut = options.ended == "max_tokens";
   printer.add(parser.finish(cut ? chat::TurnEnd::Cut : chat::TurnEnd::Finished));
-  return printer.finish(cut ? wire::StopReason::MaxTokens : wire::StopReason::EndTurn);
+  return printer.finish(cut ? wire::StopReason::MaxTokens : wire::StopReason::EndTurn, parser.repairs());
 }
 
 int run_parse(const ParseOptions& options) {
@@ -178,7 +180,9 @@ void add_debug_parse(CLI::App& debug, Command& chosen) {
       ->add_option("--chunk", options->chunk_bytes, "Feed the text in pieces of so many bytes; the message is the same")
       ->type_name("BYTES");
   command->footer(
-      "One line per event, as the client gets it; the last line is {\"message\": ...}.\n"
+      "One line per event, as the client gets it; then {\"repairs\": {NAME: COUNT}}, what was mended "
+      "(docs/dialects.md), and as\n"
+      "the last line {\"message\": ...}.\n"
       "Example:\n"
       "  hearth debug parse --dialect qwen3 --tools tools.json <answer.txt");
   command->callback([&chosen, options] { chosen = [options] { return run_parse(*options); }; });

@@ -42,15 +42,6 @@ Json record_json(const RequestRecord& record) {
                        {"times", times_json(record.times)}});
 }
 
-Json repairs_to_json(const chat::RepairCounts& repairs) {
-  Json json = Json::object();
-  for (std::size_t i = 0; i < chat::kRepairNames.size(); ++i) {
-    const std::uint64_t count = repairs.of(static_cast<chat::Repair>(i));
-    if (count != 0) json.set(chat::kRepairNames[i], count);
-  }
-  return json;
-}
-
 // Numbers and settings only: the words that differ are for /v1/hearth/cache/why.
 void log_verdict(const RequestRecord& record) {
   if (!record.explanation) return;
@@ -96,7 +87,7 @@ void log_record(const RequestRecord& record) {
            record.request_id);
   log_verdict(record);
   if (record.repairs.any()) {
-    log_info("chat", "{}: the model's text was mended: {}", record.request_id, repairs_to_json(record.repairs).dump());
+    log_info("chat", "{}: the model's text was mended: {}", record.request_id, chat::to_json(record.repairs).dump());
   }
   const StepTimes& times = record.times;
   log_debug("server",
@@ -170,7 +161,7 @@ Json RequestLog::totals_json() const {
 
 Json RequestLog::repairs_json() const {
   const std::lock_guard lock(mutex_);
-  return repairs_to_json(repairs_);
+  return chat::to_json(repairs_);
 }
 
 std::vector<RequestRecord> RequestLog::recent() const {

@@ -31,6 +31,16 @@ test('debug render --raw gives the template its own variables, and writes the pr
   assert(/^\d{4}-\d\d-\d\d$/.test(raw("{{ strftime_now('%Y-%m-%d') }}", {}).out), 'the date of today');
 }, { slots: 0 });
 
+test('debug parse: the line before the message names what was mended, and how often', () => {
+  const tools = path.join(folder, 'tools.json');
+  writeFileSync(tools, JSON.stringify([{ name: 'Bash', input_schema: { type: 'object', properties: { command: { type: 'string' } } } }]));
+  const last = (text) => debug(['parse', '--dialect', 'qwen3', '--tools', tools], text).out.trim().split('\n').slice(-2).map((line) => JSON.parse(line));
+  const [mended, { message }] = last('<tool_call>\n{"name": "bash", "arguments": {"command" "ls",}}\n</tool_call>');
+  equal(mended, { repairs: { missing_colon: 1, extra_comma: 1, name_case: 1 } });
+  equal(message.content[0].input, { command: 'ls' });
+  equal(last('<tool_call>\n{"name": "Bash", "arguments": {"command": "ls"}}\n</tool_call>')[0], { repairs: {} });
+}, { slots: 0 });
+
 test('debug render: a template that refuses, is broken or runs wild ends with its words and status 1', () => {
   equal(raw("{{ raise_exception('Roles must alternate: ' + x) }}", { x: 'user' }), { status: 1, out: '', err: 'hearth: Roles must alternate: user\n' });
   for (const [text, words] of [['{% if %}', 'line 1'], ['{{ range(1000000000) }}', 'Range too big'], ['{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}', 'recurses too deep'],
