@@ -44,6 +44,26 @@ std::string verdict_of(const AnswerRules& rules, std::string_view text) {
 
 }  // namespace
 
+TEST_CASE("what of a schema is not held is said with the tool's name, and whether that asks for strict") {
+  const auto noted = [](std::string_view dialect, std::string_view schema, bool strict) {
+    const std::vector<Tool> tools = {
+        {.name = "Ask", .description = "", .input_schema = *Json::parse(schema), .strict = strict}};
+    std::string all;
+    for (const std::string& note : answer_grammar(rules_of(dialect), tools).notes) all += note + "\n";
+    return all;
+  };
+  const std::string inner = R"({"type":"object","properties":{"a":{"type":"array","uniqueItems":true}}})";
+  for (const char* dialect :
+       {"qwen3", "qwen3-coder", "llama3", "llama4", "mistral-v11", "gemma4", "gpt-oss", "generic"}) {
+    INFO(std::string(dialect));
+    CHECK(noted(dialect, inner, false) == "Ask: `uniqueItems` is not checked\n");
+    CHECK(noted(dialect, inner, true) == "Ask, which asks for strict: `uniqueItems` is not checked\n");
+    CHECK(noted(dialect, R"({"type":"object","properties":{"a":{"type":"string"}}})", true).empty());
+  }
+  CHECK(noted("qwen3-coder", R"({"anyOf":[{"properties":{"a":{"type":"string"}}}]})", false) ==
+        "Ask: `anyOf` over all arguments is not checked\n");
+}
+
 TEST_CASE("auto leaves text and thoughts free and holds a call from its first character on") {
   const AnswerRules rules = rules_of("qwen3");
   CHECK(verdict_of(rules, "Hello <tool> world.") == "yes");

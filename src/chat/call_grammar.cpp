@@ -97,11 +97,19 @@ std::string CallGrammar::tool_body(const Tool& tool) {
                         literal(words_.arguments_end));
       break;
   }
-  for (const std::string& note : schema.notes()) notes_.insert(tool.name + ": " + note);
+  take_notes(schema);
   return out;
 }
 
+void CallGrammar::note(const std::string& text) {
+  notes_.insert(std::format("{}{}: {}", tool_->name, tool_->strict ? ", which asks for strict" : "", text));
+}
+void CallGrammar::take_notes(const SchemaGrammar& schema) {
+  for (const std::string& one : schema.notes()) note(one);
+}
+
 SchemaGrammar CallGrammar::schema_of(const Tool& tool) {
+  tool_ = &tool;
   return {writer_, tool.input_schema.is_object() ? tool.input_schema : Json::object(), bounds_,
           notation_of(dialect_.writing)};
 }
@@ -113,6 +121,7 @@ std::vector<CallGrammar::Shape> CallGrammar::shapes(CallCount count) {
     for (const Tool* tool : tools_) {
       SchemaGrammar schema = schema_of(*tool);
       items.push_back(writer_.rule(pythonic_item(*tool, schema)));
+      take_notes(schema);
     }
     const std::string more = writer_.rule(std::format("{} ({})", literal(join_), alternatives(items)));
     for (const Tool* tool : tools_) {
@@ -126,7 +135,7 @@ std::vector<CallGrammar::Shape> CallGrammar::shapes(CallCount count) {
   for (const Tool* tool : tools_) {
     SchemaGrammar schema = schema_of(*tool);
     const std::string arguments = arguments_rule(*tool, schema);
-    for (const std::string& note : schema.notes()) notes_.insert(tool->name + ": " + note);
+    take_notes(schema);
     if (dialect_.writing != CallWriting::Json) {
       out.push_back(
           {.text = std::string(words_.call_begin) + tool->name + std::string(words_.name_end), .rule = arguments});
@@ -166,7 +175,7 @@ std::vector<CallGrammar::Parameter> CallGrammar::parameters_of(SchemaGrammar& sc
   for (const std::string_view keyword : {"anyOf", "oneOf"}) {
     const Json* list = root.find(keyword);
     if (list == nullptr || !list->is_array()) continue;
-    notes_.insert(std::format("`{}` over all arguments is not checked", keyword));
+    note(std::format("`{}` over all arguments is not checked", keyword));
     Json merged = without_member(root, keyword);
     for (const Json& one : list->as_array()) {
       const Json part = schema.resolved(one);
@@ -214,7 +223,7 @@ std::string CallGrammar::pythonic_arguments(SchemaGrammar& schema) {
 std::string CallGrammar::arguments_of(std::string_view separator, std::span<const GrammarItem> items, bool is_apart) {
   if (items.empty()) return "\"\"";
   if (is_apart && items.size() <= kGrammarItemsMax) return grammar_each(separator, items);
-  notes_.insert("the arguments are held to their declared order");
+  note("the arguments are held to their declared order");
   return grammar_in_order(writer_, separator, items);
 }
 

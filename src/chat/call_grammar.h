@@ -56,7 +56,9 @@ class CallGrammar {
   [[nodiscard]] std::string json_item(const Tool& tool, SchemaGrammar& schema);
   [[nodiscard]] std::string pythonic_item(const Tool& tool, SchemaGrammar& schema);
   [[nodiscard]] std::string pythonic_arguments(SchemaGrammar& schema);  // behind NAME(
-  [[nodiscard]] SchemaGrammar schema_of(const Tool& tool);
+  [[nodiscard]] SchemaGrammar schema_of(const Tool& tool);              // and `tool` is the one that notes are about
+  void note(const std::string& text);
+  void take_notes(const SchemaGrammar& schema);
   [[nodiscard]] std::string parameters(SchemaGrammar& schema);
   [[nodiscard]] std::string parameter(const Parameter& one, SchemaGrammar& schema);
   [[nodiscard]] std::string any_parameter(const std::string& key);
@@ -78,6 +80,7 @@ class CallGrammar {
   std::string trigger_;
   std::string body_;                          // call_body()'s rule, once it is made
   std::map<std::string, std::string> texts_;  // any_text()'s rules, by the tags around them
+  const Tool* tool_ = nullptr;                // the one in hand
   std::set<std::string> notes_;
 };
 

@@ -57,6 +57,7 @@ struct Tool {
   std::string description;
   Json input_schema;
   bool deferred = false;  // left out of the prompt's head until a tool_reference names it
+  bool strict = false;    // its client counts on arguments of the schema
 };
 
 enum class ToolChoice { Auto, Any, Named, None };

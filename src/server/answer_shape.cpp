@@ -25,7 +25,7 @@ std::string key_of(const chat::AnswerRules& rules, const std::vector<chat::Tool>
   for (const chat::Tool& tool : tools) {
     key += '\n';
     key += tool.name;
-    key += ' ';
+    key += tool.strict ? " strict " : " ";
     tool.input_schema.dump_to(key);
   }
   return key;

@@ -153,6 +153,7 @@ TEST_CASE("tools are objects with different names and a schema") {
         "tools.0.input_schema: must be a JSON Schema object, got boolean"},
        {R"("tools":[{"name":"f","input_schema":{},"description":1}])", "tools.0.description: must be a string"},
        {R"("tools":[{"name":"f","input_schema":{},"defer_loading":"y"}])", "tools.0.defer_loading: must be a boolean"},
+       {R"("tools":[{"name":"f","input_schema":{},"strict":1}])", "tools.0.strict: must be a boolean"},
        {R"("tools":[{"type":1,"name":"f"}])", "tools.0.type: must be a string"},
        {R"("tools":[{"name":"f","input_schema":{}},{"name":"f","input_schema":{}}])",
         R"(tools.1.name: another tool is already named "f")"}});

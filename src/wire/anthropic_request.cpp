@@ -136,12 +136,14 @@ void add_announced_tools(chat::Conversation& conversation) {
       const auto* change = std::get_if<chat::ToolChangeBlock>(&block);
       if (change == nullptr || !change->definition.is_object() || change->name.empty()) continue;
       const Json* schema = change->definition.find("input_schema");
+      const Json* strict = change->definition.find("strict");
       if (schema == nullptr || !schema->is_object() || conversation.tools.size() >= kToolsMax) continue;
       if (std::ranges::contains(conversation.tools, change->name, &chat::Tool::name)) continue;
       conversation.tools.push_back({.name = change->name,
                                     .description = change->definition.string_at("description"),
                                     .input_schema = *schema,
-                                    .deferred = true});
+                                    .deferred = true,
+                                    .strict = strict != nullptr && strict->is_boolean() && strict->as_boolean()});
     }
   }
 }

@@ -292,6 +292,14 @@ TEST_CASE("defer_loading marks a tool as deferred") {
   CHECK(
       hello_with(R"("tools":[{"name":"a","input_schema":{},"defer_loading":true}])").conversation.tools.at(0).deferred);
 }
+TEST_CASE("strict is read of each tool") {
+  const auto tools =
+      hello_with(
+          R"("tools":[{"name":"a","input_schema":{},"strict":true},{"name":"b","input_schema":{},"strict":null}])")
+          .conversation.tools;
+  CHECK(tools.at(0).strict);
+  CHECK_FALSE(tools.at(1).strict);
+}
 TEST_CASE("tools that only Anthropic's servers run are tolerated and left out") {
   CHECK(hello_with(
             R"("tools":[{"type":"web_search_20250305","name":"web_search","max_uses":8},{"type":"from_the_future"}])")

@@ -28,6 +28,7 @@ Result<chat::Tool> read_custom_tool(Json& json, const Path& path) {
   TRY_ASSIGN(tool.name, required_name(json, "name", path));
   TRY_ASSIGN(tool.description, optional_string(json, "description", path));
   TRY_ASSIGN(tool.deferred, optional_boolean(json, "defer_loading", path));
+  TRY_ASSIGN(tool.strict, optional_boolean(json, "strict", path));
   Json* schema = member(json, "input_schema");
   if (schema == nullptr) return path.at("input_schema").wrong("is required, and a JSON Schema object");
   if (!schema->is_object()) return path.at("input_schema").wrong_type("a JSON Schema object", *schema);
