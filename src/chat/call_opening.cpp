@@ -92,7 +92,7 @@ class OpeningReader {
           if (match.match != Match::No) marker = match;
         }
       }
-      if (marker.match == Match::Maybe && end_ == TextEnd::Later) {
+      if (marker.match == Match::Maybe && (end_ == TextEnd::Later || markers_ > 0)) {
         more();
         return false;
       }
@@ -300,6 +300,10 @@ std::unique_ptr<CallScanner> make_call_scanner(const CallOpening& opening, const
 
 BehindCall skip_behind_call(std::string_view text, TextEnd end, CallOpening& opening, std::size_t& bytes) {
   const auto wait = [&] { return end == TextEnd::Later ? BehindCall::Wait : BehindCall::Other; };
+  const auto cut_closer = [&] {  // where nothing more comes, it is nothing
+    if (end == TextEnd::Here) bytes = text.size();
+    return wait();
+  };
   for (;;) {
     bytes = blank_at(text, bytes);
     if (bytes == text.size()) return wait();
@@ -309,11 +313,7 @@ BehindCall skip_behind_call(std::string_view text, TextEnd end, CallOpening& ope
       bytes += closer.bytes;
       continue;
     }
-    if (closer.match == Match::Maybe) {
-      if (end == TextEnd::Later) return BehindCall::Wait;
-      bytes = text.size();  // a closing text that was cut
-      return BehindCall::Other;
-    }
+    if (closer.match == Match::Maybe) return cut_closer();
     const char c = rest.front();
     if (opening.list && (c == ',' || c == ']')) {
       if (c == ']') opening.list = false;
@@ -350,7 +350,7 @@ BehindCall skip_behind_call(std::string_view text, TextEnd end, CallOpening& ope
       bytes += 3;
       continue;
     }
-    if (opening.fenced && std::string_view("```").starts_with(rest)) return wait();
+    if (opening.fenced && std::string_view("```").starts_with(rest)) return cut_closer();
     if (c == '{' && opening.body == CallBody::Json) return BehindCall::NextItem;
     if (opening.fence_length != 0 && opening.body == CallBody::Named && is_name_byte(c)) {
       const Match print = match_tag(rest, kPrint);

@@ -37,6 +37,8 @@ constexpr std::array<std::string_view, 20> kSeparators = {"<｜tool▁sep｜>",
                                                           "</name>",
                                                           "<tool_name>",
                                                           "</tool_name>"};
+// What closes the fence or the element around the arguments.
+constexpr std::array<std::string_view, 3> kEnclosing = {"```", "</arguments>", "</parameters>"};
 constexpr std::array<std::string_view, 7> kWords = {"function", "json",      "commentary", "analysis",
                                                     "code",     "assistant", "call:"};
 
@@ -60,7 +62,11 @@ class NamedCallScanner final : public CallScanner {
       return;
     }
     switch (state_) {
-      case CallState::Undecided: return finish_head(end, events);
+      case CallState::Undecided:
+        last_ = true;
+        static_cast<void>(step_head(events));
+        if (state_ == CallState::Undecided) finish_head(end, events);
+        return;
       case CallState::Streaming:
         if (!garbage_) {
           mender_->finish(end);
@@ -70,7 +76,7 @@ class NamedCallScanner final : public CallScanner {
         if (garbage_) writer_.fragment(std::exchange(pending_, {}), events);
         static_cast<void>(writer_.end(!garbage_ && mender_->done(), events));
         break;
-      case CallState::Tail:
+      case CallState::Tail: drop_cut_closer(); break;
       case CallState::Rejected:
       case CallState::Ended: break;
     }
@@ -124,7 +130,7 @@ class NamedCallScanner final : public CallScanner {
       const std::size_t stop = std::min(pending_.size(), pending_.find_first_of(" \t\n\r{(<[>`,", at));
       if (stop == at) return reject();
       if (stop == pending_.size()) break;  // the word may go on
-      if (match_tag(std::string_view(pending_).substr(stop), "<|tool_call:name|>") == Match::Maybe) break;
+      if (match_tag(std::string_view(pending_).substr(stop), "<|tool_call:name|>") == Match::Maybe && !last_) break;
       if (!take_word(std::string_view(pending_).substr(at, stop - at), std::exchange(skip_word, false), stop))
         return reject();
       at = stop;
@@ -237,7 +243,7 @@ class NamedCallScanner final : public CallScanner {
     const std::size_t begin = pending_.find_first_not_of(kWhiteSpace);
     if (begin == std::string::npos) return false;
     std::size_t closed = 0;
-    for (const std::string_view closer : {"```", "</arguments>", "</parameters>"}) {
+    for (const std::string_view closer : kEnclosing) {
       const Match match = match_tag(std::string_view(pending_).substr(begin), closer);
       if (match == Match::Maybe) return false;
       if (match == Match::Yes) closed = begin + closer.size();
@@ -245,6 +251,13 @@ class NamedCallScanner final : public CallScanner {
     pending_.erase(0, closed);
     state_ = CallState::Ended;
     return false;
+  }
+
+  void drop_cut_closer() {
+    const std::string_view rest =
+        std::string_view(pending_).substr(std::min(pending_.size(), pending_.find_first_not_of(kWhiteSpace)));
+    if (std::ranges::any_of(kEnclosing, [&](std::string_view closer) { return closer.starts_with(rest); }))
+      pending_.clear();
   }
 
   bool reject() {
@@ -266,6 +279,7 @@ class NamedCallScanner final : public CallScanner {
   std::size_t seen_bytes_ = 0;
   std::string pending_;  // not yet read
   std::optional<NamedTool> tool_;
+  bool last_ = false;      // nothing more comes
   bool enclosed_ = false;  // the arguments stand in a code fence or an element
   bool garbage_ = false;   // the arguments are broken
   std::optional<JsonMender> mender_;

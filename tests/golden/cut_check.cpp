@@ -13,6 +13,8 @@ namespace {
 
 // The quadratic work stays small.
 constexpr std::size_t kRawBytesMax = 1500;
+// The wire's ids take most of the time.
+constexpr std::size_t kWiredCutsApart = 7;
 
 // Whether arguments of which members or elements are missing are right.
 enum class Parts { Count, AreFaults };
@@ -99,7 +101,67 @@ std::string fault_everywhere(const Case& golden, chat::TurnEnd ended, Parts part
   return {};
 }
 
+// What stands before a call's name, of the first call or of a later one, goes on behind `text`.
+bool begins_opening(const Case& golden, std::string_view text) {
+  const auto& words = golden.dialect->words;
+  text.remove_prefix(std::min(text.size(), text.find_first_not_of(" \n")));
+  const std::string call = std::string(words.call_begin) + std::string(words.name_begin);
+  std::vector<std::string> openings = {std::string(words.section_begin) + "[" + call,
+                                       std::string(words.section_begin) + call, std::string(words.call_join) + call,
+                                       call};
+  // Without any mark what stands before the name is one, all of it too.
+  if (words.section_begin.empty() && call.empty())
+    openings.push_back(golden.raw.substr(0, golden.raw.find(calls_of(golden.content).front().name) + 1));
+  for (const std::string& opening : std::vector(openings)) {
+    for (const std::string_view silent : golden.dialect->silent)
+      if (opening.starts_with(silent)) openings.push_back(opening.substr(silent.size()));
+  }
+  return std::ranges::any_of(openings, [&](std::string_view opening) {
+    opening.remove_prefix(std::min(opening.size(), opening.find_first_not_of(" \n")));
+    return text.empty() || (opening.size() > text.size() && opening.starts_with(text));
+  });
+}
+
+std::string leak_of(const Case& golden, const std::vector<chat::StreamEvent>& events) {
+  const std::vector<Call> wanted = calls_of(golden.content);
+  std::size_t count = 0;
+  std::string text;
+  std::string joined;
+  for (const chat::StreamEvent& event : events) {
+    if (const auto* shown = std::get_if<chat::TextDelta>(&event)) text += shown->text;
+    if (const auto* begin = std::get_if<chat::ToolCallBegin>(&event)) {
+      if (!text.empty()) return std::format("text before a call: {}", Json(text).dump());
+      if (count >= wanted.size() || wanted[count].name != begin->name) return "another call: " + begin->name;
+      ++count;
+      joined.clear();
+    }
+    if (const auto* delta = std::get_if<chat::ToolCallDelta>(&event)) joined += delta->json;
+    const auto* end = std::get_if<chat::ToolCallEnd>(&event);
+    if (end != nullptr && !end->whole && Json::parse(joined)) return "a call that was cut looks whole: " + joined;
+  }
+  return begins_opening(golden, text) ? "" : std::format("text: {}", Json(text).dump());
+}
+
 }  // namespace
+
+std::string fault_of_leaks(const Case& golden) {
+  if (golden.raw.size() > kRawBytesMax) return {};
+  std::size_t count = 0;
+  for (const std::size_t bytes : every_cut(golden.raw)) {
+    Case cut = golden;
+    cut.raw = golden.raw.substr(0, bytes);
+    cut.ended = chat::TurnEnd::Cut;
+    const auto events = events_of(cut, {});
+    std::string fault = leak_of(golden, events);
+    if (fault.empty() && count++ % kWiredCutsApart == 0) {
+      const Wired message = wired(events, cut.ended);
+      fault = message.fault;
+      if (fault.empty() && message.stop_reason != "max_tokens") fault = "stop_reason " + message.stop_reason;
+    }
+    if (!fault.empty()) return std::format("    ended by the limit after {}\n    {}\n", Json(cut.raw).dump(), fault);
+  }
+  return {};
+}
 
 std::string fault_of_cuts(const Case& golden) {
   const std::vector<Call> wanted = calls_of(golden.content);

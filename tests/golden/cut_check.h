@@ -16,4 +16,8 @@ namespace hearth::golden {
 // comes out must be whole. REQUIRES: a case whose text is well-formed.
 [[nodiscard]] std::string fault_of_ends(const Case& golden);
 
+// A text that is nothing but calls, cut everywhere by the token limit: no mark of a call is shown but the beginning of an opening
+// that was cut, no other call begins, the call that was cut does not look whole, and the message says max_tokens.
+[[nodiscard]] std::string fault_of_leaks(const Case& golden);
+
 }  // namespace hearth::golden

@@ -20,12 +20,16 @@ namespace {
 constexpr std::uint64_t kSeed = 20'260'915;
 constexpr std::size_t kCallsPerDialect = 60;
 constexpr std::size_t kCallsPerTemplate = 16;
+constexpr std::size_t kCutCallsPerDialect = 12;  // at every character, which takes a while
 constexpr std::size_t kCutsApart = 7;
 // What follows it is the assistant's turn.
 constexpr std::string_view kUserMark = "the user's words, 7319";
 
+enum class Beside { Nothing, Words };  // what stands beside the calls: a template may write more
+
 // What is wrong; empty when exactly these calls come back, whole and character by character.
-std::string fault_of(const chat::Dialect& dialect, const std::vector<GeneratedCall>& calls, const std::string& raw) {
+std::string fault_of(const chat::Dialect& dialect, const std::vector<GeneratedCall>& calls, const std::string& raw,
+                     Beside beside) {
   ToolList tools;
   Json wanted = Json::array();
   for (const GeneratedCall& call : calls) {
@@ -53,6 +57,7 @@ std::string fault_of(const chat::Dialect& dialect, const std::vector<GeneratedCa
   }
   if (fault.empty()) fault = fault_of_cuts(golden);
   if (fault.empty()) fault = fault_of_ends(golden);
+  if (fault.empty() && beside == Beside::Nothing) fault = fault_of_leaks(golden);
   return fault.empty() ? fault : std::format("    raw {}\n{}", Json(raw).dump(), fault);
 }
 
@@ -149,7 +154,9 @@ std::string turn_of(const chat::TemplateEngine& engine, const chat::Dialect& dia
 PropertyCount run_table(const chat::Dialect& dialect) {
   for (std::size_t i = 0; i < kCallsPerDialect; ++i) {
     const auto calls = generate_calls(dialect, mix_u64(kSeed, i));
-    if (const std::string fault = fault_of(dialect, calls, write_calls(dialect, calls)); !fault.empty()) {
+    std::string fault = fault_of(dialect, calls, write_calls(dialect, calls),
+                                 i < kCutCallsPerDialect ? Beside::Nothing : Beside::Words);
+    if (!fault.empty()) {
       return count_of(fault, std::format("{} reads back what its table writes", dialect.name));
     }
   }
@@ -216,7 +223,8 @@ PropertyCount run_template(const std::string& path, std::string_view only) {
     }
     if (raw.empty() || is_lossy(dialect, calls)) continue;
     ++written;
-    if (const std::string fault = fault_of(dialect, calls, raw); !fault.empty()) return count_of(fault, what);
+    if (const std::string fault = fault_of(dialect, calls, raw, Beside::Words); !fault.empty())
+      return count_of(fault, what);
   }
   // A template that writes no calls has nothing to read back.
   return {.passed = written > 0 ? 1U : 0U};
