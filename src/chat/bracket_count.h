@@ -22,6 +22,8 @@ class BracketCount {
       }
     }
   }
+  // The text begins `bytes` later from now on. REQUIRES: they were read.
+  void forget(std::size_t bytes) { read_ -= bytes; }
   [[nodiscard]] bool balanced() const { return open_ <= 0 && !in_string_; }
 
  private:

@@ -270,6 +270,48 @@ TEST_CASE("well-formed calls and plain text are counted as no repair, and are no
   }
 }
 
+TEST_CASE("a list between tags streams while it is generated, and is no whole call where it turns out to be no JSON") {
+  struct Begin {
+    const char* dialect;
+    std::string begin;
+    std::string end;
+  };
+  for (const Begin& form : std::vector<Begin>{
+           {"qwen3-coder", "<tool_call>\n<function=Edit>\n<parameter=path>\n/a\n</parameter>\n<parameter=edits>\n",
+            "\n</parameter>\n</function>\n</tool_call>"},
+           {"glm4",
+            "<tool_call>Edit\n<arg_key>path</arg_key>\n<arg_value>/a</arg_value>\n<arg_key>edits</"
+            "arg_key>\n<arg_value>",
+            "</arg_value>\n</tool_call>"},
+           {"minicpm", "<function name=\"Edit\"><param name=\"path\">/a</param><param name=\"edits\">",
+            "</param></function>"},
+           {"deepseek-v4",
+            "<｜DSML｜tool_calls>\n<｜DSML｜invoke name=\"Edit\">\n<｜DSML｜parameter name=\"path\" "
+            "string=\"true\">/a</｜DSML｜parameter>\n<｜DSML｜parameter name=\"edits\" string=\"false\">",
+            "</｜DSML｜parameter>\n</｜DSML｜invoke>\n</｜DSML｜tool_calls>"}}) {
+    INFO(std::string(form.dialect));
+    StreamParser parser(options_of(form.dialect));
+    std::string json;
+    for (const StreamEvent& event : parser.push(form.begin + R"([{"old": "a", "new": "<b> /long)")) {
+      if (const auto* delta = std::get_if<ToolCallDelta>(&event)) json += delta->json;
+    }
+    CHECK(json == R"({"path":"/a","edits":[{"old": "a", "new": "<b> /long)");
+    const std::string edits = R"([{"old": "a</param", "new": "]"}, {"old": "b"}])";
+    for (const std::string behind : {"", " and more", ", 1"}) {
+      const std::string raw = form.begin + edits + behind + form.end;
+      const Read at_once = read(form.dialect, raw, raw.size());
+      CHECK(at_once.arguments.starts_with(R"({"path":"/a","edits":)" + edits + behind + (behind.empty() ? "}" : "")));
+      for (std::size_t cut = 0; cut <= raw.size(); ++cut) {
+        const Read found = read(form.dialect, raw, cut);
+        CHECK(found.text.empty());
+        CHECK(found.whole == behind.empty());
+        CHECK(found.arguments == at_once.arguments);
+        if (found.arguments != at_once.arguments) break;
+      }
+    }
+  }
+}
+
 TEST_CASE("a text argument streams while it is generated, in every way of writing a call") {
   struct Begin {
     const char* dialect;

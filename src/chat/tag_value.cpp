@@ -56,8 +56,24 @@ bool TagValue::begin(std::string& pending, TextEnd end, CallWriter& writer, std:
   return true;
 }
 
+// A list or object that the schema wants, and no text: nothing but JSON can come of it. False: its first byte is not there yet.
+bool TagValue::choose_mender(std::string& pending, TextEnd end) {
+  const std::size_t first = pending.find_first_not_of(kWhiteSpace);
+  if (first == std::string::npos && end == TextEnd::Later) return false;
+  chosen_ = true;
+  const JsonTypes types = schema_.types();
+  if (first == std::string::npos || cdata_ || !types.known() || types.allow(JsonTypes::Text)) return true;
+  const bool wanted = (pending[first] == '[' && types.allow(JsonTypes::List)) ||
+                      (pending[first] == '{' && types.allow(JsonTypes::Object));
+  if (!wanted) return true;
+  pending.erase(0, first);
+  mender_.emplace(schema_, Notation::Json, repairs_);
+  return true;
+}
+
 TagValue::Step TagValue::read(std::string& pending, TextEnd end, CallWriter& writer, std::vector<StreamEvent>& events) {
   if (!begun_ && !begin(pending, end, writer, events)) return Step::Wait;
+  if (!is_text_ && !chosen_ && !choose_mender(pending, end)) return Step::Wait;
   for (;;) {
     const std::string_view text = pending;
     const std::size_t tag = std::min(text.size(), text.find_first_of("<]", looked_));
@@ -74,34 +90,60 @@ TagValue::Step TagValue::read(std::string& pending, TextEnd end, CallWriter& wri
       continue;
     }
     if (found.match == Match::Maybe) {
-      if (!is_text_) return Step::Wait;
-      const std::string_view before = text.substr(0, tag);
-      const std::size_t certain = cdata_ ? without_cdata_end(before) : without_line_end(before);
-      send(text.substr(0, certain), writer, events);
-      if (certain > 0) {
-        const std::size_t last = text.substr(0, certain).find_last_not_of(" \t");
-        line_start_ = last == std::string_view::npos ? line_start_ : text[last] == '\n';
-      }
-      pending.erase(0, certain);
-      looked_ -= certain;
+      send_certain(pending, tag, writer, events);
       return Step::Wait;
     }
     if (found.malformed) repairs_.add(Repair::MalformedTag);
     std::string_view value = text.substr(0, tag);
     if (cdata_ && trimmed(value).ends_with(kCdataClose)) {
       value = value.substr(0, value.rfind(kCdataClose));
-    } else if (drop_last_ || found.bytes == 0) {
+    } else if (!mender_ && (drop_last_ || found.bytes == 0)) {
       value = value.substr(0, without_line_end(value));
     }
-    if (is_text_) {
-      send(value, writer, events);
-      writer.fragment("\"", events);
-    } else {
-      writer.fragment(typed(std::string(value)), events);
-    }
+    const Step step = finish_value(value, writer, events);
     pending.erase(0, tag + found.bytes);
-    return Step::Ended;
+    return step;
   }
+}
+
+// Of what stands before a tag that may be the value's end.
+void TagValue::send_certain(std::string& pending, std::size_t tag, CallWriter& writer,
+                            std::vector<StreamEvent>& events) {
+  if (!is_text_ && !mender_) return;
+  const std::string_view before = std::string_view(pending).substr(0, tag);
+  const std::size_t certain = mender_ ? tag : cdata_ ? without_cdata_end(before) : without_line_end(before);
+  if (mender_) {
+    brackets_.read(before);
+    brackets_.forget(certain);
+    mender_->push(before);
+    writer.fragment(mender_->take_output(), events);
+  } else {
+    send(before.substr(0, certain), writer, events);
+  }
+  if (certain > 0) {
+    const std::size_t last = before.substr(0, certain).find_last_not_of(" \t");
+    line_start_ = last == std::string_view::npos ? line_start_ : before[last] == '\n';
+  }
+  pending.erase(0, certain);
+  looked_ -= certain;
+}
+
+TagValue::Step TagValue::finish_value(std::string_view value, CallWriter& writer, std::vector<StreamEvent>& events) {
+  if (is_text_) {
+    send(value, writer, events);
+    writer.fragment("\"", events);
+  } else if (mender_) {
+    mender_->push(value);
+    mender_->finish(TurnEnd::Finished);  // its closing tag has come: only brackets may be missing
+    writer.fragment(mender_->take_output(), events);
+    const std::string behind = mender_->take_rest();
+    if (mender_->done() && trimmed(behind).empty()) return Step::Ended;
+    writer.fragment(behind, events);
+    return Step::Broken;
+  } else {
+    writer.fragment(typed(std::string(value)), events);
+  }
+  return Step::Ended;
 }
 
 void TagValue::look_on(std::string_view text, std::size_t bytes) {
@@ -112,6 +154,10 @@ void TagValue::look_on(std::string_view text, std::size_t bytes) {
 void TagValue::flush(std::string& pending, CallWriter& writer, std::vector<StreamEvent>& events) {
   if (is_text_ && begun_) {
     send(pending, writer, events);
+  } else if (mender_) {
+    mender_->push(pending);
+    mender_->finish(TurnEnd::Cut);
+    writer.fragment(mender_->take_output() + mender_->take_rest(), events);
   } else {
     writer.fragment(pending, events);
   }
@@ -126,7 +172,7 @@ TagValue::End TagValue::doubted(End found, std::string_view text, std::size_t ta
   }
   if (!is_text_) {
     const std::size_t begin = text.find_first_not_of(kWhiteSpace);
-    const bool is_json = begin < tag && (text[begin] == '{' || text[begin] == '[');
+    const bool is_json = mender_ || (begin < tag && (text[begin] == '{' || text[begin] == '['));
     if (is_json) brackets_.read(text.substr(0, tag));
     if (is_json ? brackets_.balanced() : schema_.types().known()) return found;
   }

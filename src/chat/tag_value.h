@@ -1,5 +1,5 @@
-// TagValue: one argument between tags, to where it really ends, as JSON. A text streams as it comes; a value of another
-// type is read when it is complete. A file's text may hold closing tags itself: only one that the call goes on behind
+// TagValue: one argument between tags, to where it really ends, as JSON. A text streams as it comes, so does a list or an object where
+// the schema wants one; any other value is read when it is complete. A file's text may hold closing tags itself: only one that the call goes on behind
 // ends the value. Owned by one tagged call scanner, one thread.
 #pragma once
 
@@ -15,6 +15,7 @@
 #include "chat/doubtful_end.h"
 #include "chat/fence_tracker.h"
 #include "chat/inner_calls.h"
+#include "chat/json_mender.h"
 #include "chat/tool_call_scanner.h"
 
 namespace hearth::chat {
@@ -34,7 +35,7 @@ class TagValue {
   // `keys`: those of the call so far, this one included. `keys` and `context` outlive the value.
   TagValue(TagValueRules rules, ArgumentSchema tool, const std::vector<std::string>& keys, const CallContext& context);
 
-  enum class Step { Wait, Ended };
+  enum class Step { Wait, Ended, Broken };  // Broken: it ended, and what was sent of it is no JSON
   // Takes from the front of `pending` what is certain.
   Step read(std::string& pending, TextEnd end, CallWriter& writer, std::vector<StreamEvent>& events);
   // The model ended its turn: an outer closing tag at the very end is one.
@@ -52,6 +53,9 @@ class TagValue {
   };
   void look_on(std::string_view text, std::size_t bytes);
   bool begin(std::string& pending, TextEnd end, CallWriter& writer, std::vector<StreamEvent>& events);
+  bool choose_mender(std::string& pending, TextEnd end);
+  void send_certain(std::string& pending, std::size_t tag, CallWriter& writer, std::vector<StreamEvent>& events);
+  Step finish_value(std::string_view value, CallWriter& writer, std::vector<StreamEvent>& events);
   [[nodiscard]] End end_at(std::string_view text, bool line_start, TextEnd end);
   [[nodiscard]] End doubted(End found, std::string_view text, std::size_t tag, TextEnd end);
   [[nodiscard]] bool argument_follows(std::string_view text) const;
@@ -74,6 +78,8 @@ class TagValue {
   RepairCounts& repairs_;
   bool is_text_ = false;
   bool begun_ = false;
+  bool chosen_ = false;               // whether the value streams as JSON
+  std::optional<JsonMender> mender_;  // it does
   bool cdata_ = false;
   bool turn_is_over_ = false;
   bool ended_by_next_key_ = false;

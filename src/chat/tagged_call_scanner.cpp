@@ -1,7 +1,7 @@
 // The tagged way of writing a tool call: <function=NAME>, then <parameter=KEY> value </parameter> any number of times,
 // then </function>; with other words in other families, and <arg_key>KEY</arg_key><arg_value>value</arg_value>, or an
-// element per argument. Values are bare text: the tool's schema says which are texts (streamed as they come) and which
-// are JSON (known when they are complete). They come out as one JSON object.
+// element per argument. Values are bare text: the tool's schema says which are texts, lists and objects (streamed as they come)
+// and which are other JSON (known when they are complete). They come out as one JSON object.
 #include <algorithm>
 #include <cstddef>
 #include <optional>
@@ -55,7 +55,7 @@ class TaggedCallScanner final : public CallScanner {
       return end_call(mender_->done(), events);
     }
     const std::string_view rest = std::string_view(pending_).substr(white_space_prefix(pending_));
-    if (end == TurnEnd::Finished && at_ == At::Between && rest.empty() && has_required()) {
+    if (end == TurnEnd::Finished && at_ == At::Between && rest.empty() && !broken_ && has_required()) {
       context_.repairs->add(Repair::MissingClose);
       writer_.fragment(keys_.empty() ? "{}" : "}", events);
       pending_.clear();
@@ -327,6 +327,7 @@ class TaggedCallScanner final : public CallScanner {
   bool step_value(std::vector<StreamEvent>& events) {
     const TagValue::Step step = value_->read(pending_, last_ ? TextEnd::Here : TextEnd::Later, writer_, events);
     if (step == TagValue::Step::Wait) return false;
+    broken_ = broken_ || step == TagValue::Step::Broken;
     lost_closer_ = lost_closer_ || value_->ended_by_next_key();
     value_.reset();
     at_ = At::Between;
@@ -372,8 +373,8 @@ class TaggedCallScanner final : public CallScanner {
   // An argument's closing tag behind those of the call: the value it closes was taken to end before, it is not whole.
   bool step_behind(std::vector<StreamEvent>& events) {
     std::string_view rest = pending_;
-    bool whole = true;
-    while (!keys_.empty()) {
+    bool whole = !broken_;
+    while (whole && !keys_.empty()) {
       rest.remove_prefix(white_space_prefix(rest));
       CallTag tag;
       const Match match = rest.empty() ? Match::Maybe : read_call_tag(rest, tag);
@@ -420,6 +421,7 @@ class TaggedCallScanner final : public CallScanner {
   bool last_ = false;
   bool empty_ = false;        // the function's own tag closes itself
   bool in_element_ = false;   // an element around all arguments is open
+  bool broken_ = false;       // a value was no JSON
   bool lost_closer_ = false;  // of a value that the next one's opening ended
   std::size_t seen_bytes_ = 0;
   std::string pending_;  // not yet sent, not yet decided
