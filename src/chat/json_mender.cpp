@@ -429,6 +429,7 @@ void JsonMender::close_all() {
 }
 
 bool JsonMender::break_off() {
+  flush();
   mode_ = Mode::Broken;
   return false;
 }

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <iterator>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/json.h"
@@ -267,6 +268,23 @@ TEST_CASE("well-formed calls and plain text are counted as no repair, and are no
     const Read plain = read("qwen3", text, 3);
     CHECK(plain.text == text);
     CHECK_FALSE(plain.repairs.any());
+  }
+}
+
+TEST_CASE("the fragments of a call that is not whole are never a whole one's") {
+  const std::string edit = "<tool_call>\n<function=Edit>\n<parameter=path>\n/a\n</parameter>\n<parameter=edits>\n";
+  for (const auto& [dialect, raw] : std::vector<std::pair<const char*, std::string>>{
+           {"qwen3", json_call(R"({"path":{ "/a.txt"})")},
+           {"kimi-k2",
+            R"(<|tool_call_begin|>functions.Read:0<|tool_call_argument_begin|>{"path":{ "/a"}<|tool_call_end|>)"},
+           {"qwen3-coder", edit + R"([{"old": "a"}], "x": []})" + "\n</parameter>\n</function>\n</tool_call>"}}) {
+    INFO(raw);
+    for (std::size_t cut = 0; cut <= raw.size(); ++cut) {
+      const Read found = read(dialect, raw, cut);
+      CHECK_FALSE(found.whole);
+      CHECK_FALSE(Json::parse(found.arguments).has_value());
+      if (found.whole) break;
+    }
   }
 }
 

@@ -94,7 +94,10 @@ void CallWriter::fragment(std::string_view json, std::vector<StreamEvent>& event
 }
 
 bool CallWriter::end(bool whole, std::vector<StreamEvent>& events) {
-  whole = whole && is_json_object(json_);
+  const bool is_object = is_json_object(json_);
+  // A client runs what it can read: the rest of a call that is not whole must not read as one by chance.
+  if (!whole && is_object) append_call_json(events, "{");
+  whole = whole && is_object;
   if (!whole) context_.repairs->add(Repair::CutCall);
   events.emplace_back(ToolCallEnd{.whole = whole});
   return whole;
