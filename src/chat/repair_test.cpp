@@ -156,6 +156,8 @@ std::vector<Shape> shapes_of_calls() {
 std::vector<Shape> shapes_of_parameters() {
   return {
       {Repair::MalformedTag, "qwen3-coder",
+       "<tool_call>\n<function=Read>\n<parameter=path>\n/a\n</value>\n</function>\n</tool_call>", R"({"path":"/a"})"},
+      {Repair::MalformedTag, "qwen3-coder",
        "<tool_call>\n<function=Read>\n<parameter name=\"path value=/a</parameter>\n</function>\n</tool_call>",
        R"({"path":"/a"})"},
       {Repair::MalformedTag, "qwen3-coder",

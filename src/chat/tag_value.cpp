@@ -218,7 +218,7 @@ TagValue::End TagValue::end_at(std::string_view text, bool line_start, TextEnd e
     if (end == TextEnd::Here) return {};
     const bool may = tag.word.empty() || may_be_call_word(tag.word) || rules_.key.starts_with(tag.word) ||
                      may_be_own(tag.word) || tool_.declares(tag.word) || text.starts_with(kElementMark) ||
-                     (tag.closing && inner_.may_close(tag.word));
+                     (tag.closing && (inner_.may_close(tag.word) || std::string_view("value").starts_with(tag.word)));
     return {.match = may ? Match::Maybe : Match::No};
   }
   if (!is_text_ && text.starts_with(kElementMark) && tag.word == rules_.open_word && (!tag.closing || nested_ > 0)) {
