@@ -5,7 +5,7 @@
 // writes a state as attention cells and then, where there is such a part, the partial state that cannot be cut (recurrent
 // state, sliding windows). Exported cells always carry the partial state of an empty sequence instead of their own: it
 // travels apart, as a snapshot. What must hold: scratch is empty outside this file, but that it keeps sharing the last piece of an
-// import (scratch_of_) until the next piece or another operation: each emptying is a pass over the whole pool, and the
+// import (scratch_of_) until the next piece, or until cells are computed, cut, cleared, shared, exported or restored: each emptying is a pass over the whole pool, and the
 // library empties what it reads into by itself. Nothing is copied onto positions that the destination holds already.
 #include <new>
 #include <utility>
@@ -187,6 +187,7 @@ std::vector<std::uint8_t> LlamaEngine::save(Sequence sequence) const {
 bool LlamaEngine::restore(Sequence to, std::span<const std::uint8_t> state, std::uint32_t length) {
   CHECK(in_range(to) && !is_importing(to));
   DCHECK(held_length(to) == 0);
+  empty_scratch();
   const auto frame = open_frame(state, StatePart::Whole);
   const bool taken = info_.state_form != StateForm::None && frame && frame->end == length &&
                      llama_state_seq_set_data(context_.get(), frame->payload.data(), frame->payload.size(), to) ==

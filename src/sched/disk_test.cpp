@@ -99,6 +99,13 @@ TEST_CASE("the rest of a conversation comes from the disk also where RAM's part 
     CHECK(record.cached_tokens >= 1490);
     CHECK(record.ram_tokens >= 512);  // whole blocks of what RAM had
     CHECK(record.ram_tokens + record.disk_tokens == record.cached_tokens);
+    world.loop.cache().vacate();
+    link::Job resumed = turn_of(4, whole, 600);
+    resumed.resumed_count = 200;  // the last of them were answered before a crash
+    resumed.tokens_max = 220;
+    const JobRecord& again = world.run_one(resumed);
+    CHECK(again.cached_tokens == 1300);
+    CHECK(again.ram_tokens + again.disk_tokens == 1300);
   }
 }
 

@@ -29,6 +29,14 @@ T chosen(const std::optional<T>& asked, T model_default, T built_in) {
     return model_default == std::numeric_limits<T>::min() ? built_in : model_default;
 }
 
+// Of a resumed job more comes back than its prompt has. A line is pool, RAM, disk in this order.
+cache::Brought without_end(cache::Brought brought, std::uint32_t end_tokens) {
+  const std::uint32_t of_disk = std::min(end_tokens, brought.disk);
+  brought.disk -= of_disk;
+  brought.ram -= std::min(end_tokens - of_disk, brought.ram);
+  return brought;
+}
+
 }  // namespace
 
 engine::SamplingSettings Loop::settings_for(const link::Sampling& asked) const {
@@ -218,13 +226,11 @@ void Loop::begin_computing(JobState& job, std::uint32_t cached_tokens) {
     job.cached_tokens = std::min(cached_tokens, job.prompt_tokens);
     totals_.tokens_cached += job.cached_tokens;
     queue_ms_.add(static_cast<std::uint64_t>(clock_.now_ms() - job.arrived_ms));
-    // Of a resumed job more may have come than its prompt has.
-    const cache::Brought brought = cache_.brought(*job.sequence);
-    const std::uint32_t disk_tokens = std::min(brought.disk, job.cached_tokens);
+    const cache::Brought brought = without_end(cache_.brought(*job.sequence), cached_tokens - job.cached_tokens);
     publish_(link::JobStarted{.job = job.id,
                               .cached_tokens = job.cached_tokens,
-                              .ram_tokens = std::min(brought.ram, job.cached_tokens - disk_tokens),
-                              .disk_tokens = disk_tokens,
+                              .ram_tokens = brought.ram,
+                              .disk_tokens = brought.disk,
                               .explanation = explanation_of(job)});
   }
   // The very tokens that were computed before: what follows them was kept, and no pass is needed for the next one.

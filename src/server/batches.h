@@ -75,7 +75,7 @@ class Batches {
   struct Batch {
     BatchRecord record;
     bool made = false;                         // its files are whole; before and after that it only holds its place
-    std::vector<wire::BatchRequest> requests;  // read when the first one runs, let go when the batch has ended
+    std::vector<wire::BatchRequest> requests;  // read when one runs, let go when the batch has ended or memory is short
     std::map<std::size_t, std::weak_ptr<BatchExchange>> running;  // one that nobody answers comes back as cut short
     BatchQueue queue;
     std::int64_t expires_ms = 0, forgotten_ms = 0;  // when, on clock_: what the wall clock says may change
@@ -118,6 +118,7 @@ class Batches {
   void take_item_locked(Batch& batch, std::size_t index);
   [[nodiscard]] std::shared_ptr<BatchExchange> open_exchange_locked(Batch& batch, std::size_t index);
   void send_back_locked(Batch& batch, std::size_t index);
+  void let_idle_requests_go_locked(const Batch& kept);
   [[nodiscard]] Result<void> check_room_locked(const BatchOwner& owner, std::size_t bytes) const;
   [[nodiscard]] Result<const Batch*> owned_locked(const BatchOwner& owner, const std::string& id) const;
 

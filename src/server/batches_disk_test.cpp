@@ -188,16 +188,29 @@ TEST_CASE("a batch that cannot be read for want of a descriptor is not damaged")
   CHECK(read_batch_record(store, id));
 }
 
-TEST_CASE("a batch that finds no place is not read anew for each try") {
-  const BatchFolder f;
-  Stage stage(f.path.string());
-  const std::string id = stage.batches.create(stage.owner, requests(1))->id;
-  stage.answer(503, "{}");
-  auto exchange = stage.next();
-  std::filesystem::remove(f.path / id / kBatchRequestsFile);
-  exchange->respond({.status = 503, .headers = {}, .body = "{}"});
-  stage.answer(200, "{}");
-  CHECK(stage.wait_end(id).counts.succeeded == 1);
+TEST_CASE("batches that find no place are not read anew for each try, as long as they have room in memory") {
+  for (const bool has_room : {true, false}) {
+    CAPTURE(has_room);
+    const BatchFolder f;
+    BatchLimits limits{.running_max = 1};
+    if (!has_room) limits.text_bytes_max = 100;
+    Stage stage(f.path.string(), limits);
+    const BatchOwner other{.owner = 8, .cache_salt = "key-8"};
+    const std::string mine = stage.batches.create(stage.owner, requests(1))->id;
+    auto exchange = stage.next();
+    const std::string theirs = stage.batches.create(other, requests(1))->id;
+    exchange->respond({.status = 503, .headers = {}, .body = "{}"});
+    exchange = stage.next();  // theirs, for keys take turns
+    std::filesystem::remove(f.path / mine / kBatchRequestsFile);
+    std::filesystem::remove(f.path / theirs / kBatchRequestsFile);
+    exchange->respond({.status = 503, .headers = {}, .body = "{}"});
+    // Theirs was tried last and stays in any case.
+    if (has_room) stage.answer(200, "{}");
+    stage.answer(200, "{}");
+    CHECK(stage.wait_end(mine).counts.succeeded == (has_room ? 1 : 0));
+    while (stage.batches.find(other, theirs)->status != wire::BatchStatus::Ended) std::this_thread::yield();
+    CHECK(stage.batches.find(other, theirs)->counts.succeeded == 1);
+  }
 }
 
 TEST_CASE("a result that the disk does not take now is kept in memory and written later, not computed again") {

@@ -135,14 +135,24 @@ std::shared_ptr<BatchExchange> Batches::open_exchange_locked(Batch& batch, std::
   return exchange;
 }
 
+// Many batches may wait for an engine that is gone for long. What is more than one may be, and none of runs, lies on the disk until
+// it is due again.
+void Batches::let_idle_requests_go_locked(const Batch& kept) {
+  std::size_t held_bytes = 0;
+  for (const auto& [id, batch] : batches_) held_bytes += batch.requests.empty() ? 0 : batch.record.bytes;
+  for (auto& [id, batch] : batches_) {
+    if (held_bytes <= limits_.text_bytes_max) return;
+    if (&batch == &kept || !batch.running.empty() || batch.requests.empty()) continue;
+    held_bytes -= batch.record.bytes;
+    std::vector<wire::BatchRequest>().swap(batch.requests);
+  }
+}
+
 void Batches::send_back_locked(Batch& batch, std::size_t index) {
   const std::int64_t now_ms = clock_.now_ms();
   batch.queue.sent_back(index, now_ms);
   batch.record.items[index] = BatchItem::Waiting;
-  // Many batches may wait for an engine that is gone for long: but for the one that was tried last, what none of runs lies on the
-  // disk until it is due again.
-  for (auto& [id, other] : batches_)
-    if (&other != &batch && other.running.empty()) std::vector<wire::BatchRequest>().swap(other.requests);
+  let_idle_requests_go_locked(batch);
   const std::int64_t pause_ms = std::min(kPause_ms << std::min(sent_back_in_a_row_++, 6), kPauseMost_ms);
   rest_until_ms_ = now_ms + pause_ms;
   line_.after_ms(pause_ms, [this] { start_items(); });

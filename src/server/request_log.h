@@ -47,8 +47,8 @@ struct RequestRecord {
   std::uint64_t body_bytes = 0;
   std::uint64_t message_count = 0;
   std::uint64_t prompt_tokens = 0;
-  std::uint64_t cached_tokens = 0, ram_tokens = 0,
-                disk_tokens = 0;  // the last two of the first: brought back from there
+  std::uint64_t cached_tokens = 0;
+  std::uint64_t ram_tokens = 0, disk_tokens = 0;  // of the cached ones: brought back from there
   std::uint64_t output_tokens = 0;
   PromptPlaces places;
   std::optional<link::Explanation> explanation;  // when much was computed; holds words of the prompt
