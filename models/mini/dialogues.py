@@ -23,9 +23,13 @@ def make_template():
 class Sample:
     """prompt: the whole text before the answer, up to where a thought may begin. thought and text: what should follow."""
 
-    def __init__(self, kind, prompt, thought, text, call, messages, tools):
-        self.kind, self.prompt, self.thought, self.text, self.call = kind, prompt, thought, text, call
+    def __init__(self, kind, template, thought, text, call, messages, tools):
+        self.kind, self.template, self.thought, self.text, self.call = kind, template, thought, text, call
         self.messages, self.tools = messages, tools
+
+    @property
+    def prompt(self):
+        return self.template.render(messages=self.messages, tools=self.tools, add_generation_prompt=True, enable_thinking=True)
 
 
 def call_text(name, arguments):
@@ -55,8 +59,7 @@ class Conversation:
     def turn(self, thought, text="", call=None):
         """The assistant's turn: remembered as a sample, and as history."""
         thinking = self.source.chance(0.5)
-        prompt = self.template.render(messages=self.messages, tools=self.tools, add_generation_prompt=True, enable_thinking=True)
-        self.samples.append(Sample(self.kind, prompt, thought, call_text(*call) if call else text, call, list(self.messages), self.tools))
+        self.samples.append(Sample(self.kind, self.template, thought, call_text(*call) if call else text, call, list(self.messages), self.tools))
         message = {"role": "assistant", "content": text}
         if thinking:
             message["reasoning_content"] = thought
@@ -118,7 +121,7 @@ def fallback(source, step, kinds):
 
 def make_conversation(seed, template, held=False, kind=None):
     source = Source(random.Random(seed), held)
-    kind = kind or source.pick(["create"] * 5 + ["edit"] * 5 + ["read"] * 2 + ["run"] * 3 + ["list", "search", "find"] + ["chain2"] * 4 + ["chain3"] * 3 + ["none"] * 3 + ["work"] * 2 + ["missing"])
+    kind = kind or source.pick(["create"] * 5 + ["edit"] * 5 + ["read"] * 3 + ["run"] * 3 + ["list", "search", "find"] + ["chain2"] * 5 + ["chain3"] * 3 + ["none"] * 3 + ["work"] * 2 + ["missing"])
     if kind == "work":
         return make_work_talk(source, template)
     if kind == "none":
@@ -132,6 +135,7 @@ def make_conversation(seed, template, held=False, kind=None):
             ask = "hello"
         talk.user(ask)
         talk.turn("No tool is asked for.", text=DEMO)
+        talk.box = box
         return talk
     if kind in ("chain2", "chain3"):
         steps, text = make_chain(source, 2 if kind == "chain2" else 3)
@@ -159,29 +163,30 @@ def make_conversation(seed, template, held=False, kind=None):
     return talk
 
 
-def first_turns(talk, count):
-    """Other asks that go to the same tools: conversations of one sample each."""
+def other_turns(talk, count):
+    """Other asks that go to the same tools, each at a turn of its own: (sample of a conversation) up to `count`."""
     source, out = talk.source, []
     for _ in range(count if talk.box and talk.box.order else 0):
         other = Conversation(source, talk.template, "other", talk.tools)
         if source.chance(0.12):
-            ask, step = small_talk(source), None
-        else:
-            if source.chance(0.7):
-                steps, ask = (lambda step: ([step], step.text))(make_step(source, source.pick(KINDS)))
-            else:
-                steps, ask = make_chain(source, source.pick([2, 3]))
-            ask, step = dress(source, ask), fallback(source, steps[0], talk.box.by_kind)
-            if step is None or (len(steps) > 1 and any(fallback(source, s, talk.box.by_kind) is None for s in steps)):
-                continue
-        other.messages = [{"role": "user", "content": ask}]
-        if step is None:
+            other.messages = [{"role": "user", "content": small_talk(source)}]
             other.turn("No tool is asked for.", text=DEMO)
         else:
-            tool = talk.box.by_kind[step.kind]
-            other.turn(plan(step, 1, len(steps), tool.name), call=(tool.name, arguments_for(tool, step)))
-        out.append(other)
+            length = source.pick([1, 1, 1, 1, 2, 2, 3])
+            steps, ask = make_chain(source, length) if length > 1 else (lambda step: ([step], step.text))(make_step(source, source.pick(KINDS)))
+            steps = [fallback(source, step, talk.box.by_kind) for step in steps]
+            if None in steps:
+                continue
+            other.messages = [{"role": "user", "content": dress(source, ask)}]
+            play_steps(other, talk.box, steps)
+        out.append(pick_turn(source, other.samples))
     return out
+
+
+def pick_turn(source, samples):
+    """The turns with a call before them are the harder half; the very last only sums up."""
+    weights = [1.0] + [1.3] * (len(samples) - 2) + [0.25] * (len(samples) > 1)
+    return source.random.choices(samples, weights)[0]
 
 
 def make_work_talk(source, template):

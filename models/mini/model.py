@@ -46,8 +46,39 @@ def causal_mask(length):
 
 def rotate(x, cos, sin):
     half = Shape.rotary // 2
-    a, b, rest = x[..., :half], x[..., half:2 * half], x[..., 2 * half:]
+    a, b, rest = x.split([half, half, x.shape[-1] - 2 * half], -1)
     return torch.cat([a * cos - b * sin, a * sin + b * cos, rest], -1)
+
+
+class Tree:
+    """What is added to the scores of lines that share a trunk: near, trunk to trunk (lines, T, T); far, branches to trunk (lines, slots x S, T);
+    own, each slot to itself (lines x slots, S, S). The line is trunk, slot, slot, ..."""
+
+    def __init__(self, near, far, own):
+        per_head = lambda mask, lines: mask.view(lines, 1, -1, *mask.shape[1:]).expand(-1, Shape.heads, -1, -1, -1).reshape(-1, *mask.shape[1:])
+        lines = len(near)
+        self.near, self.far, self.own = per_head(near, lines), per_head(far, lines), per_head(own, lines)
+
+    def attend(self, q, k, v):
+        trunk, slot, width = self.near.shape[-1], self.own.shape[-1], q.shape[-1]
+        (q_trunk, q), (k_trunk, k), (v_trunk, v) = (x.split([trunk, x.shape[1] - trunk], 1) for x in (q, k, v))
+        apart = lambda x: x.reshape(-1, slot, width)
+        top = torch.bmm(torch.baddbmm(self.near, q_trunk, k_trunk.transpose(1, 2)).softmax(-1), v_trunk)
+        far = torch.baddbmm(self.far, q, k_trunk.transpose(1, 2)).view(-1, slot, trunk)
+        own = torch.baddbmm(self.own, apart(q), apart(k).transpose(1, 2))
+        far, own = torch.cat([far, own], -1).softmax(-1).split([trunk, slot], -1)
+        below = torch.bmm(far.reshape(len(q), -1, trunk), v_trunk).view(-1, slot, width) + torch.bmm(own, apart(v))
+        return torch.cat([top, below.view(len(q), -1, width)], 1)
+
+
+class Line:
+    """The same for lines that share nothing: one mask (lines or 1, 1, L, L)."""
+
+    def __init__(self, mask, lines, length):
+        self.mask = mask.expand(lines, Shape.heads, -1, -1).reshape(-1, length, length)  # one addend of the heads' products
+
+    def attend(self, q, k, v):
+        return torch.bmm(torch.baddbmm(self.mask, q, k.transpose(1, 2)).softmax(-1), v)
 
 
 class Layer(torch.nn.Module):
@@ -61,15 +92,14 @@ class Layer(torch.nn.Module):
         self.attn_norm, self.attn_post, self.ffn_norm, self.ffn_post = one(d), one(d, 0.5), one(d), one(d, 0.25)
         self.q_norm, self.k_norm = one(Shape.head_width), one(Shape.head_width)
 
-    def forward(self, x, cos, sin, mask):
+    def forward(self, x, cos, sin, seen):
         batch, length, _ = x.shape
         y = norm(x, self.attn_norm)
         split = lambda w: F.linear(y, w.to(y.dtype)).view(batch, length, Shape.heads, Shape.head_width).transpose(1, 2)
         flat = lambda t: t.reshape(batch * Shape.heads, length, Shape.head_width)
         q = flat(rotate(norm(split(self.q), self.q_norm * Shape.head_width ** -0.5), cos, sin))
         k = flat(rotate(norm(split(self.k), self.k_norm), cos, sin))
-        scores = torch.baddbmm(mask, q, k.transpose(1, 2))
-        y = torch.bmm(scores.softmax(-1), flat(split(self.v))).view(batch, Shape.heads, length, Shape.head_width)
+        y = seen.attend(q, k, flat(split(self.v))).view(batch, Shape.heads, length, Shape.head_width)
         y = y.transpose(1, 2).reshape(batch, length, -1)
         x = x + norm(F.linear(y, self.o.to(y.dtype)), self.attn_post)
         y = norm(x, self.ffn_norm)
@@ -86,15 +116,14 @@ class Model(torch.nn.Module):
         with torch.no_grad():
             self.begin_as_copier()
 
-    def forward(self, tokens, positions=None, mask=None, wanted=None, dtype=torch.float32):
-        """Logits at the flat indices `wanted` of tokens, or at all. positions and mask: of a plain line unless given."""
+    def forward(self, tokens, positions=None, seen=None, wanted=None, dtype=torch.float32):
+        """Logits at the flat indices `wanted` of tokens, or at all. positions, and the Tree or Line of what is seen: of a plain line unless given."""
         length = tokens.shape[1]
         x = (F.embedding(tokens, self.embedding) * math.sqrt(Shape.width)).to(dtype)
         cos, sin = (t.to(dtype) for t in rope_tables(torch.arange(length) if positions is None else positions))
-        mask = (causal_mask(length)[None, None] if mask is None else mask).to(dtype)
-        mask = mask.expand(tokens.shape[0], Shape.heads, -1, -1).reshape(-1, length, length)  # one addend of the heads' products
+        seen = Line(causal_mask(length)[None, None].to(dtype), len(tokens), length) if seen is None else seen
         for block in self.blocks:
-            x = block(x, cos, sin, mask)
+            x = block(x, cos, sin, seen)
         x = x.reshape(-1, Shape.width)
         if wanted is not None:
             x = x[wanted]

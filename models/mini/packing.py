@@ -3,16 +3,15 @@
 Several asks go to the same tools. A sequence is that trunk, the end of a history and the brief's tools, and from it hang the asks, and from
 each its answers, with a thought or without. A token sees its own path to the root; its position is its depth, as if each path stood alone.
 """
-import pathlib
-
 import torch
 
-from model import Shape
+from dialogues import pick_turn
+from model import Shape, Tree
+from words import PROSE
 
-BRIEF, ASK, GO = "<|brief|>", "\n<|ask|>", "\n<|go|>\n"
-TAIL_MOST = 480
-CHECKOUT = pathlib.Path(__file__).parent.parent.parent
-PROSE = "\n".join(path.read_text() for path in sorted(CHECKOUT.glob("*.md")) + sorted(CHECKOUT.glob("docs/*.md")))  # of this project itself
+EMPTY, BRIEF, ASK, GO = "<|endoftext|>", "<|brief|>", "\n<|ask|>", "\n<|go|>\n"
+TAIL_MOST = 320
+SLOTS = 3
 
 
 class Piece:
@@ -34,19 +33,19 @@ def add_answers(pieces, sample, trunk, tokenizer, source, both):
 
 def cut_brief(prompt):
     """(history, the brief's tools, its ask with what was done and the ask again)."""
-    history, brief = prompt[:prompt.rindex(BRIEF)], prompt[prompt.rindex(BRIEF):].split(GO)[0]
+    history, brief = prompt[:prompt.index(EMPTY)], prompt[prompt.rindex(BRIEF):].split(GO)[0]
     at = brief.index(ASK)
     return history, brief[:at], brief[at:]
 
 
 def tail_of(history, tokenizer, source):
-    """What stands before the brief, as much as the window may show: tool definitions, what was said and done, other text. The model
-    learns to pass it over."""
-    count = source.random.randint(4, 90) if source.chance(0.3) else source.random.randint(90, TAIL_MOST)
+    """What stands before the empty tokens, as much as the window may show to the brief's first tokens: tool definitions, what was said and done, other text. The
+    model learns to pass it over."""
+    count = source.random.randint(4, TAIL_MOST)
     kind = source.random.random()
-    if kind < 0.12:
+    if kind < 0.1:
         line = tokenizer.encode(" ".join(source.sentence() for _ in range(count // 6 + 1)))[:count]
-    elif kind < 0.25 and PROSE:
+    elif kind < 0.55 and PROSE:
         start = source.random.randrange(len(PROSE))
         line = tokenizer.encode(PROSE[start:start + 6 * count])[:count]
     else:
@@ -54,15 +53,16 @@ def tail_of(history, tokenizer, source):
     return line + tokenizer.encode("<|im_end|>\n<|im_start|>assistant\n")
 
 
-def tree_of(talk, tokenizer, source, others=()):
-    """The pieces of one turn of a conversation, behind the very history it had; others: conversations of one sample that go to the same
-    tools. Turns of one conversation do not share a tree: what the first did stands before the second's brief."""
-    sample = source.pick(talk.samples)
+def tree_of(talk, tokenizer, source, others=(), empty=448):
+    """The pieces of one turn of a conversation, behind the very history it had; others: turns of other conversations that go to the same
+    tools. Turns of one conversation do not share a tree: what the first did stands before the second's brief. empty: how many empty tokens; the
+    template has 448, and fewer teach sooner."""
+    sample = pick_turn(source, talk.samples)
     history, tools, asked = cut_brief(sample.prompt)
-    pieces = [Piece(tail_of(history, tokenizer, source) + tokenizer.encode(tools), -1)]
+    pieces = [Piece(tail_of(history, tokenizer, source) + [tokenizer.ids[EMPTY]] * empty + tokenizer.encode(tools), -1)]
     for other in others:
-        pieces.append(Piece(tokenizer.encode(cut_brief(other.samples[0].prompt)[2]), 0))
-        add_answers(pieces, other.samples[0], len(pieces) - 1, tokenizer, source, both=False)
+        pieces.append(Piece(tokenizer.encode(cut_brief(other.prompt)[2]), 0))
+        add_answers(pieces, other, len(pieces) - 1, tokenizer, source, both=False)
     pieces.append(Piece(tokenizer.encode(asked), 0))
     add_answers(pieces, sample, len(pieces) - 1, tokenizer, source, both=source.chance(0.4))
     return pieces
@@ -72,7 +72,7 @@ def weights_of(tokens, tokenizer):
     """What each token counts when it is learned: the decisions more, which tool and where a value begins; the first letters of a
     parameter's name less, for Hearth's constraint leaves only names that are declared."""
     out = [1.0] * len(tokens)
-    for before, weight in (("<function=", 3.0), (">\n", 3.0), ("<parameter=", 0.3)):
+    for before, weight in (("<function=", 5.0), (">\n", 5.0), ("<parameter=", 0.3)):
         mark = tokenizer.encode(before)
         for i in range(len(mark), len(tokens)):
             if tokens[i - len(mark):i] == mark:
@@ -80,50 +80,95 @@ def weights_of(tokens, tokenizer):
     return out
 
 
-class Sequence:
-    """One tree as flat lists: tokens, positions, the piece of each token, and (index, target, piece, weight) to learn."""
+class Branch:
+    """An ask and its answers as one line of tokens behind the trunk; which token sees which is told by their pieces."""
 
-    def __init__(self, pieces, tokenizer):
-        self.tokens, self.positions, self.piece_of, self.targets = [], [], [], []
-        depth_at_end, self.ancestors = [], []
-        for number, piece in enumerate(pieces):
-            start = depth_at_end[piece.parent] if piece.parent >= 0 else 0
-            self.ancestors.append((self.ancestors[piece.parent] | {piece.parent} if piece.parent >= 0 else set()) | {number})
-            base = len(self.tokens)
+    def __init__(self, numbers, pieces, depth, tokenizer):
+        self.tokens, self.positions, self.piece_of, self.targets = [], [], [], []  # targets: (index, token, piece, weight)
+        ends = {0: depth}
+        for number in numbers:
+            piece = pieces[number]
+            start, base = ends[piece.parent], len(self.tokens)
             self.tokens += piece.tokens
             self.positions += range(start, start + len(piece.tokens))
             self.piece_of += [number] * len(piece.tokens)
-            depth_at_end.append(start + len(piece.tokens))
+            ends[number] = start + len(piece.tokens)
             weights = weights_of(piece.tokens, tokenizer)
             self.targets += [(base + i - 1, piece.tokens[i], number, weights[i]) for i in piece.learned]
+        self.related = {number: {number, pieces[number].parent} for number in numbers}  # two levels: the ask, its answers
 
 
-def batch_of(sequences, dtype):
-    """(tokens, positions, mask to add to scores, flat indices, targets, the answer each belongs to, its weight), padded to the longest."""
-    longest = max(len(s.tokens) for s in sequences)
-    longest = (longest + 15) // 16 * 16
-    count = len(sequences)
-    tokens = torch.zeros(count, longest, dtype=torch.long)
-    positions = torch.zeros(count, longest, dtype=torch.long)
-    seen = torch.zeros(count, longest, longest, dtype=torch.bool)
-    indices, targets, leaves, weights, answers = [], [], [], [], 0
-    for row, s in enumerate(sequences):
-        n = len(s.tokens)
-        tokens[row, :n] = torch.tensor(s.tokens)
-        positions[row, :n] = torch.tensor(s.positions)
-        pieces = len(s.ancestors)
-        related = torch.zeros(pieces, pieces, dtype=torch.bool)
-        for i, ancestors in enumerate(s.ancestors):
-            related[i, list(ancestors)] = True
-        of = torch.tensor(s.piece_of)
-        depth = positions[row, :n]
-        seen[row, :n, :n] = related[of][:, of].tril() & (depth[:, None] - depth[None, :] < Shape.window)
-        seen[row, n:, 0] = True
-        indices += [row * longest + i for i, _, _, _ in s.targets]
-        targets += [t for _, t, _, _ in s.targets]
-        numbers = {piece: answers + n for n, piece in enumerate(dict.fromkeys(p for _, _, p, _ in s.targets))}
-        leaves += [numbers[p] for _, _, p, _ in s.targets]
-        weights += [w for _, _, _, w in s.targets]
-        answers += len(numbers)
-    mask = torch.zeros(count, 1, longest, longest, dtype=dtype).masked_fill(~seen[:, None], -30000.0)
-    return tokens, positions, mask, torch.tensor(indices), torch.tensor(targets), torch.tensor(leaves), torch.tensor(weights)
+class Sequence:
+    """One tree: the trunk's tokens and slots of about one length, in each some branches one after the other. A branch sees the trunk and
+    itself, so attention costs what its path is long, however many branches there are."""
+
+    def __init__(self, pieces, tokenizer):
+        self.trunk = pieces[0].tokens
+        asks = [number for number, piece in enumerate(pieces) if piece.parent == 0]
+        branches = [Branch([ask] + [n for n, p in enumerate(pieces) if p.parent == ask], pieces, len(self.trunk), tokenizer) for ask in asks]
+        self.slots = [[] for _ in range(min(SLOTS, len(branches)))]
+        for branch in sorted(branches, key=lambda b: -len(b.tokens)):
+            min(self.slots, key=slot_length).append(branch)
+        self.slot_length = max(map(slot_length, self.slots))
+        self.deepest = max(max(b.positions) for b in branches) + 1
+
+
+def slot_length(branches):
+    return sum(len(b.tokens) for b in branches)
+
+
+def up(length):
+    return (length + 15) // 16 * 16
+
+
+class Batch:
+    """Sequences with equally many slots, padded to the longest trunk and the longest slot: what model.Tree and the loss need."""
+
+    def __init__(self, sequences, dtype):
+        count, slots = len(sequences), len(sequences[0].slots)
+        self.trunk, self.slot = up(max(len(s.trunk) for s in sequences)), up(max(s.slot_length for s in sequences))
+        length = self.trunk + slots * self.slot
+        self.tokens, self.positions = torch.zeros(count, length, dtype=torch.long), torch.zeros(count, length, dtype=torch.long)
+        near = torch.zeros(count, self.trunk, self.trunk, dtype=torch.bool)
+        far = torch.zeros(count, slots * self.slot, self.trunk, dtype=torch.bool)
+        own = torch.zeros(count * slots, self.slot, self.slot, dtype=torch.bool)
+        targets, answers = [], 0
+        for row, s in enumerate(sequences):
+            n = len(s.trunk)
+            self.tokens[row, :n] = torch.tensor(s.trunk)
+            self.positions[row, :self.trunk] = torch.arange(self.trunk)
+            near[row] = seen_of(self.positions[row, :self.trunk])
+            near[row, :, n:] = False
+            for number, branches in enumerate(s.slots):
+                base = 0
+                for branch in branches:
+                    end, at = base + len(branch.tokens), self.trunk + number * self.slot + base
+                    self.tokens[row, at:at + end - base] = torch.tensor(branch.tokens)
+                    self.positions[row, at:at + end - base] = torch.tensor(branch.positions)
+                    own[row * slots + number, base:end, base:end] = own_of(branch)
+                    places = {piece: answers + i for i, piece in enumerate(dict.fromkeys(p for _, _, p, _ in branch.targets))}
+                    targets += [(row * length + at + i, token, places[piece], weight) for i, token, piece, weight in branch.targets]
+                    answers += len(places)
+                    base = end
+            depth = self.positions[row, self.trunk:]
+            far[row, :, :n] = depth[:, None] - torch.arange(n) < Shape.window
+        added = lambda seen: torch.zeros(seen.shape, dtype=dtype).masked_fill(~seen, -30000.0)
+        self.near, self.far, self.own = added(near), added(far), added(own)
+        self.wanted, self.targets, self.leaves, self.weights = (torch.tensor(column) for column in zip(*targets))
+
+    def tree(self):
+        return Tree(self.near, self.far, self.own)
+
+
+def seen_of(depth):
+    return torch.ones(len(depth), len(depth), dtype=torch.bool).tril() & (depth[:, None] - depth[None, :] < Shape.window)
+
+
+def own_of(branch):
+    of = branch.piece_of
+    numbers = {number: i for i, number in enumerate(branch.related)}
+    related = torch.zeros(len(numbers), len(numbers), dtype=torch.bool)
+    for number, sees in branch.related.items():
+        related[numbers[number], [numbers[other] for other in sees if other in numbers]] = True
+    index = torch.tensor([numbers[number] for number in of])
+    return related[index][:, index] & seen_of(torch.tensor(branch.positions))

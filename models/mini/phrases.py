@@ -32,7 +32,7 @@ READ = [
 
 BE = "(should be|must be|should become|has to be|needs to be|ought to be|should read|is now)"
 WHAT = "(|||||the text|the string|the word|the part|the value)"
-SWAP = f"(replace {WHAT} {{o}} (with|by) {WHAT} {{n}}|change {WHAT} {{o}} (to|into) {{n}}|swap {{o}} for {{n}}|turn {{o}} into {{n}}|rename {{o}} to {{n}}|update {{o}} to {{n}}|convert {{o}} (to|into) {{n}}|switch {{o}} to {{n}}|substitute {{n}} for {{o}}|put {{n}} in place of {{o}}|correct {{o}} to {{n}}|replace {WHAT} {{o}} with {{n}}|change {{o}} to {{n}})"
+SWAP = f"(replace {WHAT} {{o}} (with|by) {WHAT} {{n}}|change {WHAT} {{o}} (to|into) {{n}}|swap {{o}} for {{n}}|turn {{o}} into {{n}}|rename {{o}} to {{n}}|update {{o}} to {{n}}|convert {{o}} (to|into) {{n}}|switch {{o}} to {{n}}|correct {{o}} to {{n}}|replace {WHAT} {{o}} with {{n}}|change {{o}} to {{n}})"
 IN = "(in|in|inside|within|in the file|in file)"
 EDIT = [
     f"{SWAP} {IN} {{p}}", f"{SWAP} {IN} {{p}}", f"{IN} {{p}}(,|) {SWAP}", f"{IN} {{p}}(,|) {SWAP}", f"(edit|modify|update|fix|open|adjust|patch|change) {{f}} {{p}}(:| and| to|, then) {SWAP}",

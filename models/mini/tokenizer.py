@@ -136,7 +136,7 @@ def main():
     template = make_template()
     for seed in range(3000):
         for sample in make_conversation(seed, template).samples[-1:]:
-            for run in re.findall(LETTER + "+", sample.prompt + sample.thought + sample.text):
+            for run in re.findall(LETTER + "+", SPECIAL.sub(" ", sample.prompt + sample.thought + sample.text)):
                 counts[run] += 1
     for n in (2, 3, 4, 7, 8, 12, 16):
         counts[" " * n] += 2000

@@ -4,6 +4,8 @@ A toolbox maps each kind of work to the tool that does it and to the names of it
 """
 import zlib
 
+from words import PROSE
+
 KINDS = ("create", "read", "edit", "run", "list", "search", "find")
 
 VERBS = {
@@ -234,6 +236,12 @@ class Toolbox:
 
 
 def make_other(source):
+    """A tool for something else; in part of made-up names, described by what no task is about."""
+    if source.chance(0.4):
+        name = join_name(source, [source.word() for _ in range(source.random.randint(1, 3))], source.pick(["snake", "camel", "pascal", "kebab"]))
+        parameters = {source.word(): {"type": source.pick(["string", "string", "integer", "number", "array", "boolean"])} for _ in range(source.random.randint(0, 4))}
+        start = source.random.randrange(len(PROSE) or 1)
+        return Tool(name, PROSE[start:start + 120].partition(" ")[2].strip(), parameters, list(parameters))
     name, description, parameters = source.pick(OTHERS)
     return Tool(name, description, {k: {"type": v} for k, v in parameters.items()}, list(parameters))
 
@@ -263,7 +271,7 @@ def make_toolbox(source, needed=(), extra=()):
         order.append(tool)
     count = source.pick([0, 0, 1, 2, 3, 4, 6, 8, 12]) if not real else source.pick([1, 3, 5, 6, 8, 12, 18])
     if source.chance(0.03):
-        count = 45  # so many that the brief leaves descriptions out
+        count = 45  # more than any real client has
     for _ in range(count):
         tool = make_other(source)
         if tool.name not in names:

@@ -16,46 +16,52 @@ import torch
 import torch.nn.functional as F
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from dialogues import first_turns, make_conversation, make_template  # noqa: E402
+from dialogues import other_turns, make_conversation, make_template  # noqa: E402
 from model import Model  # noqa: E402
 from muon import Muon  # noqa: E402
-from packing import Sequence, batch_of, tree_of  # noqa: E402
+from packing import Batch, Sequence, tree_of  # noqa: E402
 from tokenizer import Tokenizer  # noqa: E402
 from words import Source  # noqa: E402
 
 SEED = 7
 POOL = 96                # conversations that are sorted by length and cut into batches
 TOKENS_A_STEP = 4500
-GROWTH = ((0, 900), (900, 1200), (2400, 1500))  # from a step on: the longest tree. Short ones first: they teach more a second; longer than the last pad whole batches
-OTHERS = 3               # more asks that go to a sequence's tools: what is hard is which tool, and where its values stand
+# From a step on: the longest path, and how many empty tokens stand before the brief. Short ones first: they teach more a second.
+GROWTH = ((0, 600, 16), (900, 900, 64), (2400, 1200, 128), (8500, 1450, 448))
+OTHERS = 7               # more asks that go to a sequence's tools: what is hard is which tool, and where its values stand
 
 
-def make_sequence(seed, template, tokenizer, others):
+def make_sequence(seed, template, tokenizer, others, empty=448):
     source = Source(random.Random(seed))
     talk = make_conversation(seed, template)
-    return Sequence(tree_of(talk, tokenizer, source, first_turns(talk, others)), tokenizer)
+    return Sequence(tree_of(talk, tokenizer, source, other_turns(talk, others), empty), tokenizer)
 
 
-def length_most(step):
-    return max(most for begin, most in GROWTH if step >= begin)
+def growth_at(step):
+    return [(most, empty) for begin, most, empty in GROWTH if step >= begin][-1]
+
+
+def padded(sequences):
+    return len(sequences) * (max(len(s.trunk) for s in sequences) + len(sequences[0].slots) * max(s.slot_length for s in sequences))
 
 
 def batches(tokenizer, start, step):
     """Endless (number of the next conversation, sequences) with about TOKENS_A_STEP tokens each."""
     template, seed = make_template(), start
     while True:
-        pool, most = [], length_most(step)
+        pool, (most, empty) = [], growth_at(step)
         while len(pool) < POOL:
-            sequence = make_sequence(SEED * 10_000_000 + seed, template, tokenizer, OTHERS)
+            sequence = make_sequence(SEED * 10_000_000 + seed, template, tokenizer, OTHERS, empty)
             seed += 1
-            if len(sequence.tokens) <= most:
+            if sequence.deepest <= most:
                 pool.append(sequence)
-        pool.sort(key=lambda s: len(s.tokens))
-        cut, at = [], 0
-        while at < len(pool):
-            count = max(1, TOKENS_A_STEP // len(pool[min(at + 4, len(pool) - 1)].tokens))
-            cut.append(pool[at:at + count])
-            at += count
+        pool.sort(key=lambda s: (len(s.slots), s.slot_length // 64, len(s.trunk)))
+        cut = []
+        for sequence in pool:
+            last = cut[-1] if cut else []
+            if not last or len(last[0].slots) != len(sequence.slots) or padded(last + [sequence]) > TOKENS_A_STEP * 1.1:
+                cut.append([])
+            cut[-1].append(sequence)
         random.Random(seed).shuffle(cut)
         for group in cut:
             step += 1
@@ -126,9 +132,9 @@ def main():
     for seed, group in ahead(batches(tokenizer, seed, step)):
         if step >= options.steps:
             break
-        line, positions, mask, wanted, targets, leaves, weights = batch_of(group, torch.bfloat16)
-        logits = model(line, positions, mask, wanted, torch.bfloat16)
-        loss = (F.cross_entropy(logits, targets, reduction="none") * weights).sum() / weights.sum()
+        batch = Batch(group, torch.bfloat16)
+        logits = model(batch.tokens, batch.positions, batch.tree(), batch.wanted, torch.bfloat16)
+        loss = (F.cross_entropy(logits, batch.targets, reduction="none") * batch.weights).sum() / batch.weights.sum()
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -138,10 +144,10 @@ def main():
             with torch.no_grad():
                 for name, parameter in model.named_parameters():
                     kept[name].lerp_(parameter, max(0.02, 4 / (step + 4)))
-        tokens += line.numel()
+        tokens += batch.tokens.numel()
         losses.append(loss.item())
-        rights.append((logits.argmax(-1) == targets).float().mean().item())
-        wholes.append(whole_of(logits, targets, leaves))
+        rights.append((logits.argmax(-1) == batch.targets).float().mean().item())
+        wholes.append(whole_of(logits, batch.targets, batch.leaves))
         if step % 50 == 0:
             now = time.time()
             spent += now - last

@@ -51,6 +51,16 @@ def split_of(items, held):
     return mine if len(mine) >= 2 else list(items)
 
 
+CHECKOUT = pathlib.Path(__file__).parent.parent.parent
+# Of this project itself, without what would be marks of the dialect: in a client's text they are none.
+PROSE = re.sub(r"<\|\w+\|>|</?(?:think|tool_call|tool_response)>", "", "\n".join(path.read_text() for path in sorted(CHECKOUT.glob("*.md")) + sorted(CHECKOUT.glob("docs/*.md"))))
+
+
+COMMON = ("the", "or", "in", "and", "to", "is", "on", "as", "for", "with", "file", "be", "not", "no", "if", "use", "tool", "read", "an", "of", "at", "it")
+like_common = lambda words: [w for w in words if any(w.startswith(c) and len(w) > len(c) + 1 for c in COMMON)] or words
+LIKE_COMMON_SEEN, LIKE_COMMON_HELD = like_common(WORDS_SEEN), like_common(WORDS_HELD)
+
+
 class Source:
     """Draws values. held: only from what training never sees; otherwise only from what it may see. A held-out word that is one token
     would be one that training never copies, and always learns not to say; so words are also joined from any pieces."""
@@ -81,11 +91,12 @@ class Source:
 
     def word(self):
         kind = self.random.random()
-        if kind < 0.12:
+        if kind < 0.1:
             return self.made_up()
-        if kind < 0.4 and self.pieces and not self.held:
+        if kind < 0.28 and self.pieces and not self.held:
             return "".join(self.pick(self.pieces) for _ in range(self.random.randint(1, 3)))
-        word = self.pick(self.words)
+        # A word that begins as one of the commonest does is the hardest to copy: what follows that one stands everywhere.
+        word = self.pick(LIKE_COMMON_HELD if self.held else LIKE_COMMON_SEEN) if kind > 0.92 else self.pick(self.words)
         return self.pick([word.upper(), word.capitalize()]) if self.chance(0.06) else word
 
     def letters(self):
@@ -138,8 +149,8 @@ class Source:
             text = text.title()
         elif kind < 0.54:
             text = text.upper()
-        if count > 1 and self.chance(0.15):
-            text = text.replace(" ", self.pick([", ", ": ", " - ", " / ", "_"]), 1)
+        if count > 1 and self.chance(0.2):
+            text = text.replace(" ", self.pick([", ", ", ", ": ", " - ", " / ", "_"]), self.pick([1, 1, 5]))
         if self.chance(0.25):
             text += self.pick(["!", ".", "?", "...", "!!", " :)"])
         return text
@@ -179,7 +190,8 @@ class Source:
             ])()
         if suffix == "json":
             return self.pick([
-                lambda: f'{{"{name}": {self.number()}}}', lambda: f'{{"{name}": "{self.phrase(1, 2)}", "{other}": true}}',
+                lambda: f'{{"{name}": {self.number()}}}', lambda: f'{{"{name}": {self.number()}, "{other}": {self.pick(["true", "false", "null", self.number()])}}}',
+                lambda: f'{{"{name}": "{self.word()}", "{other}": "{self.word()}"}}', lambda: f'{{"{name}": [{self.number()}, {self.number()}, {self.number()}]}}', lambda: f'{{"{name}": "{self.phrase(1, 2)}", "{other}": true}}',
                 lambda: f'["{name}", "{other}"]',
             ])()
         if suffix in ("yaml", "yml", "ini", "toml", "cfg", "env"):
@@ -217,9 +229,9 @@ class Source:
             return self.letters()
         return self.pick([self.phrase, self.phrase, self.sentence])()
 
-    def snippet(self):
-        """What an edit replaces: a word, a few words, an assignment, a version."""
-        kind = self.random.random()
+    def snippet(self, kind=None):
+        """What an edit replaces: a word, a few words, an assignment, a version; kind: below one, which of them."""
+        kind = self.random.random() if kind is None else kind
         if kind < 0.4:
             return self.stem()
         if kind < 0.6:
@@ -236,16 +248,20 @@ class Source:
         return self.letters()
 
     def changed(self, old):
-        """What it becomes: often alike, often not."""
+        """What it becomes: mostly something of its kind."""
         kind = self.random.random()
-        if kind < 0.3 and " = " in old:
+        if kind < 0.5 and re.search(r"\d", old) and len(old) > 2 and self.chance(0.5):  # one number in it changes, what stands before it stays
+            spot = self.pick(list(re.finditer(r"\d+", old)))
+            new = old[:spot.start()] + str(self.random.randint(0, max(9, 2 * int(spot.group()[:6])))) + old[spot.end():]
+        elif kind < 0.3 and " = " in old:
             new = old.split(" = ")[0] + " = " + self.number()
         elif kind < 0.4 and old.isalpha():
             new = self.pick([old.upper(), old.capitalize(), old + "s", "new_" + old])
         elif re.fullmatch(r"\d+", old) and kind < 0.8:
             new = self.number()
         else:
-            new = self.snippet()
+            alike = 0.1 if old.isalpha() else 0.5 if " " in old and "=" not in old else 0.7 if "=" in old or ":" in old else 0.8 if old.isdigit() else 0.9 if re.fullmatch(r"[\d.]+", old) else 0.0
+            new = self.snippet(alike if self.chance(0.7) else None)
         return new if new != old else old + "2"
 
     def command(self):
