@@ -162,7 +162,7 @@ const badStarts = [
   ['a model that is no GGUF', ['--model', '@text'], /GGUF/],
   ['a truncated GGUF', ['--model', '@truncated'], /truncated|GGUF|corrupt/i],
   ['a public address without a key', ['--model', '@text', '--host', '0.0.0.0'], /api-key/],
-  ['no model', [], /model/],
+  ['no model, and the built-in one is not there', [], /model/],
 ];
 for (const [what, args, words] of badStarts) {
   test(`hearth serve says clearly what is wrong: ${what}`, async () => {
@@ -170,7 +170,7 @@ for (const [what, args, words] of badStarts) {
     writeFileSync(path.join(folder, 'text.gguf'), 'this is not a model\n'.repeat(100));
     writeFileSync(path.join(folder, 'truncated.gguf'), Buffer.concat([Buffer.from('GGUF'), Buffer.from([3, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3])]));
     const named = args.map((arg) => (arg.startsWith('@') ? path.join(folder, `${arg.slice(1)}.gguf`) : arg));
-    const result = await run(hearth, ['serve', ...named, '--port', '0'], { env: { PATH: process.env.PATH, HOME: os.homedir() }, limit_s: 30 });
+    const result = await run(hearth, ['serve', ...named, '--port', '0'], { env: { PATH: process.env.PATH, HOME: os.homedir(), HEARTH_BUILTIN_MODEL: path.join(folder, 'none.gguf') }, limit_s: 30 });
     assert(result.code !== 0, 'exit code 0');
     assert(words.test(result.stderr + result.stdout), result.stderr + result.stdout);
   });
