@@ -164,7 +164,7 @@ def make_conversation(seed, template, held=False, kind=None):
 
 
 def other_turns(talk, count):
-    """Other asks that go to the same tools, each at a turn of its own: (sample of a conversation) up to `count`."""
+    """Other asks that go to the same tools, up to `count`, each at some turn of its conversation."""
     source, out = talk.source, []
     for _ in range(count if talk.box and talk.box.order else 0):
         other = Conversation(source, talk.template, "other", talk.tools)

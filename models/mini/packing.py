@@ -12,6 +12,7 @@ from words import PROSE
 EMPTY, BRIEF, ASK, GO = "<|endoftext|>", "<|brief|>", "\n<|ask|>", "\n<|go|>\n"
 TAIL_MOST = 320
 SLOTS = 3
+EMPTIES = 448  # in template.jinja
 
 
 class Piece:
@@ -33,6 +34,7 @@ def add_answers(pieces, sample, trunk, tokenizer, source, both):
 
 def cut_brief(prompt):
     """(history, the brief's tools, its ask with what was done and the ask again)."""
+    assert prompt.count(EMPTY) == EMPTIES
     history, brief = prompt[:prompt.index(EMPTY)], prompt[prompt.rindex(BRIEF):].split(GO)[0]
     at = brief.index(ASK)
     return history, brief[:at], brief[at:]
@@ -53,10 +55,10 @@ def tail_of(history, tokenizer, source):
     return line + tokenizer.encode("<|im_end|>\n<|im_start|>assistant\n")
 
 
-def tree_of(talk, tokenizer, source, others=(), empty=448):
+def tree_of(talk, tokenizer, source, others=(), empty=EMPTIES):
     """The pieces of one turn of a conversation, behind the very history it had; others: turns of other conversations that go to the same
-    tools. Turns of one conversation do not share a tree: what the first did stands before the second's brief. empty: how many empty tokens; the
-    template has 448, and fewer teach sooner."""
+    tools. Turns of one conversation do not share a tree: what the first did stands before the second's brief. empty: how many empty tokens;
+    fewer than the template has teach sooner."""
     sample = pick_turn(source, talk.samples)
     history, tools, asked = cut_brief(sample.prompt)
     pieces = [Piece(tail_of(history, tokenizer, source) + [tokenizer.ids[EMPTY]] * empty + tokenizer.encode(tools), -1)]

@@ -19,7 +19,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from dialogues import other_turns, make_conversation, make_template  # noqa: E402
 from model import Model  # noqa: E402
 from muon import Muon  # noqa: E402
-from packing import Batch, Sequence, tree_of  # noqa: E402
+from packing import EMPTIES, Batch, Sequence, tree_of  # noqa: E402
 from tokenizer import Tokenizer  # noqa: E402
 from words import Source  # noqa: E402
 
@@ -27,11 +27,11 @@ SEED = 7
 POOL = 96                # conversations that are sorted by length and cut into batches
 TOKENS_A_STEP = 4500
 # From a step on: the longest path, and how many empty tokens stand before the brief. Short ones first: they teach more a second.
-GROWTH = ((0, 600, 16), (900, 900, 64), (2400, 1200, 128), (8500, 1450, 448))
+GROWTH = ((0, 600, 16), (900, 900, 64), (2400, 1200, 128), (8500, 1450, EMPTIES))
 OTHERS = 7               # more asks that go to a sequence's tools: what is hard is which tool, and where its values stand
 
 
-def make_sequence(seed, template, tokenizer, others, empty=448):
+def make_sequence(seed, template, tokenizer, others, empty):
     source = Source(random.Random(seed))
     talk = make_conversation(seed, template)
     return Sequence(tree_of(talk, tokenizer, source, other_turns(talk, others), empty), tokenizer)

@@ -2,17 +2,11 @@
 // afterwards. models/mini/clients.mjs does the same with all of its instructions.
 import { test, assert, equal, serve, post, claudeVersions } from './harness.mjs';
 import { claudeCode } from './clients.mjs';
-import { existsSync } from 'node:fs';
-import path from 'node:path';
-import { checkout } from './harness.mjs';
 import { instructions } from '../../models/mini/instructions.mjs';
 
 const tool = (name, description, ...required) => ({ name, description, input_schema: { type: 'object', properties: Object.fromEntries(required.map((p) => [p, { type: 'string' }])), required } });
 const tools = [tool('save_file', 'Write text to a file.', 'file_path', 'content'), tool('shell', 'Run a shell command.', 'command')];
 const pick = (...numbers) => numbers.map((number) => instructions[number]);
-
-const there = existsSync(path.join(checkout, 'models', 'mini', 'hearth-mini.gguf'));
-const testIfThere = there ? test : () => {};
 
 async function carryOut(client, list) {
   const server = await serve(null, { args: ['--threads', '2'] });
@@ -25,10 +19,10 @@ async function carryOut(client, list) {
 }
 
 // A sample that is sure: models/mini/README.md says what else works, and how often.
-testIfThere(`the built-in model: Claude Code ${claudeVersions[0]} creates and runs`,
+test(`the built-in model: Claude Code ${claudeVersions[0]} creates and runs`,
   () => carryOut((server, ask, before) => claudeCode(claudeVersions[0], server, ask, { before, tools: 'Bash,Read,Write,Edit,Glob,Grep' }), pick(0, 12)), { slots: 2 });
 
-testIfThere('the built-in model: the caller\'s own tools, and no call where none is asked for', async () => {
+test('the built-in model: the caller\'s own tools, and no call where none is asked for', async () => {
   const server = await serve(null, { args: ['--threads', '2'] });
   try {
     const body = (content) => ({ model: 'local', max_tokens: 400, thinking: { type: 'disabled' }, tools, messages: [{ role: 'user', content }] });
