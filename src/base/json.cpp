@@ -107,6 +107,24 @@ void append_real(std::string& out, double value) {
   if (looks_integral) out += ".0";
 }
 
+// A text in quotes without escapes and in plain ASCII, or a whole number of few digits: most values by far that are read one by one, and
+// what they hold is what stands there. Nothing: it needs the reader.
+std::optional<Json> plain_scalar(std::string_view text) {
+  constexpr std::size_t kDigitsMax = 18;  // of which any fits 64 bits
+  if (text.size() >= 2 && text.front() == '"' && text.back() == '"') {
+    const std::string_view inner = text.substr(1, text.size() - 2);
+    const auto is_plain = [](char c) { return c >= 0x20 && c < 0x7F && c != '"' && c != '\\'; };
+    if (std::ranges::all_of(inner, is_plain)) return Json(inner);
+  }
+  const bool leads = !text.empty() && (text.front() != '0' || text.size() == 1);
+  if (leads && text.size() <= kDigitsMax && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; })) {
+    std::int64_t number = 0;
+    std::from_chars(text.data(), text.data() + text.size(), number);
+    return Json(number);
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 Json::Json(unsigned long value) : Json(static_cast<unsigned long long>(value)) {}
@@ -119,6 +137,7 @@ Json::Json(unsigned long long value) {
 }
 
 Result<Json> Json::parse(std::string_view text, int depth_max) {
+  if (std::optional<Json> plain = plain_scalar(text)) return *std::move(plain);
   if (!depth_within(text, depth_max)) {
     return fail(ErrorKind::InvalidInput, std::format("JSON is nested deeper than {} levels", depth_max));
   }

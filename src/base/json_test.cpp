@@ -180,6 +180,22 @@ TEST_CASE("a million open brackets are refused without a stack overflow") {
   CHECK_EQ(refused(objects), ErrorKind::InvalidInput);
 }
 
+TEST_CASE("a single plain value reads as it does inside a longer text") {
+  for (const char* text :
+       {R"("a")", R"("")", R"("a b'c/{[")", "0", "7", "40", "999999999999999999", "1000000000000000000",
+        "9223372036854775808", "-1", "1.5", R"("\n")", R"("\u0041")", "\"\x7f\"", "\"\xc3\xa4\"", "true", "null"}) {
+    CAPTURE(text);
+    const Result<Json> alone = Json::parse(text);
+    const Result<Json> spaced = Json::parse(std::string(" ") + text);
+    REQUIRE(alone);
+    CHECK(*alone == *spaced);
+  }
+  for (const char* text : {"", "\"", R"("a"b")", R"("\")", "01", "00", "+1", "1 2", "\"\x01\"", "\"\xff\"", "１"}) {
+    CAPTURE(text);
+    CHECK_FALSE(Json::parse(text));
+  }
+}
+
 TEST_CASE("closing brackets first do not buy more depth") {
   CHECK_EQ(refused(std::string(300, ']') + std::string(500, '[')), ErrorKind::InvalidInput);
 }

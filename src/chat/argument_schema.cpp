@@ -21,21 +21,47 @@ unsigned type_named(std::string_view name) {
   return kAllTypes;
 }
 
+// The keywords that bear on a value's type, found in one pass: of each value of each call the question is asked anew.
+struct TypeWords {
+  const Json* type = nullptr;
+  const Json* constant = nullptr;
+  const Json* values = nullptr;
+  const Json* any_of = nullptr;
+  const Json* one_of = nullptr;
+  const Json* all_of = nullptr;
+  bool has_properties = false;
+};
+
+// REQUIRES: an object. Of doubled keys the last, as Json::find() has it.
+TypeWords type_words(const Json& node) {
+  TypeWords words;
+  for (const auto& [key, value] : node.as_object()) {
+    if (key == "type") words.type = &value;
+    if (key == "const") words.constant = &value;
+    if (key == "enum") words.values = &value;
+    if (key == "anyOf") words.any_of = &value;
+    if (key == "oneOf") words.one_of = &value;
+    if (key == "allOf") words.all_of = &value;
+    if (key == "properties") words.has_properties = true;
+  }
+  return words;
+}
+
 // What `type`, `const` and `enum` say.
-unsigned types_listed(const Json& node) {
+unsigned types_listed(const TypeWords& words) {
   unsigned types = kAllTypes;
-  if (const Json* type = node.find("type")) {
+  if (words.type != nullptr) {
     types = 0;
-    if (type->is_string()) types = type_named(type->as_string());
-    if (type->is_array()) {
-      for (const Json& one : type->as_array()) types |= one.is_string() ? type_named(one.as_string()) : kAllTypes;
+    if (words.type->is_string()) types = type_named(words.type->as_string());
+    if (words.type->is_array()) {
+      for (const Json& one : words.type->as_array()) types |= one.is_string() ? type_named(one.as_string()) : kAllTypes;
     }
     if (types == 0) types = kAllTypes;
   }
-  if (const Json* constant = node.find("const")) types &= type_of(*constant);
-  if (const Json* values = node.find("enum"); values != nullptr && values->is_array()) {
+  if (words.constant != nullptr) types &= type_of(*words.constant);
+  if (words.values != nullptr && words.values->is_array()) {
     unsigned listed = 0;
-    for (const Json& value : values->as_array()) listed |= type_of(value);
+    for (const Json& value : words.values->as_array()) listed |= type_of(value);
     types &= listed;
   }
   return types;
@@ -81,18 +107,18 @@ unsigned ArgumentSchema::types_of(const Json* node, int depth, int& steps) const
   if (--steps < 0) return kAllTypes;
   node = resolved(node, depth);
   if (node == nullptr || depth > kDepthMax) return kAllTypes;
-  unsigned types = types_listed(*node);
-  for (const char* key : {"anyOf", "oneOf"}) {
-    const Json* options = node->find(key);
+  const TypeWords words = type_words(*node);
+  unsigned types = types_listed(words);
+  for (const Json* options : {words.any_of, words.one_of}) {
     if (options == nullptr || !options->is_array() || options->as_array().empty()) continue;
     unsigned any = 0;
     for (const Json& option : options->as_array()) any |= types_of(&option, depth + 1, steps);
     types &= any;
   }
-  if (const Json* all = node->find("allOf"); all != nullptr && all->is_array()) {
-    for (const Json& one : all->as_array()) types &= types_of(&one, depth + 1, steps);
+  if (words.all_of != nullptr && words.all_of->is_array()) {
+    for (const Json& one : words.all_of->as_array()) types &= types_of(&one, depth + 1, steps);
   }
-  if (node->find("type") == nullptr && node->find("properties") != nullptr) types &= JsonTypes::Object;
+  if (words.type == nullptr && words.has_properties) types &= JsonTypes::Object;
   return types == 0 ? kAllTypes : types;
 }
 
