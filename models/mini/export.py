@@ -19,11 +19,12 @@ NAMES = {"q": "attn_q", "k": "attn_k", "v": "attn_v", "o": "attn_output", "gate"
          "attn_post": "post_attention_norm", "ffn_norm": "ffn_norm", "ffn_post": "post_ffw_norm", "q_norm": "attn_q_norm", "k_norm": "attn_k_norm"}
 
 
-def set_facts(writer):
+def set_facts(writer, form):
     writer.add_name("Hearth mini")
     writer.add_type("model")
     writer.add_description("The demonstration model built into Hearth: files and commands, asked for plainly.")
     writer.add_license("mit")
+    writer.add_file_type({"f32": gguf.LlamaFileType.ALL_F32, "f16": gguf.LlamaFileType.MOSTLY_F16, "q8_0": gguf.LlamaFileType.MOSTLY_Q8_0}[form])
     writer.add_context_length(CONTEXT)
     writer.add_embedding_length(Shape.width)
     writer.add_block_count(Shape.layers)
@@ -74,7 +75,7 @@ def main():
     form = sys.argv[3] if len(sys.argv) > 3 else "q8_0"
     weights = torch.load(state)["kept"]
     writer = gguf.GGUFWriter(out, "gemma3")
-    set_facts(writer)
+    set_facts(writer, form)
     set_tokenizer(writer)
     add_tensor(writer, "token_embd.weight", weights["embedding"], form)
     add_tensor(writer, "output_norm.weight", weights["final"], form)

@@ -98,6 +98,8 @@ TEST_CASE("every kind of model loads, says what it is, and computes") {
     CHECK(info.name == "Hearth tiny " + std::string(tiny_models::kind_name(kind)));
     CHECK(info.context_tokens == 4096);
     CHECK(info.trained_context_tokens == 131072);
+    CHECK_MESSAGE(info.description.contains("M "), info.description);  // a size that has no name is counted
+    CHECK_FALSE(info.description.contains('?'));
     CHECK(info.batch_tokens_max == 512);
     CHECK(info.sequences_max >= 4);
     CHECK(info.backend.starts_with("CPU"));

@@ -122,15 +122,25 @@ Result<ContextPointer> make_context(llama_model* model, const ContextPlan& plan,
   return context;
 }
 
+// libllama's word for the model: "qwen3 8B Q4_K - Medium". Sizes that it has no name for it calls "?B": those are counted.
+std::string description_of(const llama_model* model) {
+  std::array<char, 256> words{};
+  llama_model_desc(model, words.data(), words.size());
+  std::string description = words.data();
+  if (const std::size_t at = description.find("?B"); at != std::string::npos) {
+    const double count = static_cast<double>(llama_model_n_params(model));
+    description.replace(at, 2, count < 1e9 ? std::format("{:.1f}M", count / 1e6) : std::format("{:.1f}B", count / 1e9));
+  }
+  return description;
+}
+
 // What the file says of itself.
 EngineInfo describe_model(const llama_model* model, const EngineOptions& options) {
   EngineInfo info;
   info.name = metadata(model, "general.name");
   if (info.name.empty()) info.name = std::filesystem::path(options.model_path).stem().string();
   info.architecture = metadata(model, "general.architecture");
-  std::array<char, 256> description{};
-  llama_model_desc(model, description.data(), description.size());
-  info.description = description.data();
+  info.description = description_of(model);
   if (const char* text = llama_model_chat_template(model, nullptr)) info.chat_template = text;
   info.trained_context_tokens = static_cast<std::uint32_t>(std::max(0, llama_model_n_ctx_train(model)));
   info.vocabulary_count = static_cast<std::uint32_t>(llama_vocab_n_tokens(llama_model_get_vocab(model)));
