@@ -28,7 +28,7 @@ CallTrial::CallTrial(Place place, CallOpening opening, std::string_view think_cl
 
 void CallTrial::begin_next() {
   scanner_ = make_call_scanner(opening_, context_);
-  pieces_ = {};
+  scanner_bytes_ = 0;
 }
 
 CallTrial::Verdict CallTrial::look(std::string_view text, TextEnd end, TurnEnd turn) {
@@ -36,9 +36,10 @@ CallTrial::Verdict CallTrial::look(std::string_view text, TextEnd end, TurnEnd t
     if (scanner_ == nullptr) return look_behind(text, end, turn);
     CallState state = scanner_->state();
     while (at_ < text.size() && state != CallState::Rejected && state != CallState::Ended) {
-      const std::string_view fresh = text.substr(at_, pieces_.next_bytes());
+      const std::string_view fresh = text.substr(at_, call_piece_bytes(scanner_bytes_));
       at_ += fresh.size();
       scanner_->push(fresh, events_);
+      scanner_bytes_ += fresh.size();
       state = scanner_->state();
     }
     if (end == TextEnd::Here && state != CallState::Rejected && state != CallState::Ended) {

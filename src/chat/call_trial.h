@@ -23,6 +23,8 @@ class CallTrial {
   [[nodiscard]] bool in_code() const { return place_ == Place::Code; }
   // After NoCalls in code: so much of the text is a call that the code quotes.
   [[nodiscard]] std::size_t quoted_bytes() const { return in_code() && scanner_ == nullptr ? at_ : 0; }
+  // After NoCalls: much was read before that was known.
+  [[nodiscard]] bool was_long() const { return (scanner_ != nullptr ? scanner_bytes_ : at_) > kLongFailureBytes; }
   // After Calls: how much of the text it was.
   [[nodiscard]] std::size_t bytes() const { return at_; }
   [[nodiscard]] std::vector<StreamEvent> take_events() { return std::move(events_); }
@@ -40,8 +42,8 @@ class CallTrial {
   const CallContext context_;  // without doubts: what follows the call is asked here
   CallOpening opening_;
   std::unique_ptr<CallScanner> scanner_;
-  CallPieces pieces_;  // for it
-  std::size_t at_;     // read so far
+  std::size_t scanner_bytes_ = 0;  // that it was given
+  std::size_t at_;                 // read so far
   std::vector<StreamEvent> events_;
 };
 

@@ -153,6 +153,7 @@ bool JsonMender::open_container(char c) {
   if (!allowed && types.allow(JsonTypes::Text) && !frames_.empty()) begin_capture(Capture::ToText, {});
   write(object ? "{" : "[");
   frames_.push_back({.close = c == '{' ? '}' : c == '[' ? ']' : ')', .schema = schema});
+  bare_bytes_ = 0;
   // A tuple is a list; only at the root do round brackets hold keys.
   if (c == '(' && !object) frames_.back().close = ']';
   ++at_;

@@ -103,7 +103,7 @@ class JsonMender {
   [[nodiscard]] Sight last_closer_at(std::size_t at) const;
   [[nodiscard]] Sight text_member_at(std::size_t at) const;
   bool step_bare();
-  [[nodiscard]] Sight bare_end(std::size_t& end) const;
+  [[nodiscard]] Sight bare_end();
   void write_word(std::string_view word);
   [[nodiscard]] static std::string_view literal(std::string_view word);
   [[nodiscard]] static bool is_literal(std::string_view word);
@@ -123,9 +123,8 @@ class JsonMender {
   RepairCounts& repairs_;
   const Around around_;
   Mode mode_ = Mode::Value;
-  bool last_ = false, cut_ = false;  // cut: once last_
-  bool next_call_follows_ = false;
-  std::string in_;  // not yet read from at_ on
+  bool last_ = false, cut_ = false, next_call_follows_ = false;  // cut: once last_
+  std::string in_;                                               // not yet read from at_ on
   std::size_t at_ = 0;
   std::vector<std::string> sinks_{1};  // the output, and in it what is captured
   std::vector<Captured> captures_;     // one per sink but the first
@@ -133,6 +132,7 @@ class JsonMender {
   std::vector<Frame> frames_;
   ArgumentSchema value_schema_;  // of the member whose key was read
   std::map<std::string, std::string> hoisted_;
+  std::size_t bare_bytes_ = 0;  // of the word being read, so far
   // Of the string being read.
   std::string_view delimiter_;
   bool raw_ = false;                        // a backslash is one

@@ -14,6 +14,10 @@ namespace {
 // A key that has no end by then is none.
 constexpr std::size_t kKeyBytesMax = 1024;
 constexpr std::size_t kEscapeBytes = 6;  // \uXXXX
+// A longer word is none: it is asked of a growing one at each blank.
+constexpr std::size_t kNumberBytesMax = 512;
+// Fewer digits than any number's that is not exact.
+constexpr std::size_t kPlainDigitsMax = 15;
 // So far behind an escape one that is none may show that nothing was escaped. Held back meanwhile.
 constexpr std::size_t kDoubtBytesMax = 256;
 
@@ -338,29 +342,29 @@ bool JsonMender::step_unicode_escape() {
   return true;
 }
 
-// Where a word without quotes ends.
-JsonMender::Sight JsonMender::bare_end(std::size_t& end) const {
-  for (end = at_; end < in_.size(); ++end) {
+// A word without quotes, to its end or as far as it is certain.
+JsonMender::Sight JsonMender::bare_end() {
+  for (; at_ + bare_bytes_ < in_.size(); ++bare_bytes_) {
+    const std::size_t end = at_ + bare_bytes_;
     const char c = in_[end];
     if (c == '}' || c == ']' || c == ')') return Sight::Yes;
     if (c == ',') {
-      if (!in_object() || is_literal(std::string_view(in_).substr(at_, end - at_))) return Sight::Yes;
+      if (!in_object() || is_literal(std::string_view(in_).substr(at_, bare_bytes_))) return Sight::Yes;
       if (const Sight sight = key_at(end + 1); sight != Sight::No) return sight;
     }
     if (c == '\n' && notation_ == Notation::Json) return Sight::Yes;
     if (c == '<' || c == '`') {
       if (const Sight sight = closer_at(end); sight != Sight::No) return sight;
     }
-    if (is_blank(c) && is_literal(std::string_view(in_).substr(at_, end - at_))) return Sight::Yes;
+    if (is_blank(c) && is_literal(std::string_view(in_).substr(at_, bare_bytes_))) return Sight::Yes;
   }
   return frames_.empty() && last_ ? Sight::Yes : Sight::Wait;
 }
 
 bool JsonMender::step_bare() {
-  std::size_t end = at_;
-  if (bare_end(end) == Sight::Wait) return false;
-  const std::string word(trimmed(std::string_view(in_).substr(at_, end - at_)));
-  at_ = end;
+  if (bare_end() == Sight::Wait) return false;
+  const std::string word(trimmed(std::string_view(in_).substr(at_, bare_bytes_)));
+  at_ += bare_bytes_;
   write_word(word);
   static_cast<void>(end_value());
   return mode_ != Mode::Done;
@@ -371,7 +375,10 @@ std::string_view JsonMender::literal(std::string_view word) {
   if (word == "true" || word == "True") return "true";
   if (word == "false" || word == "False") return "false";
   if (word == "null" || word == "None") return "null";
-  if (word.empty() || (word.front() != '-' && (word.front() < '0' || word.front() > '9'))) return {};
+  if (word.empty() || word.size() > kNumberBytesMax) return {};
+  if (word.front() != '-' && (word.front() < '0' || word.front() > '9')) return {};
+  const bool is_plain = word.front() != '-' && word.front() != '0' && word.size() <= kPlainDigitsMax;
+  if (is_plain && word.find_first_not_of("0123456789") == std::string_view::npos) return word;
   const Result<Json> number = Json::parse(word);
   return number && number->is_number() ? word : std::string_view{};
 }

@@ -152,7 +152,7 @@ bool StreamParser::State::step_start() {
       return false;
     }
   }
-  if (word.front() == 'f' && !options_.tool_names.empty()) {
+  if (word.front() == 'f' && seeks_calls()) {
     const CallOpening opening = call_opening_at(word, LineStart::Yes, text_end(), context_);
     if (waits(opening.match)) return false;
     if (opening.match == Match::Yes) return begin_call(opening, blank, At::Text);
@@ -336,7 +336,7 @@ StreamParser::State::Look StreamParser::State::look_in_text(std::string_view tag
     }
     if (const Look look = look_at_thought(tag, blank, ahead.line_start()); look != Look::Plain) return look;
   }
-  if (options_.tool_names.empty()) return Look::Plain;
+  if (!seeks_calls()) return Look::Plain;
   if (code) return look_at_call_in_code(tag, blank);
   if (const MarkerMatch empty = empty_calls_at(tag, dialect_); empty.match != Match::No) {
     if (waits(empty.match)) return Look::Wait;

@@ -28,7 +28,7 @@ bool StreamParser::State::begin_channel(const HarmonyHeader& header, std::size_t
 }
 
 StreamParser::State::Look StreamParser::State::look_at_call_in_thought(std::string_view tag, std::size_t blank) {
-  if (options_.tool_names.empty()) return Look::Plain;
+  if (!seeks_calls()) return Look::Plain;
   FenceTracker ahead = fence_;
   ahead.feed(rest().substr(0, blank));
   const CallOpening opening = call_opening_at(tag, LineStart::No, text_end(), context_);
@@ -102,8 +102,7 @@ bool StreamParser::State::begin_call(const CallOpening& opening, std::size_t bla
   opening_ = opening;
   scanner_ = make_call_scanner(opening, context_);
   call_opening_bytes_ = blank + opening.bytes;
-  call_scanned_bytes_ = 0;
-  pieces_ = {};
+  call_scanned_bytes_ = scanner_bytes_ = 0;
   return_to_ = return_to;
   at_ = At::Call;
   return true;
@@ -112,9 +111,11 @@ bool StreamParser::State::begin_call(const CallOpening& opening, std::size_t bla
 bool StreamParser::State::step_call() {
   const bool was_undecided = scanner_->state() == CallState::Undecided;
   while (scanner_->state() != CallState::Rejected && scanner_->state() != CallState::Ended) {
-    const std::string_view fresh = rest().substr(call_opening_bytes_ + call_scanned_bytes_, pieces_.next_bytes());
+    const std::string_view fresh =
+        rest().substr(call_opening_bytes_ + call_scanned_bytes_, call_piece_bytes(scanner_bytes_));
     if (fresh.empty()) break;
     call_scanned_bytes_ += fresh.size();
+    scanner_bytes_ += fresh.size();
     scanner_->push(fresh, events_);
   }
   if (last_ && scanner_->state() == CallState::Undecided) {
@@ -126,7 +127,10 @@ bool StreamParser::State::step_call() {
     }
   }
   if (scanner_->state() == CallState::Undecided) return false;
-  if (scanner_->state() == CallState::Rejected) return begin_other_item() || reject_call();
+  if (scanner_->state() == CallState::Rejected) {
+    if (scanner_bytes_ > kLongFailureBytes) ++long_failures_;
+    return begin_other_item() || reject_call();
+  }
   if (was_undecided) count_form();
   injected_ = 0;
   last_kind_ = Kind::Call;
@@ -274,6 +278,7 @@ bool StreamParser::State::step_trial() {
   const CallTrial::Verdict verdict = trial_->look(rest().substr(trial_blank_), text_end(), turn_);
   if (verdict == CallTrial::Verdict::Wait) return false;
   if (verdict == CallTrial::Verdict::NoCalls) {
+    if (trial_->was_long()) ++long_failures_;
     const std::size_t quoted = trial_->quoted_bytes();
     trial_.reset();
     if (quoted == 0) return reject_call();

@@ -55,6 +55,7 @@ class StreamParser::State {
   bool step();
   [[nodiscard]] std::string_view rest() const { return std::string_view(buffer_).substr(consumed_); }
   [[nodiscard]] TextEnd text_end() const { return last_ ? TextEnd::Here : TextEnd::Later; }
+  [[nodiscard]] bool seeks_calls() const { return !options_.tool_names.empty() && long_failures_ < kLongFailuresMax; }
   [[nodiscard]] bool waits(Match match) const { return match == Match::Maybe && !last_; }
   void take_text(std::size_t count);
   void take_thinking(std::size_t count);
@@ -110,8 +111,7 @@ class StreamParser::State {
   std::string_view think_close_;
   std::array<bool, 256> candidate_{};  // bytes at which something other than text may begin
   At at_;
-  bool begun_ = false;
-  bool last_ = false;
+  bool begun_ = false, last_ = false;
   TurnEnd turn_ = TurnEnd::Cut;  // once last_
   bool thought_opened_twice_ = false;
   int tags_spoken_of_ = 0;  // opening tags of thoughts that were text: as many closing ones are
@@ -123,8 +123,7 @@ class StreamParser::State {
   };
   Spoken spoken_;             // opening tags of thoughts that the thought in hand quotes
   bool drops_blank_ = false;  // white space that follows is not shown: a thought or a call has ended
-  bool separate_thought_ = false;
-  bool separate_text_ = false;
+  bool separate_thought_ = false, separate_text_ = false;
   bool text_begins_ = false;      // behind a header: white space is not shown
   bool channel_thought_ = false;  // of Harmony: a header ends it, no tag
   std::size_t injected_ = 0;      // bytes at the front of buffer_ that the prompt holds
@@ -135,10 +134,10 @@ class StreamParser::State {
   std::size_t consumed_ = 0;  // of buffer_: [0, consumed_) is done with and goes at the end of run()
   CallOpening opening_;       // of the call in hand
   std::unique_ptr<CallScanner> scanner_;
-  CallPieces pieces_;        // for it
-  At return_to_ = At::Text;  // when it is no call
-  std::size_t call_opening_bytes_ = 0;
-  std::size_t call_scanned_bytes_ = 0;
+  std::size_t scanner_bytes_ = 0;  // that it was given
+  int long_failures_ = 0;          // what looked like a call over a long text and was none
+  At return_to_ = At::Text;        // when it is no call
+  std::size_t call_opening_bytes_ = 0, call_scanned_bytes_ = 0;  // of the buffer
   ListItem item_;
   bool called_in_list_ = false;  // before it
   std::optional<CallTrial> trial_;

@@ -4,12 +4,14 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 #include <vector>
 
 #include "base/json.h"
 #include "base/random.h"
+#include "chat/tool_call_scanner.h"
 
 using namespace hearth;
 using namespace hearth::chat;
@@ -415,4 +417,29 @@ TEST_CASE("texts of one thing repeated are read in linear time, and the same in 
     CHECK(parse(input, Opened::No, TurnEnd::Finished, std::vector<bool>(input.size() + 1, true)) == whole);
   }
   CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(3));
+}
+
+TEST_CASE("what looks like a call over a long text and is none is tried a bounded number of times, however it is cut") {
+  const std::string call = R"({"name": "Read", "arguments": {"path": "/a"}})";
+  const std::string shown = R"({"name": "Read", "arguments": {"path": ")" + std::string(1100, 'x') + "\"}} says so.\n";
+  const auto calls = [&](int shown_count, std::size_t piece_bytes) {
+    StreamParserOptions options;
+    options.tool_names = {"Read"};
+    StreamParser parser(std::move(options));
+    std::string text;
+    for (int i = 0; i < shown_count; ++i) text += shown;
+    text += call;
+    int count = 0;
+    const auto add = [&](const std::vector<StreamEvent>& events) {
+      count += static_cast<int>(std::ranges::count_if(
+          events, [](const StreamEvent& event) { return std::holds_alternative<ToolCallBegin>(event); }));
+    };
+    for (std::size_t at = 0; at < text.size(); at += piece_bytes) add(parser.push(text.substr(at, piece_bytes)));
+    add(parser.finish(TurnEnd::Finished));
+    return count;
+  };
+  for (const std::size_t piece_bytes : {1, 7, 1000, 100'000}) {
+    CHECK(calls(kLongFailuresMax - 1, piece_bytes) == 1);
+    CHECK(calls(kLongFailuresMax, piece_bytes) == 0);
+  }
 }

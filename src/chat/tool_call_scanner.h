@@ -3,6 +3,8 @@
 // Owned by one StreamParser, one thread.
 #pragma once
 
+#include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -19,16 +21,19 @@ namespace hearth::chat {
 // Above any tool call seen; a model that never ends one must not fill the memory.
 inline constexpr std::size_t kCallBytesMax = 16U << 20;
 
-// A scanner is given so much of a long text at once, little at first: what it does not need it gives back, and that is copied.
-class CallPieces {
- public:
-  [[nodiscard]] std::size_t next_bytes() { return bytes_ = bytes_ == 0 ? kFirst : bytes_ < kMost ? 2 * bytes_ : kMost; }
+// How much of a long text a scanner that has read `read_bytes` is given at once, little at first: what it does not need it
+// gives back, and that is copied. The pieces end at 128, 256, 512, ... and at each 4 KiB, however the text came.
+[[nodiscard]] constexpr std::size_t call_piece_bytes(std::size_t read_bytes) {
+  constexpr std::size_t first = 128;
+  constexpr std::size_t most = 4096;
+  if (read_bytes < first) return first - read_bytes;
+  return std::min(std::bit_ceil(read_bytes + 1) - read_bytes, most - read_bytes % most);
+}
 
- private:
-  static constexpr std::size_t kFirst = 128;
-  static constexpr std::size_t kMost = 4096;
-  std::size_t bytes_ = 0;
-};
+// What looked like a call for so many bytes and was none is a long failure. After so many of them nothing more is tried:
+// what follows each is read anew, and a model that repeats such beginnings would be read in quadratic time.
+inline constexpr std::size_t kLongFailureBytes = 1024;  // an end of a piece: the count must not follow the cuts
+inline constexpr int kLongFailuresMax = 16;
 
 enum class CallState {
   Undecided,  // may still turn out to be mere text
