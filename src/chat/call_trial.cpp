@@ -7,8 +7,9 @@
 namespace hearth::chat {
 namespace {
 
-CallContext without_doubts(CallContext context) {
+CallContext on_trial(CallContext context, RepairCounts& repairs) {
   context.turn_is_read = nullptr;
+  context.repairs = &repairs;
   return context;
 }
 
@@ -21,7 +22,7 @@ std::string_view after_white_space(std::string_view text) {
 CallTrial::CallTrial(Place place, CallOpening opening, std::string_view think_close, const CallContext& context)
     : place_(place),
       think_close_(think_close),
-      context_(without_doubts(context)),
+      context_(on_trial(context, repairs_)),
       opening_(opening),
       scanner_(make_call_scanner(opening, context_)),
       at_(opening.bytes) {}

@@ -28,6 +28,7 @@ class CallTrial {
   // After Calls: how much of the text it was.
   [[nodiscard]] std::size_t bytes() const { return at_; }
   [[nodiscard]] std::vector<StreamEvent> take_events() { return std::move(events_); }
+  [[nodiscard]] const RepairCounts& repairs() const { return repairs_; }
 
  private:
   void begin_next();
@@ -39,6 +40,7 @@ class CallTrial {
 
   const Place place_;
   const std::string_view think_close_;
+  RepairCounts repairs_;       // they count when these are calls
   const CallContext context_;  // without doubts: what follows the call is asked here
   CallOpening opening_;
   std::unique_ptr<CallScanner> scanner_;

@@ -298,6 +298,15 @@ TEST_CASE("a list between tags streams while it is generated, and is no whole ca
   };
   for (const Begin& form : std::vector<Begin>{
            {"qwen3-coder", "<tool_call>\n<function=Edit>\n<parameter=path>\n/a\n</parameter>\n<parameter=edits>\n",
+TEST_CASE("what was read on trial and was no call is counted as no repair") {
+  const std::string call = "{\"name\": \"Read\", \"arguments\": {path: '/a'}}";
+  for (const std::string& text : {call + " is how it looks.", "```\n" + call + "\n```\nis how it looks."}) {
+    const Read found = read("generic", text, 0);
+    CHECK(found.text == text);
+    CHECK_FALSE(found.repairs.any());
+  }
+}
+
             "\n</parameter>\n</function>\n</tool_call>"},
            {"glm4",
             "<tool_call>Edit\n<arg_key>path</arg_key>\n<arg_value>/a</arg_value>\n<arg_key>edits</"

@@ -291,6 +291,7 @@ bool StreamParser::State::step_trial() {
                  : opening_.fence_length != 0 ? Repair::FencedCall
                                               : Repair::BareCall);
   }
+  repairs_.add(trial_->repairs());
   std::vector<StreamEvent> events = trial_->take_events();
   std::ranges::move(events, std::back_inserter(events_));
   consumed_ += trial_blank_ + trial_->bytes();
