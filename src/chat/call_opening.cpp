@@ -146,10 +146,38 @@ class OpeningReader {
       opening_.meant = rest.contains("function=") || rest.contains("name=");
       return more();
     }
+    if (match != Match::No && !tag.closing && !is_function_word(tag.word) && reads_elements() &&
+        context_.begins_tool(tag.word)) {
+      return match == Match::Maybe ? more() : read_element(tag, rest.substr(tag.bytes));
+    }
     if (match != Match::Yes || tag.closing || !is_function_word(tag.word)) return no();
     if (tag_name(tag).empty()) return read_nameless_tag(tag);
     if (rest.starts_with("]<]minimax[>[") || rest.starts_with("<｜DSML｜")) opening_.kind = MarkerKind::ControlToken;
     return yes(CallBody::Tagged);
+  }
+  // A call as an element of its tool's name. Without a marker only where the family's own calls are tags, or nothing is known.
+  [[nodiscard]] bool reads_elements() const {
+    const CallWriting own = context_.dialect->writing;
+    const bool is_usual =
+        own == CallWriting::Tagged || own == CallWriting::Elements || context_.dialect == &generic_dialect();
+    return opening_.announced == Announced::Yes || (line_start_ && is_usual);
+  }
+  // <N><K>V</K></N> or <N K="V"/>: the tool and its first argument must be spelled as declared.
+  CallOpening read_element(const CallTag& tag, std::string_view behind) {
+    const auto tool = context_.tool_spelled(tag.word);
+    if (!tool || !tag.complete) return no();
+    const ArgumentSchema schema = context_.schema_of(*tool);
+    const auto is_declared = [&](const TagAttribute& one) { return schema.declares(one.key); };
+    if (std::ranges::any_of(tag_attributes(tag), is_declared)) return yes(CallBody::Tagged);
+    if (tag.self_closing) return opening_.announced == Announced::Yes ? yes(CallBody::Tagged) : no();
+    behind.remove_prefix(blank_at(behind, 0));
+    CallTag first;
+    const Match match = behind.empty() ? Match::Maybe : read_call_tag(behind, first);
+    if (match == Match::Maybe) return more();
+    if (match == Match::No) return no();
+    const bool is_argument = !first.closing && (schema.declares(first.word) || is_parameter_word(first.word));
+    const bool is_empty = first.closing && first.word == tag.word && opening_.announced == Announced::Yes;
+    return is_argument || is_empty ? yes(CallBody::Tagged) : no();
   }
   // <function>{"name": N, ...}</function>: the tag is a marker like others.
   CallOpening read_nameless_tag(const CallTag& tag) {

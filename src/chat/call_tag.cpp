@@ -177,6 +177,24 @@ std::string_view tag_attribute(const CallTag& tag, std::string_view key) {
   return {};
 }
 
+std::vector<TagAttribute> tag_attributes(const CallTag& tag) {
+  std::vector<TagAttribute> attributes;
+  std::string_view text = after_blank(tag.attributes);
+  while (!text.empty()) {
+    const auto end = std::ranges::find_if_not(text, is_word_byte);
+    const std::string_view key = text.substr(0, static_cast<std::size_t>(end - text.begin()));
+    text = after_blank(text.substr(key.size()));
+    if (key.empty() || !text.starts_with('=')) break;
+    text = after_blank(text.substr(1));
+    if (!text.starts_with('"') && !text.starts_with('\'')) break;
+    const std::size_t close = text.find(text.front(), 1);
+    if (close == std::string_view::npos) break;
+    attributes.push_back({.key = key, .value = text.substr(1, close - 1)});
+    text = after_blank(text.substr(close + 1));
+  }
+  return attributes;
+}
+
 bool is_function_word(std::string_view word) { return std::ranges::contains(kFunctionWords, word); }
 bool is_parameter_word(std::string_view word) { return std::ranges::contains(kParameterWords, word); }
 bool is_wrapper_word(std::string_view word) { return std::ranges::contains(kWrapperWords, word); }

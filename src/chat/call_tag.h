@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "chat/call_tags.h"
 
@@ -26,6 +27,13 @@ struct CallTag {
 [[nodiscard]] std::string_view tag_name(const CallTag& tag);
 // The value of `key` in key="value"; empty when there is none.
 [[nodiscard]] std::string_view tag_attribute(const CallTag& tag, std::string_view key);
+
+// All key="value" and key='value' of a tag, up to what is none.
+struct TagAttribute {
+  std::string_view key;
+  std::string_view value;
+};
+[[nodiscard]] std::vector<TagAttribute> tag_attributes(const CallTag& tag);
 
 // A parameter's opening that lost a quote or its end, or in which the value itself stands: <parameter name="command value=ls.
 struct GarbledOpening {

@@ -39,8 +39,8 @@ CallTrial::Verdict CallTrial::look(std::string_view text, TextEnd end, TurnEnd t
     while (at_ < text.size() && state != CallState::Rejected && state != CallState::Ended) {
       const std::string_view fresh = text.substr(at_, call_piece_bytes(scanner_bytes_));
       at_ += fresh.size();
-      scanner_->push(fresh, events_);
       scanner_bytes_ += fresh.size();
+      scanner_->push(fresh, events_);
       state = scanner_->state();
     }
     if (end == TextEnd::Here && state != CallState::Rejected && state != CallState::Ended) {

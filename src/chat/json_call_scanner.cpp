@@ -127,9 +127,15 @@ class JsonCallScanner final : public CallScanner {
   bool step_colon(char c, std::vector<StreamEvent>& events) {
     at_ = At::Value;
     if (c == ':') return take(1);
-    if (announced_ == Announced::No || (c != '"' && c != '{') || !may_be_call_key()) return reject(events);
+    if (announced_ == Announced::No || !may_be_call_key()) return reject(events);
+    const std::size_t value = c == ',' || c == ';' ? pending_.find_first_not_of(kWhiteSpace, 1) : 0;
+    if (value == std::string::npos) {
+      at_ = At::Colon;
+      return false;
+    }
+    if (pending_[value] != '"' && pending_[value] != '{') return reject(events);
     context_.repairs->add(Repair::MissingColon);
-    return true;
+    return take(value);
   }
 
   // What shows itself as a call, without a marker, has a call's keys only: any other JSON is an answer's text.
@@ -149,6 +155,10 @@ class JsonCallScanner final : public CallScanner {
   [[nodiscard]] bool holds_nothing() const {
     return announced_ == Announced::Yes && state_ == CallState::Undecided && !tool_ && !arguments_ && others_.empty();
   }
+  // {"name": N, "arguments": <parameter=K>...: behind the name.
+  [[nodiscard]] bool lacks_arguments() const {
+    return announced_ == Announced::Yes && state_ == CallState::Undecided && tool_ && !arguments_ && others_.empty();
+  }
   bool begin_tagged(std::vector<StreamEvent>& events) {
     tagged_ = make_tagged_call_scanner(context_);
     push_tagged(std::exchange(pending_, {}), events);
@@ -166,6 +176,11 @@ class JsonCallScanner final : public CallScanner {
   bool step_value(char c, std::vector<StreamEvent>& events) {
     const bool undecided = state_ == CallState::Undecided;
     if (c == '<' && holds_nothing() && may_be_call_key()) return begin_tagged(events);
+    if (c == '<' && lacks_arguments() && is_arguments()) {
+      tagged_ = make_tagged_arguments_scanner(context_, *tool_, ArgumentsIn::Json);
+      push_tagged(std::exchange(pending_, {}), events);
+      return false;
+    }
     if (undecided && c == '{') {
       if (tool_ && is_arguments() && !arguments_) return begin_arguments(events);
       if (!tool_ && std::ranges::contains(kWrapperKeys, std::string_view(key_))) {

@@ -13,11 +13,25 @@ namespace {
 constexpr std::size_t kDepthMax = 200;
 // A key that has no end by then is none.
 constexpr std::size_t kKeyBytesMax = 1024;
+constexpr std::size_t kKeysUsual = 4;  // of an object: most calls have no more
 
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 bool is_key_byte(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
          c == '.' || c == '$' || static_cast<unsigned char>(c) >= 0x80;
+}
+
+// A key in quotes and its colon stand at the beginning of `text`.
+Match quoted_key_at(std::string_view text) {
+  const char quote = text.front();
+  if (quote != '"' && quote != '\'') return Match::No;
+  const std::size_t limit = std::min(text.size(), kKeyBytesMax);
+  std::size_t end = 1;
+  while (end < limit && text[end] != quote) end += text[end] == '\\' ? 2 : 1;
+  if (end >= limit) return limit == kKeyBytesMax ? Match::No : Match::Maybe;
+  const std::size_t colon = text.find_first_not_of(" \t\n\r", end + 1);
+  if (colon == std::string_view::npos) return Match::Maybe;
+  return text[colon] == ':' ? Match::Yes : Match::No;
 }
 
 }  // namespace
@@ -139,6 +153,7 @@ bool JsonMender::step_value() {
     return break_off();
   }
   begin_item();
+  bare_bytes_ = 0;
   mode_ = Mode::Bare;
   return true;
 }
@@ -153,7 +168,7 @@ bool JsonMender::open_container(char c) {
   if (!allowed && types.allow(JsonTypes::Text) && !frames_.empty()) begin_capture(Capture::ToText, {});
   write(object ? "{" : "[");
   frames_.push_back({.close = c == '{' ? '}' : c == '[' ? ']' : ')', .schema = schema});
-  bare_bytes_ = 0;
+  if (object) frames_.back().keys.reserve(kKeysUsual);
   // A tuple is a list; only at the root do round brackets hold keys.
   if (c == '(' && !object) frames_.back().close = ']';
   ++at_;
@@ -214,7 +229,9 @@ bool JsonMender::step_quoted_key(char quote) {
     }
     // A value where a key should stand: Python's positional argument.
     if (notation_ == Notation::Python && frames_.size() == 1) return step_bare_key();
-    if (!lacks_colon(key, next)) return break_off();
+    const Sight lacks = lacks_colon(key, next);
+    if (lacks == Sight::Wait) return false;
+    if (lacks == Sight::No) return break_off();
     return take_key(std::move(key), end + 1, Mode::NoColon);
   }
   if (quote == '\'') {
@@ -259,16 +276,26 @@ bool JsonMender::step_bare_key() {
   return take_key(std::string(rest.substr(0, end)), next);
 }
 
-// A value stands at `at`, right behind a key that the object may have and does not have yet.
-bool JsonMender::lacks_colon(std::string_view key, std::size_t at) const {
+// A value stands at `at`, right behind a key that the object may have and does not have yet; or behind a comma or semicolon
+// where a declared key's colon should stand.
+JsonMender::Sight JsonMender::lacks_colon(std::string_view key, std::size_t at) const {
   const Frame& frame = frames_.back();
-  if (notation_ != Notation::Json || key.empty() || !std::ranges::all_of(key, is_key_byte)) return false;
+  if (notation_ != Notation::Json || key.empty() || !std::ranges::all_of(key, is_key_byte)) return Sight::No;
   if (std::ranges::contains(frame.keys, key) || (frame.schema.declares_any() && !frame.schema.declares(key)))
-    return false;
+    return Sight::No;
+  if (in_[at] == ',' || in_[at] == ';') {
+    at = after_blank(at + 1);
+    if (!frame.schema.declares(key)) return Sight::No;
+    if (at == in_.size()) return last_ ? Sight::No : Sight::Wait;
+    // The next key: this one's value is missing.
+    const Match is_key = quoted_key_at(std::string_view(in_).substr(at));
+    if (is_key == Match::Maybe && !last_) return Sight::Wait;
+    if (is_key == Match::Yes) return Sight::No;
+  }
   // A word may be the rest of a sentence, unless the member is no text.
   const bool is_word =
       std::string_view("tfnTFN").contains(in_[at]) && !frame.schema.member(key).types().allow(JsonTypes::Text);
-  return is_word || std::string_view("\"'{[-0123456789").contains(in_[at]);
+  return is_word || std::string_view("\"'{[-0123456789").contains(in_[at]) ? Sight::Yes : Sight::No;
 }
 
 // `key` as it stands in JSON, between its quotes; `end` is behind it.
@@ -303,6 +330,7 @@ bool JsonMender::step_colon() {
   if (at_ == in_.size()) return false;
   const bool is_missing = mode_ == Mode::NoColon;
   if (is_missing) count(Repair::MissingColon);
+  const bool stands = !is_missing || in_[at_] == ',' || in_[at_] == ';';  // the colon, or what does in its stead
   if (!is_missing && in_[at_] != ':' && in_[at_] != '=') return break_off();
   const bool hoists = !captures_.empty() && captures_.back().what == Capture::Hoist && sinks_.back().empty();
   if (hoists) {
@@ -313,7 +341,7 @@ bool JsonMender::step_colon() {
     write_gap();
     write(":");
   }
-  if (!is_missing) ++at_;
+  if (stands) ++at_;
   mode_ = Mode::Value;
   return true;
 }

@@ -67,7 +67,7 @@ class JsonMender {
   bool step_quoted_key(char quote);
   bool step_bare_key();
   bool take_key(std::string key, std::size_t end, Mode next = Mode::Colon);
-  [[nodiscard]] bool lacks_colon(std::string_view key, std::size_t at) const;
+  [[nodiscard]] Sight lacks_colon(std::string_view key, std::size_t at) const;
   bool step_colon();
   bool step_after();
   bool close_by(char c);

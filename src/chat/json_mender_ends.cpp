@@ -157,8 +157,7 @@ JsonMender::Sight JsonMender::key_at(std::size_t at) const {
   if (colon >= in_.size()) return last_ ? Sight::Yes : Sight::Wait;
   if (in_[colon] != ':' && in_[colon] != '=') {
     // {"a": "x", "b" "y"}: behind a comma a member that is still to come, and at once its value.
-    const bool lacks = quoted && !dirty_ && schema.declares(key) && lacks_colon(key, colon);
-    return lacks ? Sight::Yes : Sight::No;
+    return quoted && !dirty_ && schema.declares(key) ? lacks_colon(key, colon) : Sight::No;
   }
   if (key.empty()) return Sight::No;
   if (quoted && !dirty_ && in_[colon] == ':') return Sight::Yes;

@@ -173,7 +173,7 @@ class NamedCallScanner final : public CallScanner {
 
   bool begin_tagged(std::size_t at, std::vector<StreamEvent>& events) {
     if (!tool_) return reject();
-    tagged_ = make_tagged_arguments_scanner(context_, *tool_);
+    tagged_ = make_tagged_arguments_scanner(context_, *tool_, ArgumentsIn::Tags);
     const std::string rest = pending_.substr(at);
     pending_.clear();
     push_tagged(rest, events);

@@ -194,12 +194,37 @@ std::vector<Shape> shapes_of_parameters() {
   };
 }
 
+std::vector<Shape> shapes_of_elements() {
+  const std::string a = R"({"path":"/a"})";
+  return {
+      {Repair::MalformedTag, "qwen3-coder", "<tool_call>\n<Read>\n<path>/a</path>\n</Read>\n</tool_call>", a},
+      {Repair::MalformedTag, "qwen3-coder", "<Read>\n<path>/a</path>\n</Read>", a},
+      {Repair::DroppedOpener, "generic", "<Read>\n<path>/a</path>\n</Read>", a},
+      {Repair::ForeignForm, "qwen3", "<tool_call><Read><path>/a</path></Read></tool_call>", a},
+      {Repair::MalformedTag, "qwen3", "<tool_call><Read path=\"/a\" limit='1'/></tool_call>",
+       R"({"path":"/a","limit":1})"},
+      {Repair::MalformedTag, "minicpm", "<function name=\"Read\" path=\"/a\"/>", a},
+      {Repair::MalformedTag, "qwen3-coder",
+       "<tool_call>\n<function=Read>\n<parameter=path value=\"/a\"/>\n</function>\n</tool_call>", a},
+      {Repair::MalformedTag, "qwen3-coder",
+       "<tool_call>\n<function=Read>\n<parameter=path>\n/a\n</parameter>\n<parameter=limit>1</function>\n</tool_call>",
+       R"({"path":"/a","limit":1})"},
+      {Repair::ForeignForm, "qwen3",
+       "<tool_call>\n{\"name\": \"Read\", \"arguments\": <parameter=path>/a</parameter>}\n</tool_call>", a},
+      {Repair::MissingColon, "qwen3", json_call(R"({"path", "/a"})"), R"({"path": "/a"})"},
+      {Repair::MissingColon, "qwen3", json_call(R"({"path": "/a", "limit"; 1})"), R"({"path": "/a", "limit": 1})"},
+      {Repair::MissingColon, "qwen3", R"(<tool_call>{"name"; "Read", "arguments", {"path": "/a"}}</tool_call>)",
+       R"({"path": "/a"})"},
+  };
+}
+
 }  // namespace
 
 TEST_CASE("each malformed shape gives what was meant, is counted by its name, and is the same at every cut") {
   std::vector<Shape> shapes = shapes_of_arguments();
   std::ranges::copy(shapes_of_calls(), std::back_inserter(shapes));
   std::ranges::copy(shapes_of_parameters(), std::back_inserter(shapes));
+  std::ranges::copy(shapes_of_elements(), std::back_inserter(shapes));
   for (const Shape& shape : shapes) {
     INFO(std::string(kRepairNames[static_cast<std::size_t>(shape.repair)]));
     for (std::size_t cut = 0; cut <= shape.raw.size(); ++cut) {
@@ -215,8 +240,8 @@ TEST_CASE("each malformed shape gives what was meant, is counted by its name, an
 
 TEST_CASE("two texts behind each other are a member only where the object still wants one of that name") {
   // Of a list's texts, of a member that is there already and of an undeclared one nobody knows what was meant.
-  for (const char* arguments :
-       {R"({"path": "/a", "path" "/b"})", R"({"/a" "/b"})", R"({"other" "/b", "path": "/a"})"}) {
+  for (const char* arguments : {R"({"path": "/a", "path" "/b"})", R"({"/a" "/b"})", R"({"other" "/b", "path": "/a"})",
+                                R"({"other", "/b"})", R"({"path", "limit": 1})", R"({"path": "/a", "path", "/b"})"}) {
     INFO(std::string(arguments));
     const Read found = read("qwen3", json_call(arguments), 0);
     CHECK(found.repairs.of(Repair::MissingColon) == 0);
@@ -273,6 +298,15 @@ TEST_CASE("well-formed calls and plain text are counted as no repair, and are no
   }
 }
 
+TEST_CASE("what was read on trial and was no call is counted as no repair") {
+  const std::string call = "{\"name\": \"Read\", \"arguments\": {path: '/a'}}";
+  for (const std::string& text : {call + " is how it looks.", "```\n" + call + "\n```\nis how it looks."}) {
+    const Read found = read("generic", text, 0);
+    CHECK(found.text == text);
+    CHECK_FALSE(found.repairs.any());
+  }
+}
+
 TEST_CASE("the fragments of a call that is not whole are never a whole one's") {
   const std::string edit = "<tool_call>\n<function=Edit>\n<parameter=path>\n/a\n</parameter>\n<parameter=edits>\n";
   for (const auto& [dialect, raw] : std::vector<std::pair<const char*, std::string>>{
@@ -298,15 +332,6 @@ TEST_CASE("a list between tags streams while it is generated, and is no whole ca
   };
   for (const Begin& form : std::vector<Begin>{
            {"qwen3-coder", "<tool_call>\n<function=Edit>\n<parameter=path>\n/a\n</parameter>\n<parameter=edits>\n",
-TEST_CASE("what was read on trial and was no call is counted as no repair") {
-  const std::string call = "{\"name\": \"Read\", \"arguments\": {path: '/a'}}";
-  for (const std::string& text : {call + " is how it looks.", "```\n" + call + "\n```\nis how it looks."}) {
-    const Read found = read("generic", text, 0);
-    CHECK(found.text == text);
-    CHECK_FALSE(found.repairs.any());
-  }
-}
-
             "\n</parameter>\n</function>\n</tool_call>"},
            {"glm4",
             "<tool_call>Edit\n<arg_key>path</arg_key>\n<arg_value>/a</arg_value>\n<arg_key>edits</"

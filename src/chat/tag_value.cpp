@@ -36,6 +36,8 @@ TagValue::TagValue(TagValueRules rules, ArgumentSchema tool, const std::vector<s
       inner_(rules_.open_word) {
   const JsonTypes types = schema_.types();
   is_text_ = types.known() ? types.allow(JsonTypes::Text) && rules_.dsml_type != "false" : rules_.dsml_type == "true";
+  is_word_ = types.known() && !types.allow(JsonTypes::Text) && !types.allow(JsonTypes::List) &&
+             !types.allow(JsonTypes::Object);
   drop_last_ = rules_.last_line_end == LineEnd::Drop;
 }
 
@@ -218,6 +220,7 @@ TagValue::End TagValue::end_at(std::string_view text, bool line_start, TextEnd e
     if (end == TextEnd::Here) return {};
     const bool may = tag.word.empty() || may_be_call_word(tag.word) || rules_.key.starts_with(tag.word) ||
                      may_be_own(tag.word) || tool_.declares(tag.word) || text.starts_with(kElementMark) ||
+                     rules_.call_word.starts_with(tag.word) ||
                      (tag.closing && (inner_.may_close(tag.word) || std::string_view("value").starts_with(tag.word)));
     return {.match = may ? Match::Maybe : Match::No};
   }
@@ -254,8 +257,10 @@ TagValue::End TagValue::closing_at(std::string_view text, const CallTag& tag, bo
     const Match next = goes_on_at(behind, end);
     return {.match = next, .bytes = next == Match::Yes ? tag.bytes : 0, .malformed = !own};
   }
-  const bool outer = is_function_word(tag.word) || (is_wrapper_word(tag.word) && tag.word.starts_with("tool_call"));
-  if (!outer || !line_start) return {};
+  const bool outer = is_function_word(tag.word) || tag.word == rules_.call_word ||
+                     (is_wrapper_word(tag.word) && tag.word.starts_with("tool_call"));
+  // In a line of text it may be the text's; a number or a word holds none.
+  if (!outer || (!line_start && !is_word_ && tag.word != rules_.call_word)) return {};
   const std::string_view next = trimmed(behind);
   if (next.empty() && end == TextEnd::Later) return {.match = Match::Maybe};
   if (next.empty()) return {.match = turn_is_over_ ? Match::Yes : Match::No};
@@ -308,19 +313,22 @@ bool TagValue::may_be_own(std::string_view word) const {
 // Behind a closing tag: another argument, or the end of the call.
 Match TagValue::goes_on_at(std::string_view text, TextEnd end) const {
   text.remove_prefix(std::min(text.size(), text.find_first_not_of(kWhiteSpace)));
+  if (rules_.arguments_in == ArgumentsIn::Json)
+    text.remove_prefix(std::min(text.size(), text.find_first_not_of("} \t\n\r")));
   if (text.empty()) return end == TextEnd::Here ? Match::Yes : Match::Maybe;
   const Match closes = call_end_at(text);
   if (closes == Match::Yes) return Match::Yes;
   CallTag tag;
   const Match match = read_call_tag(text, tag);
   const bool known =
-      match == Match::Yes && (is_parameter_word(tag.word) || tag.word == "arg_key" || is_function_word(tag.word) ||
-                              is_wrapper_word(tag.word) || (!tag.closing && tool_.declares(tag.word)) ||
-                              tag.word == rules_.open_word || text.starts_with(kElementMark));
+      match == Match::Yes &&
+      (is_parameter_word(tag.word) || tag.word == "arg_key" || is_function_word(tag.word) ||
+       is_wrapper_word(tag.word) || (!tag.closing && tool_.declares(tag.word)) || tag.word == rules_.open_word ||
+       (tag.closing && tag.word == rules_.call_word) || text.starts_with(kElementMark));
   if (known) return Match::Yes;
-  const bool may = match == Match::Maybe &&
-                   (tag.word.empty() || may_be_call_word(tag.word) || may_be_own(tag.word) ||
-                    text.starts_with(kElementMark) || kElementMark.starts_with(text) || tool_.declares_any());
+  const bool may = match == Match::Maybe && (tag.word.empty() || may_be_call_word(tag.word) || may_be_own(tag.word) ||
+                                             rules_.call_word.starts_with(tag.word) || text.starts_with(kElementMark) ||
+                                             kElementMark.starts_with(text) || tool_.declares_any());
   if (!may && closes != Match::Maybe) return Match::No;
   return end == TextEnd::Here ? Match::Yes : Match::Maybe;
 }

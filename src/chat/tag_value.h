@@ -28,6 +28,8 @@ struct TagValueRules {
   LineEnd first_line_end = LineEnd::Keep;  // right behind the opening tag
   LineEnd last_line_end = LineEnd::Keep;   // right before the closing one
   std::string dsml_type;                   // DSML's string="true|false"
+  std::string call_word;                   // of the element that is the call: <Bash>...</Bash>
+  ArgumentsIn arguments_in = ArgumentsIn::Tags;
 };
 
 class TagValue {
@@ -77,6 +79,7 @@ class TagValue {
   const CallContext& context_;
   RepairCounts& repairs_;
   bool is_text_ = false;
+  bool is_word_ = false;  // by its schema a number, a boolean or null
   bool begun_ = false;
   bool chosen_ = false;               // whether the value streams as JSON
   std::optional<JsonMender> mender_;  // it does

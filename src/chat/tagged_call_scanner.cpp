@@ -1,9 +1,11 @@
 // The tagged way of writing a tool call: <function=NAME>, then <parameter=KEY> value </parameter> any number of times,
 // then </function>; with other words in other families, and <arg_key>KEY</arg_key><arg_value>value</arg_value>, or an
-// element per argument. Values are bare text: the tool's schema says which are texts, lists and objects (streamed as they come)
+// element per argument; also <NAME> as an element around them. Values are bare text: the tool's schema says which are texts, lists and objects (streamed as they come)
 // and which are other JSON (known when they are complete). They come out as one JSON object.
 #include <algorithm>
+#include <array>
 #include <cstddef>
+#include <format>
 #include <optional>
 #include <utility>
 
@@ -17,6 +19,8 @@ namespace hearth::chat {
 namespace {
 
 constexpr std::string_view kWhiteSpace = " \t\n\r";
+// Of <function name="N">, <invoke name="N" type="function"> and their kin: no arguments.
+constexpr std::array<std::string_view, 5> kHeadAttributes = {"name", "key", "type", "id", "index"};
 
 std::size_t white_space_prefix(std::string_view text) {
   return std::min(text.size(), text.find_first_not_of(kWhiteSpace));
@@ -24,8 +28,12 @@ std::size_t white_space_prefix(std::string_view text) {
 
 class TaggedCallScanner final : public CallScanner {
  public:
-  TaggedCallScanner(const CallContext& context, std::optional<NamedTool> tool)
-      : context_(context), writer_(context), tool_(tool), at_(tool ? At::Between : At::Head) {
+  TaggedCallScanner(const CallContext& context, std::optional<NamedTool> tool, ArgumentsIn arguments_in)
+      : context_(context),
+        arguments_in_(arguments_in),
+        writer_(context),
+        tool_(tool),
+        at_(tool ? At::Between : At::Head) {
     if (tool_) schema_ = context_.schema_of(*tool_);
   }
 
@@ -38,6 +46,7 @@ class TaggedCallScanner final : public CallScanner {
 
   void finish(TurnEnd end, std::vector<StreamEvent>& events) override {
     last_ = true;
+    cut_ = end == TurnEnd::Cut;
     if (value_ && end == TurnEnd::Finished) value_->turn_is_over();
     run(events);
     if (state_ == CallState::Undecided) {
@@ -94,17 +103,33 @@ class TaggedCallScanner final : public CallScanner {
   bool step_head() {
     CallTag tag;
     const Match match = read_call_tag(pending_, tag);
-    if (match == Match::Maybe && (tag.word.empty() || may_be_call_word(tag.word) || is_function_word(tag.word)))
+    if (match == Match::Maybe && (tag.word.empty() || may_be_call_word(tag.word) || is_function_word(tag.word) ||
+                                  context_.begins_tool(tag.word)))
       return false;
-    if (match != Match::Yes || !is_function_word(tag.word) || tag.closing) return reject();
-    tool_ = context_.tool_named(tag_name(tag));
+    if (match != Match::Yes || tag.closing) return reject();
+    const bool is_element = !is_function_word(tag.word);
+    tool_ = is_element ? context_.tool_spelled(tag.word) : context_.tool_named(tag_name(tag));
     if (!tool_) return reject();
     schema_ = context_.schema_of(*tool_);
-    if (!tag.complete) context_.repairs->add(Repair::MalformedTag);
-    empty_ = tag.self_closing;
-    pending_.erase(0, tag.bytes);
-    at_ = At::Between;
+    if (is_element) call_word_ = tag.word;
+    malformed_head_ = is_element || !tag.complete;
+    read_attributes(tag);
     return true;
+  }
+
+  // Arguments as attributes of the call's own tag: as if each had a tag of its own.
+  void read_attributes(const CallTag& tag) {
+    std::string arguments;
+    for (const TagAttribute& one : tag_attributes(tag)) {
+      const bool is_head = is_function_word(tag.word) && std::ranges::contains(kHeadAttributes, one.key);
+      if (!is_head && schema_.declares(one.key)) arguments += std::format("<{0}>{1}</{0}>", one.key, one.value);
+    }
+    malformed_head_ = malformed_head_ || !arguments.empty();
+    empty_ = tag.self_closing && arguments.empty();
+    if (tag.self_closing && !arguments.empty()) arguments += "</function>";
+    // The tag is a view of what is erased here.
+    pending_.replace(0, tag.bytes, arguments);
+    at_ = At::Between;
   }
 
   bool step_between(std::vector<StreamEvent>& events) {
@@ -112,6 +137,12 @@ class TaggedCallScanner final : public CallScanner {
     const std::size_t blank = white_space_prefix(pending_);
     if (blank == pending_.size()) return false;
     const std::string_view rest = std::string_view(pending_).substr(blank);
+    if (rest.front() == '}' && arguments_in_ == ArgumentsIn::Json && !keys_.empty()) {
+      // Cut behind it: the tag and the brace may have been the value's.
+      const bool is_last = rest.find_first_not_of("} \t\r\n") == std::string_view::npos;
+      if (is_last && !last_) return false;
+      return is_last && cut_ ? reject_or_break(events) : end_whole(blank + 1, events);
+    }
     if (rest.front() == '{' && keys_.empty()) {
       pending_.erase(0, blank);
       begin(events);
@@ -145,7 +176,8 @@ class TaggedCallScanner final : public CallScanner {
         pending_.erase(0, blank + tag.bytes);
         return true;
       }
-      if (tag.closing && is_function_word(tag.word)) return end_whole(blank + tag.bytes, events);
+      if (tag.closing && (is_function_word(tag.word) || tag.word == call_word_))
+        return end_whole(blank + tag.bytes, events);
       if (tag.closing && !element(tag) && is_wrapper_word(tag.word)) {
         if (!is_inner_word(tag.word)) return end_whole(blank, events);
         pending_.erase(0, blank + tag.bytes);
@@ -188,6 +220,7 @@ class TaggedCallScanner final : public CallScanner {
 
   void begin(std::vector<StreamEvent>& events) {
     if (state_ == CallState::Streaming) return;
+    if (malformed_head_) context_.repairs->add(Repair::MalformedTag);
     writer_.begin(*tool_, events);
     state_ = CallState::Streaming;
   }
@@ -205,11 +238,10 @@ class TaggedCallScanner final : public CallScanner {
     Opening opening{
         .key = std::string(named ? tag_name(tag) : tag.word), .bytes = tag.bytes, .malformed = !tag.complete};
     if (tag.self_closing) {
-      opening.inline_value = tag_attribute(tag, "value");
-      if (opening.inline_value.ends_with('/')) opening.inline_value.pop_back();
-      opening.inline_value += "</" + std::string(tag.word) + ">";
+      read_self_closing(tag, opening);
+      return opening;
     }
-    const GarbledOpening garbled = named && !tag.self_closing ? read_garbled_opening(tag) : GarbledOpening{};
+    const GarbledOpening garbled = named ? read_garbled_opening(tag) : GarbledOpening{};
     const bool is_other = opening.key != garbled.name && schema_.declares(opening.key);
     if (!is_other && schema_.declares(garbled.name)) {
       opening.key = garbled.name;
@@ -221,6 +253,18 @@ class TaggedCallScanner final : public CallScanner {
       opening.malformed = true;
     }
     return opening;
+  }
+
+  // <parameter name="K" value="V"/>, <parameter=K value="V"/>, <K value="V"/>
+  void read_self_closing(CallTag tag, Opening& opening) const {
+    tag.attributes.remove_suffix(tag.attributes.size() - tag.attributes.rfind('/'));
+    const GarbledOpening garbled = is_parameter_word(tag.word) ? read_garbled_opening(tag) : GarbledOpening{};
+    if (!schema_.declares(opening.key) && schema_.declares(garbled.name)) {
+      opening.key = garbled.name;
+      opening.malformed = true;
+    }
+    opening.inline_value = garbled.has_value ? garbled.value : tag_attribute(tag, "value");
+    opening.inline_value += "</" + std::string(tag.word) + ">";
   }
 
   // The bracket that ends the tag is the closing tag's, the value's, or the opening's, behind which the call goes on at once.
@@ -264,7 +308,8 @@ class TaggedCallScanner final : public CallScanner {
     if (!named && context_.dialect->writing != CallWriting::Elements) context_.repairs->add(Repair::MalformedTag);
     const bool assigned =
         tag.attributes.starts_with('=') || (named && context_.dialect->words.key_begin == "<parameter=");
-    TagValueRules rules{.key = key, .open_word = std::string(tag.word)};
+    TagValueRules rules{.key = key, .open_word = std::string(tag.word), .call_word = call_word_};
+    rules.arguments_in = arguments_in_;
     rules.dsml_type = tag_attribute(tag, "string");
     if (assigned) {
       rules.first_line_end = LineEnd::Drop;
@@ -413,16 +458,19 @@ class TaggedCallScanner final : public CallScanner {
   void give_up(std::vector<StreamEvent>& events) { static_cast<void>(reject_or_break(events)); }
 
   const CallContext& context_;
+  const ArgumentsIn arguments_in_;
   CallWriter writer_;
   std::optional<NamedTool> tool_;
+  std::string call_word_;        // of an element that is the call: <Bash>...</Bash>
+  bool malformed_head_ = false;  // counted when it turns out to be a call
   ArgumentSchema schema_;
   CallState state_ = CallState::Undecided;
   At at_;
-  bool last_ = false;
-  bool empty_ = false;        // the function's own tag closes itself
-  bool in_element_ = false;   // an element around all arguments is open
-  bool broken_ = false;       // a value was no JSON
-  bool lost_closer_ = false;  // of a value that the next one's opening ended
+  bool last_ = false, cut_ = false;  // cut: once last_
+  bool empty_ = false;               // the function's own tag closes itself
+  bool in_element_ = false;          // an element around all arguments is open
+  bool broken_ = false;              // a value was no JSON
+  bool lost_closer_ = false;         // of a value that the next one's opening ended
   std::size_t seen_bytes_ = 0;
   std::string pending_;  // not yet sent, not yet decided
   std::string key_text_;
@@ -434,10 +482,11 @@ class TaggedCallScanner final : public CallScanner {
 }  // namespace
 
 std::unique_ptr<CallScanner> make_tagged_call_scanner(const CallContext& context) {
-  return std::make_unique<TaggedCallScanner>(context, std::nullopt);
+  return std::make_unique<TaggedCallScanner>(context, std::nullopt, ArgumentsIn::Tags);
 }
-std::unique_ptr<CallScanner> make_tagged_arguments_scanner(const CallContext& context, NamedTool tool) {
-  return std::make_unique<TaggedCallScanner>(context, tool);
+std::unique_ptr<CallScanner> make_tagged_arguments_scanner(const CallContext& context, NamedTool tool,
+                                                           ArgumentsIn arguments_in) {
+  return std::make_unique<TaggedCallScanner>(context, tool, arguments_in);
 }
 
 }  // namespace hearth::chat

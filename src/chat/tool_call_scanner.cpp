@@ -32,13 +32,20 @@ std::string_view without_index(std::string_view text) {
 
 }  // namespace
 
+std::optional<NamedTool> CallContext::tool_spelled(std::string_view name) const {
+  const auto& names = options->tool_names;
+  const auto found = std::ranges::find(names, name);
+  if (found == names.end()) return std::nullopt;
+  return NamedTool{.index = static_cast<std::size_t>(found - names.begin())};
+}
+
+bool CallContext::begins_tool(std::string_view spelled) const {
+  return std::ranges::any_of(options->tool_names, [&](std::string_view name) { return name.starts_with(spelled); });
+}
+
 std::optional<NamedTool> CallContext::tool_named(std::string_view written) const {
   const auto& names = options->tool_names;
-  const auto spelled = [&](std::string_view name) -> std::optional<NamedTool> {
-    const auto found = std::ranges::find(names, name);
-    if (found == names.end()) return std::nullopt;
-    return NamedTool{.index = static_cast<std::size_t>(found - names.begin())};
-  };
+  const auto spelled = [&](std::string_view name) { return tool_spelled(name); };
   // Of two tools that differ in case only, neither is meant for certain.
   const auto in_other_case = [&](std::string_view name) -> std::optional<NamedTool> {
     const auto same = [&](std::string_view declared) { return same_without_case(declared, name); };

@@ -61,6 +61,9 @@ struct CallContext {
   // The declared tool that `written` names, without namespace, index and quotes; where none is spelled so, the only one that
   // is without regard to case.
   [[nodiscard]] std::optional<NamedTool> tool_named(std::string_view written) const;
+  // The one that is spelled so to the letter: where anything else is no call, as with an element <N>.
+  [[nodiscard]] std::optional<NamedTool> tool_spelled(std::string_view name) const;
+  [[nodiscard]] bool begins_tool(std::string_view spelled) const;
   [[nodiscard]] ArgumentSchema schema_of(NamedTool tool) const;
   // The dialect writes calls without any marker.
   [[nodiscard]] bool writes_bare() const;
@@ -105,8 +108,10 @@ enum class Announced { Yes, No };
 [[nodiscard]] std::unique_ptr<CallScanner> make_named_call_scanner(const CallContext& context);
 // <function=NAME><parameter=KEY>value</parameter>...</function> and its kin, beginning with the tag.
 [[nodiscard]] std::unique_ptr<CallScanner> make_tagged_call_scanner(const CallContext& context);
-// The same, with the name read already.
-[[nodiscard]] std::unique_ptr<CallScanner> make_tagged_arguments_scanner(const CallContext& context, NamedTool tool);
+// The same, with the name read already. Json: where {"name": N, "arguments": should have gone on as JSON; its brace may follow.
+enum class ArgumentsIn { Tags, Json };
+[[nodiscard]] std::unique_ptr<CallScanner> make_tagged_arguments_scanner(const CallContext& context, NamedTool tool,
+                                                                         ArgumentsIn arguments_in);
 
 // Appends an event, joined with the last one where both are fragments of the same thing.
 void append_text(std::vector<StreamEvent>& events, std::string_view text);
