@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <system_error>
+#include <utility>
 
 #include "base/check.h"
 #include "base/json_check.h"
@@ -74,6 +75,7 @@ Json convert(yyjson_val* value) {
 
 // Brackets outside strings are counted before parsing, so that hostile nesting costs neither stack nor memory.
 bool depth_within(std::string_view text, int depth_max) {
+  if (std::cmp_less_equal(text.size(), depth_max)) return true;  // a bracket each
   int depth = 0;
   bool in_string = false;
   for (std::size_t i = 0; i < text.size(); ++i) {

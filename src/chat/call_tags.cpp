@@ -74,10 +74,15 @@ constexpr std::array kClosers = {
 constexpr std::array<std::string_view, 9> kEnds = {"```",     "<|im_end|>", "<|eot_id|>", "<|eom_id|>",     "</s>",
                                                    "<|end|>", "<|start|>",  "[e~[",       "<|message_sep|>"};
 
+// False for most texts: two bytes tell, and nothing needs to be compared. No mark is shorter.
+bool may_begin(std::string_view text, std::string_view mark) {
+  return !text.empty() && text[0] == mark[0] && (text.size() == 1 || text[1] == mark[1]);
+}
+
 MarkerMatch find(std::span<const CallMarker> markers, std::string_view text) {
   MarkerMatch found;
   for (const CallMarker& marker : markers) {
-    if (text.empty() || marker.text.front() != text.front()) continue;
+    if (!may_begin(text, marker.text)) continue;
     switch (match_tag(text, marker.text)) {
       case Match::Yes: return {.match = Match::Yes, .bytes = marker.text.size(), .kind = marker.kind};
       case Match::Maybe: found.match = Match::Maybe; break;
@@ -93,6 +98,7 @@ MarkerMatch call_marker_at(std::string_view text) { return find(kMarkers, text);
 MarkerMatch call_closer_at(std::string_view text) { return find(kClosers, text); }
 
 Match call_end_at(std::string_view text) {
+  if (text.empty()) return Match::Maybe;
   Match best = Match::No;
   const auto take = [&](Match match) {
     if (match == Match::Yes || best == Match::No) best = match;
@@ -100,7 +106,7 @@ Match call_end_at(std::string_view text) {
   take(find(kClosers, text).match);
   if (best != Match::Yes) take(find(kMarkers, text).match);
   for (const std::string_view end : kEnds) {
-    if (best != Match::Yes) take(match_tag(text, end));
+    if (best != Match::Yes && may_begin(text, end)) take(match_tag(text, end));
   }
   return best;
 }

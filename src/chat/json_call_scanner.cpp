@@ -35,6 +35,7 @@ class JsonCallScanner final : public CallScanner {
     if (seen_bytes_ > kCallBytesMax) return give_up(events);
     while (state_ != CallState::Rejected && state_ != CallState::Ended && step(events)) {
     }
+    pending_.erase(0, std::exchange(read_, 0));
   }
 
   void finish(TurnEnd end, std::vector<StreamEvent>& events) override {
@@ -79,9 +80,9 @@ class JsonCallScanner final : public CallScanner {
   bool step(std::vector<StreamEvent>& events) {
     if (at_ == At::InValue) return step_in_value(events);
     if (at_ == At::Garbage) return step_garbage(events);
-    pending_.erase(0, std::min(pending_.size(), pending_.find_first_not_of(kWhiteSpace)));
-    if (pending_.empty()) return false;
-    const char c = pending_.front();
+    while (read_ < pending_.size() && kWhiteSpace.contains(pending_[read_])) ++read_;
+    if (read_ == pending_.size()) return false;
+    const char c = pending_[read_];
     switch (at_) {
       case At::Open: at_ = At::Key; return c == '{' ? take(1) : reject(events);
       case At::Key: return step_key(c, events);
@@ -94,9 +95,20 @@ class JsonCallScanner final : public CallScanner {
     return false;
   }
 
+  [[nodiscard]] std::string_view rest() const { return std::string_view(pending_).substr(read_); }
   bool take(std::size_t count) {
-    pending_.erase(0, count);
+    read_ += count;
     return true;
+  }
+  // All of the rest goes to another reader, which gives back what it does not need.
+  void give(JsonMender& mender) {
+    mender.push(rest());
+    pending_.clear();
+    read_ = 0;
+  }
+  [[nodiscard]] std::string give_all() {
+    pending_.erase(0, std::exchange(read_, 0));
+    return std::exchange(pending_, {});
   }
 
   bool step_key(char c, std::vector<StreamEvent>& events) {
@@ -109,31 +121,32 @@ class JsonCallScanner final : public CallScanner {
     if (c == '<' && holds_nothing()) return begin_tagged(events);
     const bool quoted = c == '"' || c == '\'';
     const std::size_t begin = quoted ? 1 : 0;
-    const std::size_t end = pending_.find_first_of(quoted ? std::string_view(&c, 1) : "\":", begin);
-    if (end == std::string::npos) {
-      if (pending_.size() > kKeyBytesMax) return reject(events);
+    const std::string_view text = rest();
+    const std::size_t end = text.find_first_of(quoted ? std::string_view(&c, 1) : "\":", begin);
+    if (end == std::string_view::npos) {
+      if (text.size() > kKeyBytesMax) return reject(events);
       return false;
     }
-    key_ = pending_.substr(begin, end - begin);
+    key_ = text.substr(begin, end - begin);
     const bool word = key_.find_first_of("{}[]<>,\n") == std::string::npos && !key_.empty();
     if (!word || end > kKeyBytesMax) return reject(events);
     if (!quoted || c == '\'') context_.repairs->add(Repair::BareKey);
     while (!key_.empty() && key_.back() == ' ') key_.pop_back();
     if (announced_ == Announced::No && state_ == CallState::Undecided && !may_be_call_key()) return reject(events);
     at_ = At::Colon;
-    return take(pending_[end] == ':' ? end : end + 1);
+    return take(text[end] == ':' ? end : end + 1);
   }
 
   bool step_colon(char c, std::vector<StreamEvent>& events) {
     at_ = At::Value;
     if (c == ':') return take(1);
     if (announced_ == Announced::No || !may_be_call_key()) return reject(events);
-    const std::size_t value = c == ',' || c == ';' ? pending_.find_first_not_of(kWhiteSpace, 1) : 0;
-    if (value == std::string::npos) {
+    const std::size_t value = c == ',' || c == ';' ? rest().find_first_not_of(kWhiteSpace, 1) : 0;
+    if (value == std::string_view::npos) {
       at_ = At::Colon;
       return false;
     }
-    if (pending_[value] != '"' && pending_[value] != '{') return reject(events);
+    if (rest()[value] != '"' && rest()[value] != '{') return reject(events);
     context_.repairs->add(Repair::MissingColon);
     return take(value);
   }
@@ -161,7 +174,7 @@ class JsonCallScanner final : public CallScanner {
   }
   bool begin_tagged(std::vector<StreamEvent>& events) {
     tagged_ = make_tagged_call_scanner(context_);
-    push_tagged(std::exchange(pending_, {}), events);
+    push_tagged(give_all(), events);
     return false;
   }
   void push_tagged(std::string_view text, std::vector<StreamEvent>& events) {
@@ -178,7 +191,7 @@ class JsonCallScanner final : public CallScanner {
     if (c == '<' && holds_nothing() && may_be_call_key()) return begin_tagged(events);
     if (c == '<' && lacks_arguments() && is_arguments()) {
       tagged_ = make_tagged_arguments_scanner(context_, *tool_, ArgumentsIn::Json);
-      push_tagged(std::exchange(pending_, {}), events);
+      push_tagged(give_all(), events);
       return false;
     }
     if (undecided && c == '{') {
@@ -194,9 +207,25 @@ class JsonCallScanner final : public CallScanner {
       }
     }
     if (undecided && is_name() && c != '"' && c != '\'') return reject(events);
+    if (is_name() && c == '"') {
+      if (const std::size_t bytes = plain_text_bytes(); bytes > 0) {
+        at_ = At::After;
+        std::string name(rest().substr(0, bytes));
+        return take(bytes) && take_member(std::move(name), events);
+      }
+    }
     mender_.emplace(ArgumentSchema(), Notation::Json, *context_.repairs, Around::Wrapper);
     at_ = At::InValue;
     return true;
+  }
+
+  // Of a text in quotes, if all of it is there and it has nothing to mend; 0 else.
+  [[nodiscard]] std::size_t plain_text_bytes() const {
+    const std::string_view text = rest();
+    std::size_t end = 1;
+    while (end < text.size() && text[end] != '"' && text[end] != '\\' && static_cast<unsigned char>(text[end]) >= 0x20)
+      ++end;
+    return end < text.size() && text[end] == '"' && end > 1 ? end + 1 : 0;
   }
 
   bool begin_arguments(std::vector<StreamEvent>& events) {
@@ -208,7 +237,7 @@ class JsonCallScanner final : public CallScanner {
   }
 
   bool step_in_value(std::vector<StreamEvent>& events) {
-    mender_->push(std::exchange(pending_, {}));
+    give(*mender_);
     if (state_ == CallState::Streaming) {
       writer_.fragment(mender_->take_output(), events);
       if (mender_->broken()) {
@@ -236,8 +265,12 @@ class JsonCallScanner final : public CallScanner {
   bool take_member(std::string value, std::vector<StreamEvent>& events) {
     if (state_ == CallState::Tail) return true;
     if (is_name() && value.starts_with('"')) {
-      const Result<Json> name = Json::parse(value);
-      if (name && name->is_string()) tool_ = context_.tool_named(name->as_string());
+      if (value.contains('\\')) {
+        const Result<Json> name = Json::parse(value);
+        if (name && name->is_string()) tool_ = context_.tool_named(name->as_string());
+      } else {
+        tool_ = context_.tool_named(std::string_view(value).substr(1, value.size() - 2));
+      }
       if (!tool_) return reject(events);
     } else if (is_arguments() && !arguments_) {
       arguments_ = std::move(value);
@@ -283,7 +316,7 @@ class JsonCallScanner final : public CallScanner {
       state_ = CallState::Ended;
       return false;
     }
-    const Match end = call_end_at(pending_);
+    const Match end = call_end_at(rest());
     if (end == Match::Maybe) return false;
     if (end == Match::Yes) {
       end_of_object(events);
@@ -335,16 +368,17 @@ class JsonCallScanner final : public CallScanner {
 
   // What cannot be mended is the honest, broken rest of the arguments, up to the call's closing text.
   bool step_garbage(std::vector<StreamEvent>& events) {
+    const std::string_view text = rest();
     std::size_t end = 0;
     Match match = Match::No;
-    for (; end < pending_.size(); ++end) {
-      const char c = pending_[end];
+    for (; end < text.size(); ++end) {
+      const char c = text[end];
       if (c != '<' && c != '[' && c != ']' && c != '`') continue;
-      match = call_end_at(std::string_view(pending_).substr(end));
+      match = call_end_at(text.substr(end));
       if (match != Match::No) break;
     }
-    writer_.fragment(std::string_view(pending_).substr(0, end), events);
-    pending_.erase(0, end);
+    writer_.fragment(text.substr(0, end), events);
+    take(end);
     if (match == Match::Yes) end_call(false, events);
     return false;
   }
@@ -368,8 +402,9 @@ class JsonCallScanner final : public CallScanner {
   CallState state_ = CallState::Undecided;
   At at_ = At::Open;
   std::size_t seen_bytes_ = 0;
-  int depth_ = 0;        // wrappers inside the outer brace
-  std::string pending_;  // not yet read
+  int depth_ = 0;         // wrappers inside the outer brace
+  std::string pending_;   // not yet read from read_ on
+  std::size_t read_ = 0;  // 0 between two pushes
   std::string key_;
   std::optional<JsonMender> mender_;      // of the value being read
   std::optional<NamedTool> tool_;         // declared

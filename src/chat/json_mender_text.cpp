@@ -389,8 +389,8 @@ void JsonMender::write_word(std::string_view word) {
   const JsonTypes types = value_schema().types();
   if (const std::string_view json = literal(word); !json.empty()) {
     if (json != word && notation_ == Notation::Json) count(Repair::PythonLiteral);
-    const Result<Json> value = Json::parse(json);
-    const bool allowed = !value || types.allow(type_of(*value)) || value->is_null();
+    const JsonTypes::Type type = json.front() == 't' || json.front() == 'f' ? JsonTypes::Boolean : JsonTypes::Number;
+    const bool allowed = json == "null" || types.allow(type);
     if (allowed || !types.allow(JsonTypes::Text)) return write(json);
     count(Repair::Coerced);
     return append_json_string(sinks_.back(), json);
