@@ -23,6 +23,8 @@ constexpr std::array<std::string_view, 4> kWrapperKeys = {"function", "function_
 // Members of the wrapper that are no arguments.
 constexpr std::array<std::string_view, 6> kOtherKeys = {"id", "type", "index", "tool_call_id", "call_id", "role"};
 
+bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+
 class JsonCallScanner final : public CallScanner {
  public:
   JsonCallScanner(const CallContext& context, Announced announced)
@@ -80,7 +82,7 @@ class JsonCallScanner final : public CallScanner {
   bool step(std::vector<StreamEvent>& events) {
     if (at_ == At::InValue) return step_in_value(events);
     if (at_ == At::Garbage) return step_garbage(events);
-    while (read_ < pending_.size() && kWhiteSpace.contains(pending_[read_])) ++read_;
+    while (read_ < pending_.size() && is_blank(pending_[read_])) ++read_;
     if (read_ == pending_.size()) return false;
     const char c = pending_[read_];
     switch (at_) {
@@ -120,14 +122,13 @@ class JsonCallScanner final : public CallScanner {
     if (c == ',') return take(1);
     if (c == '<' && holds_nothing()) return begin_tagged(events);
     const bool quoted = c == '"' || c == '\'';
-    const std::size_t begin = quoted ? 1 : 0;
     const std::string_view text = rest();
-    const std::size_t end = text.find_first_of(quoted ? std::string_view(&c, 1) : "\":", begin);
+    const std::size_t end = quoted ? text.find(c, 1) : text.find_first_of("\":");
     if (end == std::string_view::npos) {
       if (text.size() > kKeyBytesMax) return reject(events);
       return false;
     }
-    key_ = text.substr(begin, end - begin);
+    key_ = quoted ? text.substr(1, end - 1) : text.substr(0, end);
     const bool word = key_.find_first_of("{}[]<>,\n") == std::string::npos && !key_.empty();
     if (!word || end > kKeyBytesMax) return reject(events);
     if (!quoted || c == '\'') context_.repairs->add(Repair::BareKey);
