@@ -167,8 +167,10 @@ class OpeningReader {
     const auto tool = context_.tool_spelled(tag.word);
     if (!tool || !tag.complete) return no();
     const ArgumentSchema schema = context_.schema_of(*tool);
-    const auto is_declared = [&](const TagAttribute& one) { return schema.declares(one.key); };
-    if (std::ranges::any_of(tag_attributes(tag), is_declared)) return yes(CallBody::Tagged);
+    const TagAttributes attributes = tag_attributes(tag);
+    if (!attributes.whole) return no();
+    const auto is_declared = [&](const TagAttributes::One& one) { return schema.declares(one.key); };
+    if (std::ranges::any_of(attributes.all, is_declared)) return yes(CallBody::Tagged);
     if (tag.self_closing) return opening_.announced == Announced::Yes ? yes(CallBody::Tagged) : no();
     behind.remove_prefix(blank_at(behind, 0));
     CallTag first;

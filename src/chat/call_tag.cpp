@@ -177,20 +177,21 @@ std::string_view tag_attribute(const CallTag& tag, std::string_view key) {
   return {};
 }
 
-std::vector<TagAttribute> tag_attributes(const CallTag& tag) {
-  std::vector<TagAttribute> attributes;
-  std::string_view text = after_blank(tag.attributes);
+TagAttributes tag_attributes(const CallTag& tag) {
+  TagAttributes attributes;
+  std::string_view text = trimmed(tag.attributes, kBlank);
+  if (tag.self_closing) text = trimmed(text.substr(0, text.size() - 1), kBlank);
   while (!text.empty()) {
     const auto end = std::ranges::find_if_not(text, is_word_byte);
     const std::string_view key = text.substr(0, static_cast<std::size_t>(end - text.begin()));
-    text = after_blank(text.substr(key.size()));
-    if (key.empty() || !text.starts_with('=')) break;
-    text = after_blank(text.substr(1));
-    if (!text.starts_with('"') && !text.starts_with('\'')) break;
-    const std::size_t close = text.find(text.front(), 1);
-    if (close == std::string_view::npos) break;
-    attributes.push_back({.key = key, .value = text.substr(1, close - 1)});
-    text = after_blank(text.substr(close + 1));
+    std::string_view value = after_assigned(text, key);
+    if (value.data() != nullptr) value = after_blank(value);
+    const bool is_quoted = value.starts_with('"') || value.starts_with('\'');
+    const std::size_t close = is_quoted ? value.find(value.front(), 1) : std::string_view::npos;
+    attributes.whole = !key.empty() && close != std::string_view::npos;
+    if (!attributes.whole) break;
+    attributes.all.push_back({.key = key, .value = value.substr(1, close - 1)});
+    text = after_blank(value.substr(close + 1));
   }
   return attributes;
 }

@@ -28,12 +28,16 @@ struct CallTag {
 // The value of `key` in key="value"; empty when there is none.
 [[nodiscard]] std::string_view tag_attribute(const CallTag& tag, std::string_view key);
 
-// All key="value" and key='value' of a tag, up to what is none.
-struct TagAttribute {
-  std::string_view key;
-  std::string_view value;
+// All key="value" and key='value' of a tag.
+struct TagAttributes {
+  struct One {
+    std::string_view key;
+    std::string_view value;
+  };
+  std::vector<One> all;
+  bool whole = true;  // false: something else stands behind them; a value may have ended at a quote of its own
 };
-[[nodiscard]] std::vector<TagAttribute> tag_attributes(const CallTag& tag);
+[[nodiscard]] TagAttributes tag_attributes(const CallTag& tag);
 
 // A parameter's opening that lost a quote or its end, or in which the value itself stands: <parameter name="command value=ls.
 struct GarbledOpening {

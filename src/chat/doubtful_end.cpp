@@ -17,7 +17,7 @@ bool begins_line(std::string_view text, std::size_t at) {
 
 }  // namespace
 
-Match call_ends_at(std::string_view text, TextEnd end) {
+Match call_ends_at(std::string_view text, TextEnd end, std::string_view call_word) {
   text.remove_prefix(std::min(text.size(), text.find_first_not_of(kWhiteSpace)));
   if (text.empty()) return end == TextEnd::Here ? Match::No : Match::Maybe;
   const Match closer = call_closer_at(text).match;
@@ -25,10 +25,12 @@ Match call_ends_at(std::string_view text, TextEnd end) {
   CallTag tag;
   const Match match = read_call_tag(text, tag);
   if (match == Match::Yes) {
-    return tag.closing && (is_function_word(tag.word) || is_wrapper_word(tag.word)) ? Match::Yes : Match::No;
+    const bool is_call = is_function_word(tag.word) || is_wrapper_word(tag.word) || tag.word == call_word;
+    return tag.closing && is_call ? Match::Yes : Match::No;
   }
   const bool may =
-      closer == Match::Maybe || (match == Match::Maybe && (tag.word.empty() || may_be_call_word(tag.word)));
+      closer == Match::Maybe ||
+      (match == Match::Maybe && (tag.word.empty() || may_be_call_word(tag.word) || call_word.starts_with(tag.word)));
   return may && end == TextEnd::Later ? Match::Maybe : Match::No;
 }
 
@@ -43,7 +45,7 @@ void DoubtfulEnd::open(const CallTag& tag, bool begins_line) {
   } else if (is_own(tag.word)) {
     key_read_ = false;
     ++open_count_;
-  } else if (is_function_word(tag.word) && begins_line) {
+  } else if ((is_function_word(tag.word) || tag.word == call_word_) && begins_line) {
     in_call_ = true;
   }
 }
@@ -70,7 +72,7 @@ DoubtfulEnd::Verdict DoubtfulEnd::look(std::string_view text, TextEnd end) {
     }
     if (!tag.closing) {
       open(tag, begins_line(text, at_));
-    } else if (is_function_word(tag.word) || is_wrapper_word(tag.word)) {
+    } else if (is_function_word(tag.word) || is_wrapper_word(tag.word) || tag.word == call_word_) {
       in_call_ = false;
     } else if (is_own(tag.word)) {
       // A closing tag twice is a slip. One in code closes what stands in the same code: an answer that quotes the end of a
@@ -78,7 +80,8 @@ DoubtfulEnd::Verdict DoubtfulEnd::look(std::string_view text, TextEnd end) {
       const std::size_t code = code_.code_id();
       const bool is_nothings = is_first_ || (code != 0 && code != own_code_);
       const bool is_opened = key_read_ || open_count_ > 0 || in_call_;
-      const Match ends = is_opened || is_nothings ? Match::No : call_ends_at(text.substr(at_ + tag.bytes), end);
+      const Match ends =
+          is_opened || is_nothings ? Match::No : call_ends_at(text.substr(at_ + tag.bytes), end, call_word_);
       if (ends == Match::Yes) return Verdict::Text;
       if (ends == Match::Maybe) return Verdict::Wait;
       if (!key_read_ && open_count_ > 0) --open_count_;

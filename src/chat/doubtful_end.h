@@ -12,15 +12,22 @@
 
 namespace hearth::chat {
 
-// The end of a call stands here, behind the closing tag of an argument: not only the tag of another argument.
-[[nodiscard]] Match call_ends_at(std::string_view text, TextEnd end);
+// The end of a call stands here, behind the closing tag of an argument: not only the tag of another argument. `call_word`: of
+// the element that is the call; may be empty.
+[[nodiscard]] Match call_ends_at(std::string_view text, TextEnd end, std::string_view call_word);
 
 class DoubtfulEnd {
  public:
-  // `open_word`: of the tag that opened the argument. `tag_bytes`: of the doubtful tag. `bytes`: of what ends the argument, 0
+  // `open_word`: of the tag that opened the argument. `call_word`: as above. `tag_bytes`: of the doubtful tag. `bytes`: of what ends the argument, 0
   // where its own closing tag is missing and the tag is the call's. `code`: of the argument's text so far.
-  DoubtfulEnd(std::string_view open_word, std::size_t tag_bytes, std::size_t bytes, const FenceTracker& code)
-      : open_word_(open_word), bytes_(bytes), own_code_(code.code_id()), at_(tag_bytes), code_(code) {}
+  DoubtfulEnd(std::string_view open_word, std::string_view call_word, std::size_t tag_bytes, std::size_t bytes,
+              const FenceTracker& code)
+      : open_word_(open_word),
+        call_word_(call_word),
+        bytes_(bytes),
+        own_code_(code.code_id()),
+        at_(tag_bytes),
+        code_(code) {}
 
   enum class Verdict { Wait, Ends, Text };
   // `text` begins at the doubtful tag each time, and has grown.
@@ -34,7 +41,7 @@ class DoubtfulEnd {
   void open(const CallTag& tag, bool begins_line);
   void go_on(std::string_view text, std::size_t at);
 
-  const std::string open_word_;
+  const std::string open_word_, call_word_;
   const std::size_t bytes_;
   const std::size_t own_code_;  // in which the doubtful tag stands
   std::size_t at_;              // read so far

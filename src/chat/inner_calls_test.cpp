@@ -115,6 +115,15 @@ TEST_CASE("a text that quotes only the end of a call goes on to its own closing 
   CHECK(parse_every_way("glm4", glm + quoted + glm_close) == kWritten + json_of(quoted) + "} C]");
 }
 
+TEST_CASE("the same of an element of the tool's name, whose own closing tag is the call's end") {
+  const std::string call = "<Bash>\n<command>cat <<E\n</command>\n</Bash>\nE\n</command>\n</Bash>\n";
+  CHECK(parse_every_way("generic", call + "Done.") ==
+        R"([Bash {"command":"cat <<E\n</command>\n</Bash>\nE\n"} C]Done.)");
+  // A second call opens what it closes.
+  const std::string two = "<Bash>\n<command>ls</command>\n</Bash>\n<Bash>\n<command>pwd</command>\n</Bash>";
+  CHECK(parse_every_way("generic", two) == R"([Bash {"command":"ls"} C][Bash {"command":"pwd"} C])");
+}
+
 TEST_CASE("the same of a value whose type nobody knows, and of JSON that is not complete") {
   StreamParserOptions options;
   options.dialect = find_dialect("qwen3-coder");

@@ -181,7 +181,7 @@ TagValue::End TagValue::doubted(End found, std::string_view text, std::size_t ta
   if (found.bytes != 0 && argument_follows(text.substr(tag + found.bytes))) return found;
   CallTag ending;
   static_cast<void>(read_call_tag(text.substr(tag), ending));
-  doubt_.emplace(rules_.open_word, ending.bytes, found.bytes, code_);
+  doubt_.emplace(rules_.open_word, rules_.call_word, ending.bytes, found.bytes, code_);
   doubt_malformed_ = found.malformed;
   return settle_doubt(text.substr(tag), end);
 }

@@ -113,16 +113,20 @@ class TaggedCallScanner final : public CallScanner {
     schema_ = context_.schema_of(*tool_);
     if (is_element) call_word_ = tag.word;
     malformed_head_ = is_element || !tag.complete;
-    read_attributes(tag);
-    return true;
+    return read_attributes(tag) || reject();
   }
 
-  // Arguments as attributes of the call's own tag: as if each had a tag of its own.
-  void read_attributes(const CallTag& tag) {
+  // Arguments as attributes of the call's own tag: as if each had a tag of its own. False: they cannot be read whole.
+  bool read_attributes(const CallTag& tag) {
+    const TagAttributes attributes = tag_attributes(tag);
     std::string arguments;
-    for (const TagAttribute& one : tag_attributes(tag)) {
-      const bool is_head = is_function_word(tag.word) && std::ranges::contains(kHeadAttributes, one.key);
-      if (!is_head && schema_.declares(one.key)) arguments += std::format("<{0}>{1}</{0}>", one.key, one.value);
+    if (attributes.whole) {
+      for (const TagAttributes::One& one : attributes.all) {
+        const bool is_head = is_function_word(tag.word) && std::ranges::contains(kHeadAttributes, one.key);
+        if (!is_head && schema_.declares(one.key)) arguments += std::format("<{0}>{1}</{0}>", one.key, one.value);
+      }
+    } else if (!attributes.all.empty() && (tag.self_closing || !call_word_.empty())) {
+      return false;
     }
     malformed_head_ = malformed_head_ || !arguments.empty();
     empty_ = tag.self_closing && arguments.empty();
@@ -130,6 +134,7 @@ class TaggedCallScanner final : public CallScanner {
     // The tag is a view of what is erased here.
     pending_.replace(0, tag.bytes, arguments);
     at_ = At::Between;
+    return true;
   }
 
   bool step_between(std::vector<StreamEvent>& events) {
