@@ -378,8 +378,9 @@ void DiskTier::will_need(const Match& match) {
   const auto hint = [&](const Payload& payload) {
     if (payload.place()) store_.will_need(*payload.place());
   };
-  for (const BlockId id : match.blocks) hint(index_.tree().block(id).bytes);
+  // Hints behind many others are forgotten, and without the state the blocks are of no use.
   if (match.anchor) hint(index_.tree().anchor(*match.anchor).snapshot);
+  for (const BlockId id : match.blocks) hint(index_.tree().block(id).bytes);
 }
 
 void DiskTier::count_hit(std::uint32_t tokens) {

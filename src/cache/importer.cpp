@@ -38,6 +38,18 @@ Import Importer::begin(const Start& start, std::span<const Token> prompt) {
 }
 
 void Importer::fetch_ahead(Import& import) {
+  const auto ask_for_anchor = [&] {
+    if (!import.anchor_on_disk || import.anchor_ticket || import.anchor_bytes) return;
+    // Not by the pieces taken: what the pool shares already may be all of them, and then the anchor is what is missing.
+    if (import.arrived < wanted_tokens(import) && fetched_bytes_ >= ahead_bytes_max_) return;
+    import.anchor_ticket = disk_->fetch(*import.disk.anchor);
+    import.anchor_fetched_bytes = disk_->bytes_of(*import.disk.anchor);
+    fetched_bytes_ += import.anchor_fetched_bytes;
+  };
+  // First, for without the state the blocks are of no use: whether it can be read is known before they are brought in. One so large
+  // that little room would be left for reading blocks ahead comes behind them.
+  const bool leaves_room = import.anchor_on_disk && disk_->bytes_of(*import.disk.anchor) <= ahead_bytes_max_ / 2;
+  if (leaves_room || import.arrived == wanted_tokens(import)) ask_for_anchor();
   const auto may_ask = [&] {
     return import.fetched_bytes == 0 || (import.fetched_bytes < kAheadBytes && fetched_bytes_ < ahead_bytes_max_);
   };
@@ -49,13 +61,7 @@ void Importer::fetch_ahead(Import& import) {
     import.fetched_bytes += piece.bytes;
     fetched_bytes_ += piece.bytes;
   }
-  const bool all = import.next_fetch == import.pieces.size();
-  if (!all || !import.anchor_on_disk || import.anchor_ticket || import.anchor_bytes) return;
-  // Not by the pieces taken: what the pool shares already may be all of them, and then the anchor is what is missing.
-  if (import.arrived < wanted_tokens(import) && fetched_bytes_ >= ahead_bytes_max_) return;
-  import.anchor_ticket = disk_->fetch(*import.disk.anchor);
-  import.anchor_fetched_bytes = disk_->bytes_of(*import.disk.anchor);
-  fetched_bytes_ += import.anchor_fetched_bytes;
+  if (import.next_fetch == import.pieces.size()) ask_for_anchor();
 }
 
 // The piece's bytes when they are there; nothing when they are not yet, or never will be (is_broken).
@@ -75,6 +81,7 @@ std::shared_ptr<const store::Bytes> Importer::take_fetched(Import& import, Piece
 
 Importer::Step Importer::step(Sequence sequence, Import& import) {
   const std::uint32_t wanted = wanted_tokens(import);
+  if (import.anchor_ticket && !import.is_broken) static_cast<void>(anchor_is_there(import));
   while (!import.is_broken && import.arrived < wanted && import.next_piece < import.pieces.size()) {
     Piece& piece = import.pieces[import.next_piece];
     const std::uint32_t end = std::min(piece.range.end, wanted);

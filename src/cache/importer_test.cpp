@@ -181,6 +181,34 @@ TEST_CASE("an engine without room for what another job holds forgets nothing of 
   CHECK(process.cache->usable_tokens(none, joined(line, letters(2, 50))) == 1000);
 }
 
+// A bit of the only anchor's record.
+void damage_anchor(const std::shared_ptr<FakeDisk::Folder>& folder) {
+  const auto opened = *store::Store::open(std::make_unique<FakeDisk>(folder, 1), {});
+  int anchors = 0;
+  for (const store::Entry& entry : opened->take_entries()) {
+    if (entry.meta.key.kind != store::RecordKind::Anchor) continue;
+    ++anchors;
+    store::Bytes& bytes = *FakeDisk(folder, 1).bytes_of(store::extent_name(entry.place.extent));
+    bytes[entry.place.offset + store::kRecordHeaderBytes + 3] ^= 4;
+  }
+  REQUIRE(anchors == 1);
+}
+
+TEST_CASE("state that cannot be read is known before the blocks are brought in, and they are not read for nothing") {
+  const hearth::testing::Quiet quiet;
+  for (const MemoryKind kind : {MemoryKind::Hybrid, MemoryKind::Window}) {
+    CAPTURE(static_cast<int>(kind));
+    const auto line = letters(1, 1000);
+    const auto folder = folder_with(kind, line);
+    damage_anchor(folder);
+    Process process(kind, folder);
+    CHECK(process.run(joined(line, letters(2, 50))) == 0);
+    CHECK(process.cache->counters().at("disk_rejected") == 2);  // by the store, and by the tier
+    CHECK(process.cache->counters().at("disk_records_read") == 0);
+    CHECK(process.cache->counters().at("tokens_imported") == 0);
+  }
+}
+
 TEST_CASE("all imports together read ahead so much and no more, and each asks for what it needs next") {
   testing::Stack stack(true);
   std::vector<testing::Line> lines;
@@ -206,6 +234,7 @@ TEST_CASE("all imports together read ahead so much and no more, and each asks fo
   std::vector<Import> imports = begin_all(generous);
   const std::uint64_t all = generous.fetched_bytes();
   CHECK(all > 3 * 4 * 1024);
+  for (const Import& import : imports) CHECK(*import.anchor_ticket < *import.pieces.front().ticket);
   for (Import& import : imports) generous.drop(import);
   CHECK(generous.fetched_bytes() == 0);
   Importer frugal(engine, *stack.ram, stack.tier.get(), 1000);
