@@ -52,7 +52,7 @@ class Disk {
   // The bytes read as zeros, and their room is the disk's again. False: this file system has no holes.
   [[nodiscard]] virtual Result<bool> punch(const std::string& name, std::uint64_t offset, std::uint64_t bytes) = 0;
   [[nodiscard]] virtual Result<std::uint64_t> free_bytes() = 0;
-  // True: this Disk alone may write, until it is destroyed.
+  // True: this Disk alone may write, until it is destroyed; or the lock's file is removed and another has it: Forbidden then.
   [[nodiscard]] virtual bool lock() = 0;
   [[nodiscard]] virtual std::string where() const = 0;  // for people
 };

@@ -129,18 +129,21 @@ class PosixDisk final : public Disk {
   }
 
   Result<std::unique_ptr<WriteFile>> create(const std::string& name) override {
+    TRY(check_lock());
     Descriptor file(::openat(folder_.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!file.is_open()) return io_error("create", path_of(name));
     return std::make_unique<PosixWriteFile>(std::move(file), path_of(name));
   }
 
   Result<void> rename(const std::string& from, const std::string& to) override {
+    TRY(check_lock());
     if (::renameat(folder_.get(), from.c_str(), folder_.get(), to.c_str()) != 0)
       return io_error("rename", path_of(from));
     return {};
   }
 
   Result<void> remove(const std::string& name) override {
+    TRY(check_lock());
     if (::unlinkat(folder_.get(), name.c_str(), 0) != 0) return io_error("remove", path_of(name));
     return {};
   }
@@ -153,6 +156,7 @@ class PosixDisk final : public Disk {
   Result<bool> punch([[maybe_unused]] const std::string& name, [[maybe_unused]] std::uint64_t offset,
                      [[maybe_unused]] std::uint64_t bytes) override {
 #ifdef FALLOC_FL_PUNCH_HOLE
+    TRY(check_lock());
     TRY_ASSIGN(const Descriptor file, open_ours(name, O_WRONLY));
     if (::fallocate(file.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
                     static_cast<off_t>(bytes)) == 0)
@@ -169,18 +173,9 @@ class PosixDisk final : public Disk {
   }
 
   bool lock() override {
-    // A lock on a file that has no name any more keeps nobody out: who removed it may have let go since.
-    for (int i = 0; !lock_.is_open() && i < kLockTries; ++i) {
-      Descriptor file(::openat(folder_.get(), kLock, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
-      struct stat about{};
-      if (!file.is_open() || ::fstat(file.get(), &about) != 0 || !is_ours(about)) return false;
-      if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) return false;
-      struct stat named{};
-      if (::fstatat(folder_.get(), kLock, &named, AT_SYMLINK_NOFOLLOW) == 0 && named.st_dev == about.st_dev &&
-          named.st_ino == about.st_ino)
-        lock_ = std::move(file);
-    }
-    return lock_.is_open();
+    const bool taken = take_lock();
+    writes_ = writes_ || taken;
+    return taken;
   }
 
   std::string where() const override { return path_; }
@@ -188,6 +183,32 @@ class PosixDisk final : public Disk {
  private:
   static bool is_ours(const struct stat& about) {
     return S_ISREG(about.st_mode) && about.st_uid == ::geteuid() && (about.st_mode & kOthersWrite) == 0;
+  }
+  // The file that is locked is still the one of that name. A lock on any other keeps nobody out: who removed it may have let go
+  // since, and a cleaner of old files removes one that is held.
+  [[nodiscard]] bool holds_lock() const {
+    struct stat locked{}, named{};
+    return lock_.is_open() && ::fstat(lock_.get(), &locked) == 0 &&
+           ::fstatat(folder_.get(), kLock, &named, AT_SYMLINK_NOFOLLOW) == 0 && named.st_dev == locked.st_dev &&
+           named.st_ino == locked.st_ino;
+  }
+  bool take_lock() {
+    for (int i = 0; i < kLockTries && !holds_lock(); ++i) {
+      // Not to wait for the reader of a planted pipe.
+      lock_ = Descriptor(::openat(folder_.get(), kLock, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600));
+      struct stat about{};
+      const bool taken = lock_.is_open() && ::fstat(lock_.get(), &about) == 0 && is_ours(about) &&
+                         ::flock(lock_.get(), LOCK_EX | LOCK_NB) == 0;
+      if (!taken) lock_ = Descriptor();
+      if (!taken) return false;
+    }
+    return holds_lock();
+  }
+  // Before each change of what has a name, for two that write would remove each other's files. Who had the lock takes it anew where
+  // nobody else has.
+  [[nodiscard]] Result<void> check_lock() {
+    if (!writes_ || take_lock()) return {};
+    return fail(ErrorKind::Forbidden, std::format("{} was removed, or another process writes to it now", path_));
   }
   [[nodiscard]] std::string path_of(const std::string& name) const { return path_ + "/" + name; }
   [[nodiscard]] Result<Descriptor> open_ours(const std::string& name, int how) const {
@@ -204,6 +225,7 @@ class PosixDisk final : public Disk {
   const Descriptor folder_;
   const std::string path_;
   Descriptor lock_;
+  bool writes_ = false;  // had the lock once
 };
 
 }  // namespace

@@ -5,11 +5,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <thread>
 
+#include "base/test_log_lines.h"
 #include "store/model_folder.h"
 #include "store/posix_disk.h"
 #include "store/test_records.h"
@@ -117,6 +119,68 @@ TEST_CASE("a lock on a file that was removed keeps nobody out") {
   const auto second = *open_disk(scratch / "kv");
   CHECK(second->lock());
   CHECK(!(*open_disk(scratch / "kv"))->lock());
+}
+
+TEST_CASE("whoever removes a lock and lets go never leaves two that hold it") {
+  const Scratch scratch;
+  REQUIRE(open_disk(scratch / "kv"));
+  std::atomic<int> holders = 0, most = 0, taken = 0;
+  const auto comes_and_goes = [&] {
+    for (int i = 0; i < 1000; ++i) {
+      const auto disk = *open_disk(scratch / "kv");
+      if (!disk->lock()) continue;
+      const int now = ++holders;
+      for (int before = most; before < now && !most.compare_exchange_weak(before, now);) {
+      }
+      ++taken;
+      std::this_thread::yield();
+      --holders;
+      static_cast<void>(disk->remove("lock"));
+    }
+  };
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 4; ++i) threads.emplace_back(comes_and_goes);
+  }
+  CHECK(taken > 0);
+  CHECK(most == 1);
+}
+
+TEST_CASE("one whose lock was removed under it takes it anew, and writes nothing while another has it") {
+  const Quiet quiet;
+  const Scratch scratch;
+  const auto first = open_at(scratch / "kv");
+  const auto places = first->write(records(1, 2));
+  REQUIRE(places);
+  fs::remove(scratch / "kv/lock");
+  REQUIRE(first->write(records(10, 1)));
+  CHECK(open_at(scratch / "kv")->read_only());
+  fs::remove(scratch / "kv/lock");
+  {
+    const auto second = open_at(scratch / "kv");
+    CHECK(!second->read_only());
+    CHECK(first->write(records(20, 1)).error().kind == ErrorKind::Forbidden);
+    CHECK(!first->save_index({}));
+    first->drop(*places);
+    CHECK(readable(*second, second->take_entries()) == std::vector<std::uint64_t>{1, 2, 10});
+    CHECK(first->read(record(1).meta.key, places->front()));
+  }
+  CHECK(first->write(records(30, 1)));
+  CHECK(readable(*first, open_at(scratch / "kv")->take_entries()) == std::vector<std::uint64_t>{1, 2, 10, 30});
+}
+
+TEST_CASE("a folder that was removed while it was open is an error for who writes, and for who reads not there") {
+  const Quiet quiet;
+  const Scratch scratch;
+  const auto store = open_at(scratch / "kv");
+  const auto places = store->write(records(1, 2));
+  REQUIRE(places);
+  fs::remove_all(scratch / "kv");
+  CHECK(store->read(record(1).meta.key, places->front()).error().kind == ErrorKind::NotFound);
+  CHECK(!store->write(records(5, 1)));
+  CHECK(!store->save_index({}));
+  store->drop(*places);
+  CHECK(!fs::exists(scratch / "kv"));
 }
 
 TEST_CASE("a planted link is neither read nor written through, nor is a file that others may write") {
