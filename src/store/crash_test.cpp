@@ -33,12 +33,32 @@ std::vector<Write> next_batch(Draws& draws, const std::map<std::uint64_t, Entry>
   return records(next_number - count, count, bytes);
 }
 
-// A process writes, drops and saves indexes until its disk stops. `committed` is what the store promised and nobody dropped.
+// Some of what is there goes into one new file, and from where it was when that is committed, as the tier does it.
+void gather_some(Store& store, Draws& draws, std::map<std::uint64_t, Entry>& committed) {
+  std::vector<Entry> chosen;
+  for (const auto& [number, entry] : committed)
+    if (draws.below(2) == 0) chosen.push_back(entry);
+  if (chosen.empty()) return;
+  const auto gathered = store.gather(chosen);
+  if (!gathered) return;
+  REQUIRE(gathered->unreadable.empty());
+  std::vector<Place> before;
+  for (std::size_t i = 0; i < chosen.size(); ++i) {
+    before.push_back(chosen[i].place);
+    committed[number_of(chosen[i])].place = gathered->places[i];
+  }
+  store.drop(before);
+}
+
+// A process writes, drops, gathers and saves indexes until its disk stops. `committed` is what the store promised and nobody
+// dropped.
 void live(Store& store, FakeDisk& disk, Draws& draws, std::map<std::uint64_t, Entry>& committed,
           std::uint64_t& next_number) {
   for (int step = 0; step < 40 && !disk.crashed(); ++step) {
-    const std::uint64_t what = draws.below(10);
-    if (what < 6) {
+    const std::uint64_t what = draws.below(11);
+    if (what == 10) {
+      gather_some(store, draws, committed);
+    } else if (what < 6) {
       const auto batch = next_batch(draws, committed, next_number);
       const auto places = store.write(batch);
       if (!places) continue;

@@ -235,6 +235,72 @@ TEST_CASE("a planted link is neither read nor written through, nor is a file tha
   CHECK(kept == "precious");
 }
 
+TEST_CASE("what takes a file's place while the store is open is not read, not waited for, and costs that file alone") {
+  const Quiet quiet;
+  const Scratch scratch;
+  const std::string folder = scratch / "kv";
+  std::vector<Place> places;
+  {
+    const auto writer = open_at(folder);
+    for (std::uint64_t i = 1; i <= 2; ++i) places.push_back(writer->write(records(i, 1))->front());
+    auto reader = open_at(folder, Access::ReadOnly);
+    REQUIRE(writer->save_index(reader->take_entries()));
+  }
+  const auto store = *Store::open(*open_disk(folder), {});  // believes its index, and has opened neither
+  REQUIRE(!store->counts().index_rebuilt);
+  const std::string extent = folder + "/" + extent_name(places[0].extent);
+  ErrorKind expected = ErrorKind::Forbidden;
+  SUBCASE("a pipe") {
+    fs::remove(extent);
+    REQUIRE(::mkfifo(extent.c_str(), 0600) == 0);
+  }
+  SUBCASE("a folder") {
+    fs::remove(extent);
+    fs::create_directory(extent);
+  }
+  SUBCASE("a link to the very file") {
+    fs::rename(extent, scratch / "moved");
+    fs::create_symlink(scratch / "moved", extent);
+  }
+  SUBCASE("nothing") {
+    fs::remove(extent);
+    expected = ErrorKind::NotFound;
+  }
+  SUBCASE("less of it") {
+    fs::resize_file(extent, 200);
+    expected = ErrorKind::InvalidInput;
+  }
+  SUBCASE("another extent") {
+    fs::copy_file(folder + "/" + extent_name(places[1].extent), extent, fs::copy_options::overwrite_existing);
+    expected = ErrorKind::InvalidInput;
+  }
+  CHECK(store->read(record(1).meta.key, places[0]).error().kind == expected);
+  CHECK(*store->read(record(2).meta.key, places[1]) == *record(2).bytes);
+  CHECK(store->write(records(5, 1)));
+}
+
+TEST_CASE("folders where files will be made cost what these would have held, with one line of log for each") {
+  const Scratch scratch;
+  const std::string folder = scratch / "kv";
+  REQUIRE(open_disk(folder));
+  const hearth::testing::LogLines log;
+  SUBCASE("index and secret") {
+    for (const char* name : {"index.bin", "secret"}) fs::create_directory(folder + "/" + name);
+    const auto store = open_at(folder);
+    CHECK(!store->read_only());
+    REQUIRE(log.all().size() == 1);
+    CHECK(log.all()[0].contains("what keyed callers compute is not found again after a restart"));
+    CHECK(!store->save_index({}));
+    CHECK(store->write(records(1, 1)));
+    for (const char* name : {"index.tmp", "secret.tmp"}) CHECK(!fs::exists(folder + "/" + name));
+  }
+  SUBCASE("the lock") {
+    fs::create_directory(folder + "/lock");
+    CHECK(open_at(folder)->read_only());
+    CHECK(log.all().empty());  // the tier says it
+  }
+}
+
 TEST_CASE("a folder that cannot be made or read is an error in words") {
   const Scratch scratch;
   std::ofstream(scratch / "file") << "x";

@@ -1,6 +1,9 @@
 // The store over a disk in memory: what comes back, what is refused, what damage costs.
 #include <doctest/doctest.h>
 
+#include <format>
+
+#include "base/test_log_lines.h"
 #include "store/test_records.h"
 
 namespace hearth::store {
@@ -252,6 +255,52 @@ TEST_CASE("what the system refuses to read for now is there the next time: files
   CHECK(readable(*store, store->take_entries()) == Numbers{1, 2, 3, 4});
   CHECK(store->secret() == secret);
   CHECK(!store->counts().rejected);
+}
+
+TEST_CASE("a secret that is damaged is made anew, with one line of log; what it kept apart stays apart") {
+  FakeDisk disk;
+  const Digest before = open(std::make_unique<FakeDisk>(disk.folder(), 1))->secret();
+  REQUIRE(open(std::make_unique<FakeDisk>(disk.folder(), 1))->write(records(1, 2)));
+  disk.bytes_of("secret")->resize(31);
+  const hearth::testing::LogLines log;
+  const auto store = open(std::make_unique<FakeDisk>(disk.folder(), 1));
+  REQUIRE(log.all().size() == 1);
+  CHECK(log.all()[0].contains("the secret of fake cannot be used (it is too short)"));
+  CHECK(store->secret() != before);
+  CHECK(readable(*store, store->take_entries()) == Numbers{1, 2});
+  CHECK(open(std::make_unique<FakeDisk>(disk.folder(), 1))->secret() == store->secret());
+}
+
+TEST_CASE("each damaged file costs one line of log") {
+  FakeDisk disk;
+  {
+    const auto store = open(std::make_unique<FakeDisk>(disk.folder(), 1));
+    for (std::uint64_t i = 0; i < 3; ++i) REQUIRE(store->write(records(10 * i + 1, 1)));
+    auto reader = open(again(disk.folder()));
+    REQUIRE(store->save_index(reader->take_entries()));
+  }
+  (*disk.bytes_of("index.bin"))[60] ^= 1;
+  disk.bytes_of(extent_name(mix_u64(7, 0)))->resize(200);
+  (*disk.bytes_of(extent_name(mix_u64(7, 1))))[8] = 9;
+  const auto said = [&] {
+    const hearth::testing::LogLines log;
+    const auto store = open(std::make_unique<FakeDisk>(disk.folder(), 2));
+    CHECK(readable(*store, store->take_entries()) == Numbers{21});
+    std::vector<std::string> lines = log.all();
+    std::ranges::sort(lines);
+    return lines;
+  };
+  const std::string first = extent_name(mix_u64(7, 0)), second = extent_name(mix_u64(7, 1));
+  std::vector<std::string> expected = {
+      "W store: the index of fake cannot be used (its checksum is wrong); it is made anew from the files",
+      std::format("W store: fake/{} cannot be used (its end is missing); it is now {}.bad; the rest is", first, first),
+      std::format(
+          "W store: fake/{} cannot be used (it has format version 9, this program reads 1); it is now {}.bad; the "
+          "rest is",
+          second, second)};
+  std::ranges::sort(expected);
+  CHECK(said() == expected);
+  CHECK(said().empty());
 }
 
 TEST_CASE("of the files that were put aside only four stay, and they count") {
