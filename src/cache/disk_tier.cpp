@@ -178,7 +178,10 @@ void DiskTier::take_written(const store::WriteDone& done) {
     settle_written(batch, *done.places);
   else if (!batch.gathers)  // what was gathered is where it was
     forget_unwritten(batch);
-  if (!done.places) pause(done.places.error());
+  if (!done.places)
+    pause(done.places.error());
+  else
+    complained_ = false;
   if (cleared_batch_ == 0 || done.batch < cleared_batch_) return;
   cleared_batch_ = 0;
   save_index();
@@ -259,8 +262,9 @@ void DiskTier::forget_node(NodeId node) {
 
 void DiskTier::pause(const Error& why) {
   ++totals_.write_failures;
-  if (steady_ms() >= paused_until_ms_)
-    log_warning("cache", "the cache in {} takes nothing for a minute: {}", store_.store().where(), why.message);
+  if (!std::exchange(complained_, true))
+    log_warning("cache", "the cache in {} takes nothing now ({}); it is tried again every minute",
+                store_.store().where(), why.message);
   paused_until_ms_ = steady_ms() + kPauseMs;
 }
 

@@ -142,6 +142,7 @@ class DiskTier {
   std::uint64_t paused_until_ms_ = 0;  // of the steady clock, as the next four
   std::uint64_t index_saved_ms_ = 0, budget_held_ms_ = 0, gathered_ms_ = 0, looked_ms_ = 0;
   bool index_is_old_ = false, index_failed_ = false, is_over_ = false;
+  bool complained_ = false;  // that nothing can be written: said once, until something was
   DiskTotals totals_;
 };
 

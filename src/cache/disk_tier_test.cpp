@@ -1,6 +1,7 @@
 // The SSD tier beside a RAM tier, over a disk in memory: processes end and begin again, and everything that can go wrong does.
 #include <doctest/doctest.h>
 
+#include "base/test_log_lines.h"
 #include "cache/test_disk.h"
 
 namespace hearth::cache {
@@ -280,6 +281,38 @@ TEST_CASE(
   CHECK(stack.read(line).size() == 40);
   CHECK(stack.on_disk(line) == 256 * 40);
   CHECK(stack.tier->store_counts().extents == 2);
+}
+
+TEST_CASE("a disk that is full for hours costs a line of log for what it takes no more and one for the index") {
+  Stack stack;
+  const Line line = numbers(512);
+  store(*stack.ram, stack.root, line, 1, LineKind::Conversation);
+  stack.save();
+  const hearth::testing::LogLines log;
+  const auto hour = [&](Token first) {
+    for (Token i = 0; i < 60; ++i) {
+      store(*stack.ram, stack.root, numbers(300, first + 1000 * i), 1, LineKind::Conversation);
+      stack.pass(60'000);
+      stack.save();
+    }
+  };
+  stack.disk->set_faults({.capacity_bytes = 1});
+  hour(100'000);
+  CHECK(stack.read(line).size() == 2);
+  REQUIRE(log.all().size() == 2);
+  CHECK(log.all()[0] ==
+        "W cache: the cache in fake takes nothing now (fake disk: no space left); it is tried again every "
+        "minute");
+  CHECK(log.all()[1] ==
+        "W store: the index was not written (fake disk: no space left); the files say the same, and it is "
+        "tried again");
+  stack.disk->set_faults({});
+  hour(200'000);
+  CHECK(log.all().size() == 2);
+  CHECK(stack.on_disk(numbers(300, 200'000)) == 300);
+  stack.disk->set_faults({.capacity_bytes = 1});
+  hour(300'000);
+  CHECK(log.all().size() == 4);
 }
 
 TEST_CASE("clocks that jump change no answer") {

@@ -170,8 +170,10 @@ void AsyncStore::drop(std::vector<Place> places) {
 void AsyncStore::save_index(std::vector<Entry> entries) {
   push(writing_, [this, all = std::move(entries)]() mutable {
     const auto saved = store_->save_index(std::move(all));
-    if (saved) return;
-    index_failed_ = true;
+    const bool is_news = !saved && !index_complained_;
+    index_complained_ = !saved;
+    if (!saved) index_failed_ = true;
+    if (!is_news) return;
     log_warning("store", "the index was not written ({}); the files say the same, and it is tried again",
                 saved.error().message);
   });

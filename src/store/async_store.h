@@ -89,6 +89,7 @@ class AsyncStore {
   std::atomic<Pace> pace_ = Pace::Alone;
   std::atomic<std::uint64_t> dropping_bytes_ = 0;
   std::atomic<bool> index_failed_ = false;
+  bool index_complained_ = false;  // the writing thread's: said once, until one is written again
   std::uint64_t next_number_ = 1;  // the caller's
 
   mutable std::mutex mutex_;
