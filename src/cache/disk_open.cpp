@@ -1,6 +1,7 @@
 // From what a store found to a tree, and from the tree to what the store is told again: its index, and files made of files.
 #include <algorithm>
 #include <chrono>
+#include <tuple>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -40,9 +41,12 @@ Enum known(std::uint8_t number, Enum last, Enum otherwise) {
 // Entries become nodes, parents first. What does not fit the tree, whoever wrote it, is left over.
 class Loader {
  public:
-  Loader(PrefixTree& tree, std::uint64_t now_ms) : tree_(tree), now_ms_(now_ms) {}
+  Loader(PrefixTree& tree, std::uint64_t now_ms, std::size_t entries) : tree_(tree), now_ms_(now_ms) {
+    full_blocks_.reserve(entries);
+  }
 
-  bool add(const store::Entry& entry) {
+  // Takes what the entry holds when it returns true.
+  bool add(store::Entry& entry) {
     const store::Meta& meta = entry.meta;
     if (meta.begin % kBlockTokens != 0 || meta.tokens.size() > kBlockTokens) return false;
     Block* parent = parent_of(meta);
@@ -62,8 +66,8 @@ class Loader {
     return parent.end() == meta.begin && parent.root.hash == meta.root ? &parent : nullptr;
   }
 
-  bool add_block(Block& parent, const store::Entry& entry) {
-    const store::Meta& meta = entry.meta;
+  bool add_block(Block& parent, store::Entry& entry) {
+    store::Meta& meta = entry.meta;
     const Root root = parent.root;
     const bool fits = block_hash(parent.hash, meta.tokens) == meta.key.name &&
                       best_child(parent, meta.tokens).common < meta.tokens.size();
@@ -71,13 +75,13 @@ class Loader {
       tree_.remove_root_if_empty(root);
       return false;
     }
-    Block& made = tree_.add_block(parent, meta.tokens, Payload(entry.place));
+    Block& made = tree_.add_block(parent, std::move(meta.tokens), meta.key.name, Payload(entry.place));
     made.line = known(meta.line_kind, LineKind::OneShot, LineKind::Unknown);
     made.uses = std::max(made.uses, meta.uses);
     made.branches = std::max(made.branches, std::min<std::uint32_t>(meta.branches, 1024));
     made.stored_ms = std::min(meta.stored_unix_ms, now_ms_);
     made.used_ms = std::min(meta.used_unix_ms, now_ms_);
-    if (meta.tokens.size() == kBlockTokens) full_blocks_.emplace(made.hash, made.id);
+    if (made.tokens.size() == kBlockTokens) full_blocks_.emplace(made.hash, made.id);
     return true;
   }
 
@@ -126,17 +130,19 @@ void DiskTier::shrink(std::unique_ptr<store::Store> store, std::uint64_t bytes_m
   }
 }
 
-void DiskTier::load(const std::vector<store::Entry>& entries) {
+void DiskTier::load(std::vector<store::Entry> entries) {
   index_saved_ms_ = looked_ms_ = gathered_ms_ = steady_ms();
-  std::vector<const store::Entry*> parents_first;
-  for (const store::Entry& entry : entries) parents_first.push_back(&entry);
-  // Stable: of two of one name the first is the one that is there.
-  std::ranges::stable_sort(
-      parents_first, {}, [](const store::Entry* entry) { return std::pair(entry->meta.key.kind, entry->meta.begin); });
-  Loader loader(index_.tree(), now_ms());
+  // By numbers alone, for the entries lie far apart. The last one keeps the order: of two of one name the first is the one that is
+  // there.
+  std::vector<std::tuple<store::RecordKind, std::uint32_t, std::size_t>> parents_first;
+  parents_first.reserve(entries.size());
+  for (std::size_t i = 0; i < entries.size(); ++i)
+    parents_first.emplace_back(entries[i].meta.key.kind, entries[i].meta.begin, i);
+  std::ranges::sort(parents_first);
+  Loader loader(index_.tree(), now_ms(), entries.size());
   std::vector<store::Place> left_over;
-  for (const store::Entry* entry : parents_first)
-    if (!loader.add(*entry)) left_over.push_back(entry->place);
+  for (const auto& [kind, begin, i] : parents_first)
+    if (!loader.add(entries[i])) left_over.push_back(entries[i].place);
   index_.settle(now_ms());
   const bool writes = !store_.store().read_only();
   if (writes && !left_over.empty()) store_.drop(std::move(left_over));

@@ -93,7 +93,7 @@ class DiskTier {
   };
 
   // disk_open.cpp
-  void load(const std::vector<store::Entry>& entries);
+  void load(std::vector<store::Entry> entries);
   [[nodiscard]] std::vector<store::Entry> entries() const;
 
   // disk_tier.cpp

@@ -103,6 +103,11 @@ void PrefixTree::remove_root_if_empty(const Root& root) {
 }
 
 Block& PrefixTree::add_block(Block& parent, std::span<const Token> tokens, Payload&& bytes) {
+  return add_block(parent, std::vector(tokens.begin(), tokens.end()), block_hash(parent.hash, tokens),
+                   std::move(bytes));
+}
+
+Block& PrefixTree::add_block(Block& parent, std::vector<Token>&& tokens, const Hash& hash, Payload&& bytes) {
   CHECK(parent.is_root_node() || parent.tokens.size() == kBlockTokens);
   CHECK(!tokens.empty() && tokens.size() <= kBlockTokens);
   const BestChild relative = best_child(parent, tokens);
@@ -111,17 +116,17 @@ Block& PrefixTree::add_block(Block& parent, std::span<const Token> tokens, Paylo
   made.root = parent.root;
   made.parent = &parent;
   made.begin = parent.end();
-  made.tokens.assign(tokens.begin(), tokens.end());
-  made.hash = block_hash(parent.hash, tokens);
+  made.tokens = std::move(tokens);
+  made.hash = hash;
   made.bytes = std::move(bytes);
   ++counts_.blocks;
-  if (tokens.size() < kBlockTokens) ++counts_.tail_blocks;
+  if (made.tokens.size() < kBlockTokens) ++counts_.tail_blocks;
   counts_.block_bytes += made.bytes.size();
   counts_.tree_bytes += tree_bytes(made);
 
   Block* tail =
       relative.child != nullptr && relative.common == relative.child->tokens.size() ? relative.child : nullptr;
-  parent.children.insert(place_of(parent.children, tokens), &made);
+  parent.children.insert(place_of(parent.children, made.tokens), &made);
   if (tail != nullptr) {
     made.uses = tail->uses;
     made.had_anchor = tail->had_anchor;
@@ -132,7 +137,7 @@ Block& PrefixTree::add_block(Block& parent, std::span<const Token> tokens, Paylo
     ++parent.branches;
     made.begins_line = parent.is_root_node() || parent.branches > 1;
     for (Anchor* anchor : parent.anchors)
-      if (anchor->tokens.size() < kBlockTokens && common_tokens(anchor->tokens, tokens) == anchor->tokens.size()) {
+      if (anchor->tokens.size() < kBlockTokens && common_tokens(anchor->tokens, made.tokens) == anchor->tokens.size()) {
         ++anchor->branches;
       }
   }

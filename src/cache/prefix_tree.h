@@ -85,6 +85,8 @@ class PrefixTree {
   Block& make_root(const Root& root);
   // REQUIRES: the parent is full or a root's node, and no child covers `tokens`. A tail that `tokens` continues is replaced.
   Block& add_block(Block& parent, std::span<const Token> tokens, Payload&& bytes);
+  Block& add_block(Block& parent, std::vector<Token>&& tokens, const Hash& hash,
+                   Payload&& bytes);  // block_hash() of them
   // REQUIRES: a child of the parent covers `tokens`, and there is no such anchor.
   Anchor& add_anchor(Block& parent, std::span<const Token> tokens, Payload&& snapshot);
   void set_logits(Anchor& anchor, std::vector<float>&& logits);

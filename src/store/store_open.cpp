@@ -111,6 +111,7 @@ Result<void> Store::scan() {
     counts_.index_rebuilt = true;
     std::ranges::move(*entries, std::back_inserter(entries_));
   }
+  entries_.reserve(entries_.size() + index.entries.size());
   for (Entry& entry : index.entries)
     if (indexed.contains(entry.place.extent)) entries_.push_back(std::move(entry));
   for (const Entry& entry : entries_) ++extents_[entry.place.extent].records;
@@ -146,8 +147,12 @@ Index Store::load_index(const std::vector<FileInfo>& files) {
   const auto read = [&]() -> Result<Index> {
     if (file->bytes > kIndexBytesMax) return fail(ErrorKind::TooLarge, "it is too large");
     TRY_ASSIGN(const auto opened, disk_->open(file->name));
-    TRY_ASSIGN(const Bytes bytes, read_whole(*opened, 0, file->bytes));
-    return read_index(bytes);
+    const auto bytes =
+        std::make_unique_for_overwrite<std::uint8_t[]>(file->bytes);  // of 100 MB also zeros take their time
+    const std::span whole(bytes.get(), file->bytes);
+    TRY_ASSIGN(const std::size_t got, opened->read_at(0, whole));
+    if (got != whole.size()) return fail(ErrorKind::InvalidInput, "it is cut off");
+    return read_index(whole);
   };
   auto index = read();
   if (index) {
