@@ -128,7 +128,7 @@ Result<void> load_models(const ServeOptions& options, const std::string& engine_
     const std::string id = model_id(options, i, *engine->hello(), served);
     prompts.dialect = chosen_dialect(options, i);
     TRY_ASSIGN(auto model, server::serve_model(id, now_s.count(), *engine, prompts));
-    turn_files.load(model);
+    turn_files.load(model, served);
     if (!engines.add(engine)) return fail(ErrorKind::Unavailable, "the server stops");
     served.add(std::move(model));
   }

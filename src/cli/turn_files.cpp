@@ -20,6 +20,15 @@ std::uint64_t hash_of(std::string_view text) {
   return hash;
 }
 
+// Who opens a pipe that somebody has put there waits for its writer.
+Result<std::string> read_regular_file(const std::string& path) {
+  std::error_code failed;
+  const auto about = std::filesystem::symlink_status(path, failed);
+  if (std::filesystem::exists(about) && !std::filesystem::is_regular_file(about))
+    return fail(ErrorKind::InvalidInput, "it is no file");
+  return read_file(path, kFileBytesMax);
+}
+
 }  // namespace
 
 std::string turn_scope(const link::Hello& hello) {
@@ -33,11 +42,16 @@ std::string TurnFiles::path_of(const std::string& scope) const {
   return (std::filesystem::path(folder_) / std::format("turns-{:016x}.bin", hash_of(scope))).string();
 }
 
-void TurnFiles::load(const server::ServedModel& model) const {
-  if (folder_.empty()) return;
+void TurnFiles::load(server::ServedModel& model, const server::ServedModels& served) const {
   const std::string scope = turn_scope(*model.hello);
+  for (const auto& other : served.all())
+    if (turn_scope(*other->hello) == scope) {
+      model.turns = other->turns;
+      return;
+    }
+  if (folder_.empty()) return;
   const std::string path = path_of(scope);
-  auto saved = read_file(path, kFileBytesMax);
+  auto saved = read_regular_file(path);
   if (!saved && saved.error().kind == ErrorKind::NotFound) return;
   const Result<void> taken = saved ? model.turns->load(scope, *saved) : std::unexpected(saved.error());
   if (taken) return log_info("cli", "{} remembered turns of {}", model.turns->turn_count(), model.card.id);

@@ -1,6 +1,6 @@
 // TurnFiles: the turn memory of each served model on disk (docs/turn-memory-format.md), so that the first prompt after a
 // restart is made of the same tokens as the last one before it. One file per model and template in --cache-dir, owner-only.
-// A file that cannot be read is logged, put aside and forgotten: turns are then rendered plainly.
+// A file that cannot be read, or is none, is logged, put aside and forgotten: turns are then rendered plainly.
 // Who loads a model reads its turns before it is served, so that what is written later holds them too; the main thread writes.
 #pragma once
 
@@ -16,7 +16,8 @@ class TurnFiles {
  public:
   // An empty folder: nothing is kept on disk.
   explicit TurnFiles(std::string folder) : folder_(std::move(folder)) {}
-  void load(const server::ServedModel& model) const;
+  // One of the same scope that is served already has the same turns: both remember in one memory, and keep it in one file.
+  void load(server::ServedModel& model, const server::ServedModels& served) const;
   // Writes what has changed since the last time.
   void save(const server::ServedModels& models);
 
@@ -27,7 +28,10 @@ class TurnFiles {
   std::map<std::string, std::string> written_;  // path -> what lies there, as a size and a checksum in words
 };
 
-// What the tokens of a turn mean something for: model, vocabulary and template.
+// What the tokens of a turn mean something for: model, vocabulary and template. The name is the one that the model's file gives
+// (general.name; the file's own where it gives none), not the one it is served under: an alias loses no turns, and a file without
+// a name that is renamed begins anew. Another model of the same name, size, special texts and template is taken for the same one:
+// of a base and what was made of it that is right, for their tokens are the same.
 [[nodiscard]] std::string turn_scope(const link::Hello& hello);
 
 }  // namespace hearth::cli

@@ -2,19 +2,23 @@
 #include "cli/turn_files.h"
 
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
 
 #include "base/log.h"
+#include "base/test_folder.h"
+#include "base/test_log.h"
+#include "base/test_log_lines.h"
 #include "server/fake_engine_process.h"
 
 namespace hearth::cli {
 namespace {
 
 struct Served {
-  explicit Served(const std::string& name) : engine(hello(name)) {
-    auto model = server::serve_model("m", 0, engine);
+  explicit Served(const std::string& name, const std::string& id = "m") : engine(hello(name)) {
+    auto model = server::serve_model(id, 0, engine);
     REQUIRE(model);
     models.add(std::move(*model));
   }
@@ -25,9 +29,19 @@ struct Served {
     hello.special_texts = {"<|im_start|>", "<|im_end|>"};
     return hello;
   }
-  chat::TurnMemory& turns() const { return *models.all().front()->turns; }
+  // As a server does that has loaded these already.
+  std::size_t load(const TurnFiles& files, const server::ServedModels& served = {}) {
+    server::ServedModel loaded = *models.all().front();
+    files.load(loaded, served);
+    turns_ = loaded.turns;
+    return turns_->turn_count();
+  }
+  chat::TurnMemory& turns() const { return turns_ ? *turns_ : *models.all().front()->turns; }
   server::FakeEngineProcess engine;
   server::ServedModels models;
+
+ private:
+  std::shared_ptr<chat::TurnMemory> turns_;  // once they were loaded
 };
 
 void remember(chat::TurnMemory& turns) {
@@ -49,34 +63,72 @@ TEST_CASE("turns outlive the server, for the same model and template only; a dam
     TurnFiles files(folder.string());
     files.save(before.models);
   }
-  const Served after("one");
-  TurnFiles(folder.string()).load(*after.models.all().front());
-  CHECK(after.turns().turn_count() == 1);
-  const Served other("two");
-  TurnFiles(folder.string()).load(*other.models.all().front());
-  CHECK(other.turns().turn_count() == 0);
+  CHECK(Served("one").load(TurnFiles(folder.string())) == 1);
+  CHECK(Served("two").load(TurnFiles(folder.string())) == 0);
 
   std::string path;
   for (const auto& file : std::filesystem::directory_iterator(folder)) path = file.path().string();
   CHECK((std::filesystem::status(path).permissions() & std::filesystem::perms::others_read) ==
         std::filesystem::perms::none);
   std::fstream(path, std::ios::in | std::ios::out | std::ios::binary).seekp(40).put('\x7f');
-  const Served again("one");
-  TurnFiles(folder.string()).load(*again.models.all().front());
-  CHECK(again.turns().turn_count() == 0);
+  CHECK(Served("one").load(TurnFiles(folder.string())) == 0);
   CHECK_FALSE(std::filesystem::exists(path));
   CHECK(std::filesystem::exists(path + ".bad"));
   std::filesystem::remove_all(folder);
   set_log_level(LogLevel::Info);
 }
 
+TEST_CASE(
+    "a model that is served under another name finds its turns; two names of one model have one memory and one file") {
+  const hearth::testing::Quiet quiet;
+  const hearth::testing::TestFolder folder;
+  TurnFiles files(folder.path());
+  const Served first("qwen", "m");
+  Served second("qwen", "an-alias");
+  CHECK(second.load(files, first.models) == 0);
+  remember(second.turns());
+  CHECK(first.turns().turn_count() == 1);
+  files.save(first.models);
+  CHECK(Served("qwen", "a-third-name").load(files) == 1);
+}
+
+TEST_CASE(
+    "a pipe, a folder or a link in the place of a turn file is put aside with one line of log, and not waited for") {
+  const hearth::testing::TestFolder folder;
+  TurnFiles files(folder.path());
+  const Served before("one");
+  remember(before.turns());
+  files.save(before.models);
+  const std::string path = std::filesystem::directory_iterator(folder.path())->path().string();
+  SUBCASE("a pipe") {
+    std::filesystem::remove(path);
+    REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+  }
+  SUBCASE("a folder") {
+    std::filesystem::remove(path);
+    std::filesystem::create_directory(path);
+  }
+  SUBCASE("a link") {
+    std::filesystem::rename(path, folder.path() + "/elsewhere");
+    std::filesystem::create_symlink(folder.path() + "/elsewhere", path);
+  }
+  const hearth::testing::LogLines log;
+  Served after("one");
+  CHECK(after.load(TurnFiles(folder.path())) == 0);
+  REQUIRE(log.all().size() == 1);
+  CHECK(log.all()[0].contains("cannot be used (it is no file)"));
+  remember(after.turns());
+  CHECK(std::filesystem::exists(std::filesystem::symlink_status(path + ".bad")));
+  TurnFiles(folder.path()).save(before.models);
+  CHECK(Served("one").load(TurnFiles(folder.path())) == 1);
+}
+
 TEST_CASE("without a folder nothing is written or read") {
-  const Served served("one");
+  Served served("one");
   remember(served.turns());
   TurnFiles files("");
   files.save(served.models);
-  files.load(*served.models.all().front());
-  CHECK(served.turns().turn_count() == 1);
+  CHECK(served.load(files) == 1);
 }
 
 }  // namespace
