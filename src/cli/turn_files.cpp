@@ -32,8 +32,9 @@ Result<std::string> read_regular_file(const std::string& path) {
 }  // namespace
 
 std::string turn_scope(const link::Hello& hello) {
-  std::string scope = std::format("{}\n{}\n{}\n{}\n{}\n", hello.name, hello.architecture, hello.parameter_count,
-                                  hello.weights_bytes, hello.special_texts.size());
+  std::string scope =
+      std::format("{}\n{}\n{}\n{}\n{}\n", hello.content_digest.empty() ? hello.name : hello.content_digest,
+                  hello.architecture, hello.parameter_count, hello.weights_bytes, hello.special_texts.size());
   for (const auto& text : hello.special_texts) scope += text + '\n';
   return scope + hello.chat_template;
 }

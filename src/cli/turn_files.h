@@ -28,10 +28,9 @@ class TurnFiles {
   std::map<std::string, std::string> written_;  // path -> what lies there, as a size and a checksum in words
 };
 
-// What the tokens of a turn mean something for: model, vocabulary and template. The name is the one that the model's file gives
-// (general.name; the file's own where it gives none), not the one it is served under: an alias loses no turns, and a file without
-// a name that is renamed begins anew. Another model of the same name, size, special texts and template is taken for the same one:
-// of a base and what was made of it that is right, for their tokens are the same.
+// What the tokens of a turn mean something for: the model by its content, its special texts and template. So a file may be renamed and
+// served under any name, and another model, of the same name and size but with other words in its vocabulary, is never taken for it.
+// Where the content is not certain (its file was changed while it was loaded) the name that the model's file gives stands for it.
 [[nodiscard]] std::string turn_scope(const link::Hello& hello);
 
 }  // namespace hearth::cli

@@ -17,14 +17,16 @@ namespace hearth::cli {
 namespace {
 
 struct Served {
-  explicit Served(const std::string& name, const std::string& id = "m") : engine(hello(name)) {
+  explicit Served(const std::string& name, const std::string& id = "m", const std::string& digest = "")
+      : engine(hello(name, digest)) {
     auto model = server::serve_model(id, 0, engine);
     REQUIRE(model);
     models.add(std::move(*model));
   }
-  static link::Hello hello(const std::string& name) {
+  static link::Hello hello(const std::string& name, const std::string& digest) {
     link::Hello hello;
     hello.name = name;
+    hello.content_digest = digest;
     hello.context_tokens = 4096;
     hello.special_texts = {"<|im_start|>", "<|im_end|>"};
     return hello;
@@ -121,6 +123,18 @@ TEST_CASE(
   CHECK(std::filesystem::exists(std::filesystem::symlink_status(path + ".bad")));
   TurnFiles(folder.path()).save(before.models);
   CHECK(Served("one").load(TurnFiles(folder.path())) == 1);
+}
+
+TEST_CASE("turns go with a model's content: a renamed file loses none, and another model of the same name finds none") {
+  const hearth::testing::Quiet quiet;
+  const hearth::testing::TestFolder folder;
+  TurnFiles files(folder.path());
+  const Served before("qwen", "m", "aa");
+  remember(before.turns());
+  files.save(before.models);
+  CHECK(Served("renamed", "m", "aa").load(files) == 1);
+  CHECK(Served("qwen", "m", "bb").load(files) == 0);
+  CHECK(Served("qwen", "m").load(files) == 0);  // which of the two it is is not certain
 }
 
 TEST_CASE("without a folder nothing is written or read") {

@@ -97,13 +97,13 @@ TEST_CASE("a job keeps every field") {
 
 TEST_CASE("the bytes of a cancel are those of the document") {
   CHECK(encode(FrontMessage(Cancel{.job = 0x0102030405060708})) ==
-        bytes({'H', 'R', 'T', '1', 9, 0, 2, 0, 8, 0, 0, 0, 8, 7, 6, 5, 4, 3, 2, 1}));
+        bytes({'H', 'R', 'T', '1', 10, 0, 2, 0, 8, 0, 0, 0, 8, 7, 6, 5, 4, 3, 2, 1}));
 }
 
 TEST_CASE("the bytes of a token event are those of the document") {
   CHECK(encode(EngineMessage(TokenEvent{.job = 2, .tokens = {{-2, "hi"}}})) ==
-        bytes({'H', 'R', 'T', '1', 9, 0, 6, 0, 22, 0, 0, 0,  //
-               2,   0,   0,   0,   0, 0, 0, 0, 1,  0, 0, 0, 0xfe, 0xff, 0xff, 0xff, 2, 0, 0, 0, 'h', 'i'}));
+        bytes({'H', 'R', 'T', '1', 10, 0, 6, 0, 22, 0, 0, 0,  //
+               2,   0,   0,   0,   0,  0, 0, 0, 1,  0, 0, 0, 0xfe, 0xff, 0xff, 0xff, 2, 0, 0, 0, 'h', 'i'}));
 }
 
 TEST_CASE("a payload cut at any byte, or one byte too long, is an error") {

@@ -40,7 +40,7 @@ auto fields(Either<Hello> auto& m) {
   return std::tie(m.protocol_version, m.name, m.architecture, m.description, m.chat_template, m.context_tokens,
                   m.live_context_tokens, m.trained_context_tokens, m.parallel_jobs, m.parameter_count, m.weights_bytes,
                   m.bos_text, m.eos_text, m.adds_bos, m.special_texts, m.sampling_defaults, m.memory_kind, m.backend,
-                  m.kv_types);
+                  m.kv_types, m.content_digest);
 }
 auto fields(Either<TokenizeReply> auto& m) { return std::tie(m.id, m.count, m.tokens, m.segment_ends, m.pieces); }
 auto fields(Either<JobQueued> auto& m) { return std::tie(m.job, m.jobs_before, m.wait_ms); }

@@ -16,7 +16,7 @@
 namespace hearth::link {
 
 // Raised by one with every change of a message; Hello with another version is refused.
-inline constexpr std::uint16_t kProtocolVersion = 9;
+inline constexpr std::uint16_t kProtocolVersion = 10;
 // A 1M-token prompt is 4 MiB; text to tokenise is at most the front's body limit (64 MiB).
 inline constexpr std::uint32_t kFrameBytesMax = 96U << 20;
 
@@ -73,6 +73,7 @@ struct Hello {
   std::string memory_kind;                 // "attention", "recurrent", "hybrid", "window": for people and logs
   std::string backend;                     // for people: "CPU (icelake)", "CUDA0 NVIDIA ..."
   std::string kv_types;                    // "f16/f16"
+  std::string content_digest;              // which model it is, whatever it is called; empty where that is not certain
 };
 struct TokenizeReply {
   std::uint64_t id = 0;

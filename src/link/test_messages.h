@@ -104,6 +104,7 @@ inline std::vector<EngineMessage> every_engine_message() {
   hello.memory_kind = "hybrid";
   hello.backend = "CPU";
   hello.kv_types = "f16/f16";
+  hello.content_digest = "00ff";
   return {
       LoadProgress{.fraction = 0.5F},
       LoadFailed{.kind = 9, .message = "no memory"},

@@ -70,6 +70,7 @@ link::Hello hello_of(const engine::Engine& engine, std::uint32_t parallel_jobs) 
   hello.memory_kind = std::string(engine::memory_kind_name(info.memory_kind));
   hello.backend = info.backend;
   hello.kv_types = info.kv_types;
+  hello.content_digest = info.content_digest;
   return hello;
 }
 
