@@ -12,6 +12,7 @@ from words import Source
 
 HERE = pathlib.Path(__file__).parent
 GOT_MOST = 260  # as the template cuts results
+OFTEN = ["create"] * 5 + ["edit"] * 6 + ["run"] * 4 + ["read"] * 3 + ["list", "search", "find"]  # what is hard oftener
 
 
 def make_template():
@@ -173,7 +174,7 @@ def other_turns(talk, count):
             other.turn("No tool is asked for.", text=DEMO)
         else:
             length = source.pick([1, 1, 1, 1, 2, 2, 3])
-            steps, ask = make_chain(source, length) if length > 1 else (lambda step: ([step], step.text))(make_step(source, source.pick(KINDS)))
+            steps, ask = make_chain(source, length) if length > 1 else (lambda step: ([step], step.text))(make_step(source, source.pick(OFTEN)))
             steps = [fallback(source, step, talk.box.by_kind) for step in steps]
             if None in steps:
                 continue
@@ -185,7 +186,7 @@ def other_turns(talk, count):
 
 def pick_turn(source, samples):
     """The turns with a call before them are the harder half; the very last only sums up."""
-    weights = [1.0] + [1.3] * (len(samples) - 2) + [0.25] * (len(samples) > 1)
+    weights = [1.0] + [1.3] * (len(samples) - 2) + [0.5] * (len(samples) > 1)
     return source.random.choices(samples, weights)[0]
 
 

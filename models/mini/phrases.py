@@ -72,6 +72,15 @@ READ_IT = ["(read|show|print|open|view|display) (it|the file|{p}|that file)", "(
 EDIT_IT = [f"{SWAP} (in it|in there|in that file|in {{p}}|)", f"(in it,|in that file,|in {{p}}|in the file) {SWAP}", f"(edit|modify) (it|{{p}})(:| and|, then) {SWAP}"]
 
 
+def first_words(choice):
+    """The words that begin the options of (a|b|c); of what is nested inside only some are whole."""
+    return {word for word in (option.split(" ")[0] for option in choice.strip("()").split("|")) if word.isalpha() and word != "the"}
+
+
+# What an instruction begins with that one can be polite about.
+VERBS = set.union(*map(first_words, (MAKE, PUT, SHOW, SWAP, EXECUTE))) | set("edit modify update fix open adjust patch correct list name search look grep find locate give tell use let".split())
+
+
 def phrase(source, patterns):
     """One phrasing of the half that the source draws from."""
     text = ""

@@ -1,7 +1,7 @@
 """Instructions in many phrasings, the call each step needs, and the short sentences said afterwards."""
 import json
 
-from phrases import CREATE, CREATE_FILE, EDIT, EDIT_IT, FIND, LIST, LIST_HERE, READ, READ_IT, RUN, RUN_IT, SEARCH, phrase
+from phrases import VERBS, CREATE, CREATE_FILE, EDIT, EDIT_IT, FIND, LIST, LIST_HERE, READ, READ_IT, RUN, RUN_IT, SEARCH, phrase
 
 RUNNERS = {"py": ["python3 {p}", "python3 {p}", "python {p}"], "js": ["node {p}"], "sh": ["bash {p}", "sh {p}"], "rb": ["ruby {p}"]}
 
@@ -47,7 +47,7 @@ def make_step(source, kind, final=True):
         ends = wording.endswith("{c}")
         if "\n" in content and not ends:
             content = source.phrase()
-        text = wording.format(f=source.pick(CREATE_FILE), p=quoted(source, path, 0.75), c=quoted(source, content, (bare if ends else 0.1) if " " not in content else bare / 4))
+        text = wording.format(f=source.pick(CREATE_FILE), p=quoted(source, path, 0.75), c=quoted(source, content, (bare if ends else 0.1) if " " not in content else bare / 8 if ends else 0.0))
         return Step(kind, {"path": path, "content": content}, text.replace("  ", " ") if "  " not in content else text, f"create {path}")
     if kind == "read":
         path = source.path()
@@ -56,8 +56,8 @@ def make_step(source, kind, final=True):
     if kind == "edit":
         path, old = source.path(), source.snippet()
         new = source.changed(old)
-        text = phrase(source, EDIT).format(f=source.pick(["the file", "file", ""]), p=quoted(source, path, 0.75), o=quoted(source, old, 0.2 if " " not in old else 0.05),
-                                                      n=quoted(source, new, 0.2 if " " not in new else 0.05))
+        text = phrase(source, EDIT).format(f=source.pick(["the file", "file", ""]), p=quoted(source, path, 0.75), o=quoted(source, old, 0.2 if " " not in old else 0.0),
+                                                      n=quoted(source, new, 0.2 if " " not in new else 0.0))
         return Step(kind, {"path": path, "old": old, "new": new}, text.replace("  ", " ") if "  " not in old + new else text, f"edit {path}")
     if kind == "run":
         command = source.command()
@@ -89,9 +89,9 @@ def make_chain(source, count):
     """Two or three steps that belong together, and the text that asks for them."""
     # What people ask for in one breath belongs together; things that do not are rarer.
     plan = source.pick([["create", "run it"]] * 5 + [["create", "edit it"]] * 4 + [["create", "read it"]] * 2 + [["edit", "read it"]] * 2 + [["read", "edit it"]] * 2 + [
-        ["create", "run"], ["edit", "run"], ["create", "create"], ["run", "read"], ["list", "read"], ["edit", "edit"], ["create", "list"], ["run", "create"]]) if count == 2 else \
+        ["create", "run"], ["edit", "run"], ["create", "create"], ["run", "read"], ["list", "read"], ["edit", "edit"], ["create", "create"], ["create", "create"], ["create", "list"], ["run", "create"]]) if count == 2 else \
         source.pick([["create", "run it", "read it"], ["create", "edit it", "run it"], ["create", "edit it", "read it"]] * 3 + [["create", "read it", "run"], ["create", "create", "run"],
-                     ["list", "create", "read it"], ["edit", "read it", "run"], ["run", "create", "run it"], ["read", "edit it", "read it"], ["create", "run it", "run"], ["create", "create", "create"]])
+                     ["list", "create", "read it"], ["edit", "read it", "run"], ["run", "create", "run it"], ["read", "edit it", "read it"], ["create", "run it", "run"], ["create", "create", "run"], ["create", "create", "create"]])
     steps, path, content = [], None, None
     for i, kind in enumerate(plan):
         final = i == count - 1
@@ -137,7 +137,8 @@ def make_chain(source, count):
 def dress(source, text):
     """Politeness, capital letters, full stops: around an instruction whose last character may be part of a value."""
     question = text.split(" ")[0] in ("what", "what's", "which", "where", "are")
-    lead = source.pick(POLITE) if not question and not text.startswith(("I ", "{", "First", "Do ", "Please", "Tasks", "Two", "Three", "1", "-", "*", "Step")) else ""
+    asked = text.split(" ")[0].strip(",").lower() in VERBS  # "please" and the like go with nothing else
+    lead = source.pick(POLITE) if asked and not question and not text.startswith(("I ", "{", "First", "Do ", "Please", "Tasks", "Two", "Three", "1", "-", "*", "Step")) else ""
     text = lead + text
     if source.chance(0.6) and text[0].isalpha() and not text.split(" ")[0].count("."):
         text = text[0].upper() + text[1:]
@@ -158,6 +159,8 @@ def plan(step, number, count, tool):
 
 def last_words(step, count, got, failed):
     """What is said after the last step."""
+    if "<content>\n" in got:  # what a client wraps it in is not said again
+        got = got.split("<content>\n")[1].split("\n\n(")[0].split("\n</content>")[0]
     shown = "\n".join(line for line in got.split("\n") if line.strip())
     lines = shown.split("\n")[:2 if step.kind in ("list", "search", "find") else 3]  # names that end alike are hard to say in order
     shown = "\n".join(lines)
@@ -194,7 +197,7 @@ def result_of(source, step, after):
         return source.pick([f"The file {path} has been updated.", "ok", "Edit applied successfully.", f"Replaced 1 occurrence in {path}", '{"replaced": 1}', "Done", f"The file {path} has been updated successfully.",
                             f"1\t{step.values['new']}"]), None
     if kind == "read":
-        return read_result(source, source.content(path)), None
+        return read_result(source, path, source.content(path)), None
     if kind == "run":
         return source.pick([lambda: source.phrase(1, 5), lambda: source.number(), lambda: "\n".join(source.phrase(1, 3) for _ in range(source.random.randint(2, 3))), lambda: "",
                             lambda: "(no output)", lambda: json.dumps({"stdout": source.word(), "exit_code": 0}), lambda: source.path()])(), None
@@ -204,13 +207,17 @@ def result_of(source, step, after):
     return "\n".join(f"{source.path()}:{source.number()}:{source.word()} {word}" if source.chance(0.6) else source.path() for _ in range(source.random.randint(0, 3))) or "No matches found", None
 
 
-def read_result(source, content):
+def read_result(source, path, content):
     lines = content.split("\n")
     kind = source.random.random()
-    if kind < 0.5:
+    if kind < 0.4:
         return content
-    if kind < 0.75:
+    if kind < 0.6:
+        folder = source.pick(["/tmp/", "/home/", "/work/", ""]) + source.word() + "/"
+        return (f"<path>{folder}{path}</path>\n<type>file</type>\n<content>\n" + "\n".join(f"{i + 1}: {line}" for i, line in enumerate(lines)) +
+                source.pick([f"\n\n(End of file - total {len(lines)} lines)\n</content>", f"\n\n(End of file - total {len(lines)} lines)\n</content>", "\n</content>"]))
+    if kind < 0.82:
         return "\n".join(f"{i + 1}\t{line}" for i, line in enumerate(lines))
-    if kind < 0.88:
+    if kind < 0.92:
         return "\n".join(f"{i + 1:6d}→{line}" for i, line in enumerate(lines))
     return "<file>\n" + "\n".join(f"{i + 1:05d}| {line}" for i, line in enumerate(lines)) + "\n</file>"

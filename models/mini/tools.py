@@ -79,6 +79,16 @@ REAL = {
     "search": [("Grep", ["pattern"]), ("grep", ["pattern"]), ("search_files", ["query"])],
     "find": [("Glob", ["pattern"]), ("glob", ["pattern"]), ("find_files", ["pattern"])],
 }
+# The tools that clients declare together, in their order, without those that REAL has.
+BESIDE = [
+    "Agent(description,prompt) ListAgents() ReportFindings(findings:array) ScheduleWakeup() Skill(skill) ToolSearch(query,max_results:number) Workflow()",
+    "Agent(description,prompt) CronCreate(cron,prompt) CronDelete(id) CronList() EnterWorktree() ExitWorktree(action) ListAgents() Monitor(description,timeout_ms:number) NotebookEdit(notebook_path,new_source) "
+    "ReportFindings(findings:array) ScheduleWakeup() SendMessage(to,message) Skill(skill) TaskStop() WebFetch(url,prompt) WebSearch(query) Workflow()",
+    "Agent(description,prompt) CronCreate(cron,prompt) CronDelete(id) CronList() EnterWorktree() ExitWorktree(action) NotebookEdit(notebook_path,new_source) ReportFindings(findings:array) "
+    "ScheduleWakeup(delaySeconds:number,reason,prompt) SendMessage(to,message) Skill(skill) TaskCreate(subject,description) TaskGet(taskId) TaskList() TaskOutput(task_id,block:boolean,timeout:number) TaskStop() "
+    "TaskUpdate(taskId) WebFetch(url,prompt) WebSearch(query) Workflow()",
+    "skill(name) task(description,prompt,subagent_type) todowrite(todos:array)", "skill(name) task(description,prompt,subagent_type) todowrite(todos:array) webfetch(url,format) question(questions:array)", "",
+]
 # Tools that do none of this work. Some sound alike.
 OTHERS = [
     ("Agent", "Launch a helper for a long task.", {"description": "string", "prompt": "string"}),
@@ -183,7 +193,7 @@ def make_tool(source, kind, style, real):
 def draw_tool(source, kind, style, real):
     roles, required, parameters = {}, [], {}
     if real:
-        name, required = source.pick(REAL[kind])
+        name, required = source.pick(REAL[kind]) if real is True else real
         required = list(required)
         by_meaning = {"content": "content", "contents": "content"}
         takes = list(TAKES[kind])
@@ -246,10 +256,34 @@ def make_other(source):
     return Tool(name, description, {k: {"type": v} for k, v in parameters.items()}, list(parameters))
 
 
+def make_client_box(source):
+    """The whole list of one client, the tools of files and commands among the others."""
+    number = source.random.randrange(len(BESIDE))
+    family = source.pick([0, 0, 1]) if number < 3 else source.pick([1, 1, 2])
+    by_kind = {}
+    for kind in KINDS:
+        if kind != "list" and family < len(REAL[kind]) and not (family == 2 and kind in ("search", "find")):
+            by_kind[kind] = draw_tool(source, kind, "snake", REAL[kind][family])
+    order = list(by_kind.values())
+    for text in BESIDE[number].split():
+        name, _, inside = text[:-1].partition("(")
+        form = {p.partition(":")[0]: {"type": p.partition(":")[2] or "string"} for p in inside.split(",") if p}
+        order.append(Tool(name, source.sentence(), form, list(form)))
+    if source.chance(0.8):
+        order.sort(key=lambda tool: tool.name)
+    else:
+        source.random.shuffle(order)
+    return Toolbox(by_kind, order)
+
+
 def make_toolbox(source, needed=(), extra=()):
     """A toolbox with at least the kinds `needed` and the tools `extra`."""
     extra = list({tool.name: tool for tool in reversed(extra)}.values())[::-1]
-    real = source.chance(0.4) and not source.held
+    if not extra and not source.held and source.chance(0.25):
+        box = make_client_box(source)
+        if all(kind in box.by_kind for kind in needed):
+            return box
+    real = source.chance(0.3) and not source.held
     style = source.pick(["snake", "snake", "camel", "pascal", "kebab"])
     by_kind = {}
     for kind in KINDS:

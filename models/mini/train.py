@@ -25,10 +25,10 @@ from words import Source  # noqa: E402
 
 SEED = 7
 POOL = 96                # conversations that are sorted by length and cut into batches
-TOKENS_A_STEP = 4500
+TOKENS_A_STEP = 6600
 # From a step on: the longest path, and how many empty tokens stand before the brief. Short ones first: they teach more a second.
-GROWTH = ((0, 600, 16), (900, 900, 64), (2400, 1200, 128), (8500, 1450, EMPTIES))
-OTHERS = 7               # more asks that go to a sequence's tools: what is hard is which tool, and where its values stand
+GROWTH = ((0, 640, 56), (900, 900, 56), (2400, 1200, 112), (8500, 1450, EMPTIES))
+OTHERS = 11              # more asks that go to a sequence's tools: what is hard is which tool, and where its values stand
 
 
 def make_sequence(seed, template, tokenizer, others, empty):

@@ -193,6 +193,7 @@ class Source:
                 lambda: f'{{"{name}": {self.number()}}}', lambda: f'{{"{name}": {self.number()}, "{other}": {self.pick(["true", "false", "null", self.number()])}}}',
                 lambda: f'{{"{name}": "{self.word()}", "{other}": "{self.word()}"}}', lambda: f'{{"{name}": [{self.number()}, {self.number()}, {self.number()}]}}', lambda: f'{{"{name}": "{self.phrase(1, 2)}", "{other}": true}}',
                 lambda: f'["{name}", "{other}"]',
+                lambda: "{" + ", ".join(f'"{self.word()}": {self.pick([self.number(), "true", "false", chr(34) + self.word() + chr(34)])}' for _ in range(self.random.randint(2, 3))) + "}",
             ])()
         if suffix in ("yaml", "yml", "ini", "toml", "cfg", "env"):
             return self.pick([
@@ -227,6 +228,8 @@ class Source:
             return self.number()
         if kind < 0.64:
             return self.letters()
+        if kind < 0.7:
+            return self.code("json")
         return self.pick([self.phrase, self.phrase, self.sentence])()
 
     def snippet(self, kind=None):
@@ -241,7 +244,7 @@ class Source:
                               lambda: f'"{self.word()}": {self.number()}', lambda: f"{self.word()}({self.word()})",
                               lambda: f"{self.word().upper()}={self.number()}", lambda: f"return {self.word()}",
                               lambda: f'print("{self.phrase(1, 2)}")', lambda: f"{self.word()}.{self.word()}"])()
-        if kind < 0.85:
+        if kind < 0.82:
             return self.number()
         if kind < 0.92:
             return f"{self.random.randint(0, 9)}.{self.random.randint(0, 20)}.{self.random.randint(0, 9)}"

@@ -1,7 +1,7 @@
-// The built-in model really works: with no model named, Claude Code creates and runs, and the files are there
-// afterwards. models/mini/clients.mjs does the same with all of its instructions.
+// The built-in model really works: with no model named, Claude Code and OpenCode create, edit, run and do one after the other, and the
+// files are there afterwards. models/mini/clients.mjs does the same with all of its instructions.
 import { test, assert, equal, serve, post, claudeVersions } from './harness.mjs';
-import { claudeCode } from './clients.mjs';
+import { claudeCode, opencode } from './clients.mjs';
 import { instructions } from '../../models/mini/instructions.mjs';
 
 const tool = (name, description, ...required) => ({ name, description, input_schema: { type: 'object', properties: Object.fromEntries(required.map((p) => [p, { type: 'string' }])), required } });
@@ -19,8 +19,11 @@ async function carryOut(client, list) {
 }
 
 // A sample that is sure: models/mini/README.md says what else works, and how often.
-test(`the built-in model: Claude Code ${claudeVersions[0]} creates and runs`,
-  () => carryOut((server, ask, before) => claudeCode(claudeVersions[0], server, ask, { before, tools: 'Bash,Read,Write,Edit,Glob,Grep' }), pick(0, 12)), { slots: 2 });
+test(`the built-in model: Claude Code ${claudeVersions[0]} creates, edits, runs, and does one thing after the other`,
+  () => carryOut((server, ask, before) => claudeCode(claudeVersions[0], server, ask, { before, tools: 'Bash,Read,Write,Edit,Glob,Grep' }), pick(0, 8, 12, 16)), { slots: 2 });
+
+test('the built-in model: OpenCode reads, edits, and does one thing after the other',
+  () => carryOut((server, ask, before) => opencode(server, ask, { before }), pick(5, 10, 17)), { slots: 2 });
 
 test('the built-in model: the caller\'s own tools, and no call where none is asked for', async () => {
   const server = await serve(null, { args: ['--threads', '2'] });
