@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "base/log.h"
+#include "models/spawn.h"
 #include "models/testing/recorder.h"
 #include "models/testing/stage.h"
 
@@ -33,6 +34,15 @@ TEST_CASE("an engine program that is missing is a clear error") {
   REQUIRE_FALSE(engine);
   CHECK(engine.error().message.contains("/nowhere/hearth-engine"));
   CHECK(engine.error().message.contains("No such file"));
+}
+
+TEST_CASE("an engine's threads give way soon when they wait, unless the user has said how they wait") {
+  const auto usual = engine_environment({"HOME=/h"});
+  CHECK(usual == std::vector<std::string>{"HOME=/h", "GOMP_SPINCOUNT=2000"});
+  const std::vector<std::string> policy = {"OMP_WAIT_POLICY=active"};
+  CHECK(engine_environment(policy) == policy);
+  const std::vector<std::string> count = {"A=b", "GOMP_SPINCOUNT=7"};
+  CHECK(engine_environment(count) == count);
 }
 
 TEST_CASE("an engine that dies while it loads is named with its signal and a next step") {

@@ -8,9 +8,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <format>
+#include <string_view>
 #include <thread>
 
 #include "base/log.h"
@@ -73,6 +75,22 @@ int plan_signals_and_group(SpawnPlan& plan) {
   return error;
 }
 
+// Some 20 us: longer than threads with equal shares wait for each other, far shorter than the kernel's turns.
+constexpr std::string_view kSpin = "GOMP_SPINCOUNT=2000";
+
+std::vector<std::string> own_environment() {
+  std::vector<std::string> own;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) own.emplace_back(*entry);
+  return own;
+}
+
+std::vector<char*> pointers_to(std::vector<std::string>& texts) {
+  std::vector<char*> pointers;
+  for (std::string& text : texts) pointers.push_back(text.data());
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
 ExitStatus status_from_wait(int wait_status) {
   if (WIFSIGNALED(wait_status)) return {.signal = WTERMSIG(wait_status)};
   return {.code = WEXITSTATUS(wait_status)};
@@ -94,6 +112,14 @@ std::string describe(const ExitStatus& status) {
   }
 }
 
+std::vector<std::string> engine_environment(std::vector<std::string> given) {
+  const bool is_said = std::ranges::any_of(given, [](const std::string& entry) {
+    return entry.starts_with("GOMP_SPINCOUNT=") || entry.starts_with("OMP_WAIT_POLICY=");
+  });
+  if (!is_said) given.emplace_back(kSpin);
+  return given;
+}
+
 Result<std::unique_ptr<ChildProcess>> ChildProcess::spawn(const std::string& program,
                                                           const std::vector<std::string>& arguments,
                                                           int link_descriptor) {
@@ -105,16 +131,16 @@ Result<std::unique_ptr<ChildProcess>> ChildProcess::spawn(const std::string& pro
   std::vector<std::string> words{program};
   words.insert(words.end(), arguments.begin(), arguments.end());
   words.insert(words.end(), {"--link-fd", std::to_string(kLinkDescriptor)});
-  std::vector<char*> argv;
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
+  const std::vector<char*> argv = pointers_to(words);
+  std::vector<std::string> environment = engine_environment(own_environment());
+  const std::vector<char*> envp = pointers_to(environment);
 
   SpawnPlan plan;
   pid_t process_id = 0;
   int error = plan_descriptors(plan, link_copy);
   if (error == 0) error = plan_signals_and_group(plan);
   if (error == 0)
-    error = ::posix_spawnp(&process_id, program.c_str(), &plan.actions, &plan.attributes, argv.data(), environ);
+    error = ::posix_spawnp(&process_id, program.c_str(), &plan.actions, &plan.attributes, argv.data(), envp.data());
   ::close(link_copy);
   if (error == ENOENT || error == EACCES || error == ENOEXEC) {
     return fail(ErrorKind::Unavailable,

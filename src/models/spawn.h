@@ -26,6 +26,11 @@ struct ExitStatus {
 // For people: "signal 9: killed, perhaps because memory ran out".
 [[nodiscard]] std::string describe(const ExitStatus& status);
 
+// The environment of an engine: `given` ("NAME=value"), and how long a computing thread spins while it waits for the others, unless that
+// is said. GCC's OpenMP spins for milliseconds, in which a core that two programs share does nothing for either: two engines on two
+// cores, or one beside a build, took 2.5 times as long as one after the other. (libgomp's manual, GOMP_SPINCOUNT.)
+[[nodiscard]] std::vector<std::string> engine_environment(std::vector<std::string> given);
+
 class ChildProcess {
  public:
   // Runs `program` (looked up in PATH when it has no slash) with `arguments` and `--link-fd 3`. The child gets:
