@@ -138,7 +138,7 @@ def dress(source, text):
     """Politeness, capital letters, full stops: around an instruction whose last character may be part of a value."""
     question = text.split(" ")[0] in ("what", "what's", "which", "where", "are")
     asked = text.split(" ")[0].strip(",").lower() in VERBS  # "please" and the like go with nothing else
-    lead = source.pick(POLITE) if asked and not question and not text.startswith(("I ", "{", "First", "Do ", "Please", "Tasks", "Two", "Three", "1", "-", "*", "Step")) else ""
+    lead = source.pick(POLITE) if asked and not question else ""
     text = lead + text
     if source.chance(0.6) and text[0].isalpha() and not text.split(" ")[0].count("."):
         text = text[0].upper() + text[1:]

@@ -75,7 +75,7 @@ int plan_signals_and_group(SpawnPlan& plan) {
   return error;
 }
 
-// Some 20 us: longer than threads with equal shares wait for each other, far shorter than the kernel's turns.
+// Tens of microseconds: longer than threads with equal shares wait for each other, far shorter than the kernel's turns.
 constexpr std::string_view kSpin = "GOMP_SPINCOUNT=2000";
 
 std::vector<std::string> own_environment() {

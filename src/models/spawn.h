@@ -28,7 +28,7 @@ struct ExitStatus {
 
 // The environment of an engine: `given` ("NAME=value"), and how long a computing thread spins while it waits for the others, unless that
 // is said. GCC's OpenMP spins for milliseconds, in which a core that two programs share does nothing for either: two engines on two
-// cores, or one beside a build, took 2.5 times as long as one after the other. (libgomp's manual, GOMP_SPINCOUNT.)
+// cores took 2.5 times as long as one after the other. (libgomp's manual, GOMP_SPINCOUNT.)
 [[nodiscard]] std::vector<std::string> engine_environment(std::vector<std::string> given);
 
 class ChildProcess {
