@@ -1,8 +1,10 @@
 // See turn_files.h.
 #include "cli/turn_files.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <format>
+#include <vector>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -13,6 +15,7 @@ namespace {
 
 // The memory is bounded to 64 MiB of turns; their saved form is smaller than what they take in memory.
 constexpr std::size_t kFileBytesMax = std::size_t{128} << 20;
+constexpr std::size_t kFilesKept = 16;
 
 std::uint64_t hash_of(std::string_view text) {
   std::uint64_t hash = text.size();
@@ -27,6 +30,23 @@ Result<std::string> read_regular_file(const std::string& path) {
   if (std::filesystem::exists(about) && !std::filesystem::is_regular_file(about))
     return fail(ErrorKind::InvalidInput, "it is no file");
   return read_file(path, kFileBytesMax);
+}
+
+// Files of models that were not served for long, and those that were put aside, are given up: all but the kFilesKept used last. By their
+// order, not their age: a clock that jumps removes nothing.
+void forget_old(const std::string& folder) {
+  namespace fs = std::filesystem;
+  std::vector<std::pair<fs::file_time_type, fs::path>> files;
+  std::error_code failed;
+  for (fs::directory_iterator at(folder, failed), end; !failed && at != end; at.increment(failed)) {
+    std::error_code unknown;
+    const std::string name = at->path().filename().string();
+    if (!name.starts_with("turns-") || !at->is_regular_file(unknown) || at->is_symlink(unknown)) continue;
+    const auto written = at->last_write_time(unknown);
+    if (!unknown) files.emplace_back(written, at->path());
+  }
+  std::ranges::sort(files, std::greater{});
+  for (std::size_t i = kFilesKept; i < files.size(); ++i) fs::remove(files[i].second, failed);
 }
 
 }  // namespace
@@ -54,9 +74,10 @@ void TurnFiles::load(server::ServedModel& model, const server::ServedModels& ser
   const std::string path = path_of(scope);
   auto saved = read_regular_file(path);
   if (!saved && saved.error().kind == ErrorKind::NotFound) return;
+  std::error_code ignored;
+  std::filesystem::last_write_time(path, std::filesystem::file_time_type::clock::now(), ignored);  // it is used: forget_old
   const Result<void> taken = saved ? model.turns->load(scope, *saved) : std::unexpected(saved.error());
   if (taken) return log_info("cli", "{} remembered turns of {}", model.turns->turn_count(), model.card.id);
-  std::error_code ignored;
   std::filesystem::rename(path, path + ".bad", ignored);
   log_warning("cli", "the remembered turns in {} cannot be used ({}); the file is now {}.bad", path,
               taken.error().message, path);
@@ -70,9 +91,11 @@ void TurnFiles::save(const server::ServedModels& models) {
     const std::string path = path_of(scope);
     const std::string bytes = model->turns->save(scope);
     std::string state = std::format("{} {}", bytes.size(), hash_of(bytes));
+    const bool first = !written_.contains(path);
     if (written_[path] == state) continue;
     if (auto done = write_file_atomically(path, bytes); !done)
       log_warning("cli", "the turns could not be kept: {}", done.error().message);
+    if (first) forget_old(folder_);
     written_[path] = std::move(state);  // a folder that cannot be written is not tried, and complained of, every minute
   }
 }

@@ -1,5 +1,6 @@
 // TurnFiles: the turn memory of each served model on disk (docs/turn-memory-format.md), so that the first prompt after a
-// restart is made of the same tokens as the last one before it. One file per model and template in --cache-dir, owner-only.
+// restart is made of the same tokens as the last one before it. One file per model and template in --cache-dir, owner-only; the
+// sixteen used last are kept.
 // A file that cannot be read, or is none, is logged, put aside and forgotten: turns are then rendered plainly.
 // Who loads a model reads its turns before it is served, so that what is written later holds them too; the main thread writes.
 #pragma once

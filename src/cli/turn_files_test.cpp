@@ -145,5 +145,30 @@ TEST_CASE("without a folder nothing is written or read") {
   CHECK(served.load(files) == 1);
 }
 
+TEST_CASE("turns of models that were not served for long are given up, those in use never; other files are left alone") {
+  const hearth::testing::Quiet quiet;
+  const hearth::testing::TestFolder folder;
+  const auto model = [](int number) { return Served("one", "m", "digest-" + std::to_string(number)); };
+  const auto keep = [&](int number) {
+    const Served served = model(number);
+    remember(served.turns());
+    TurnFiles(folder.path()).save(served.models);
+    const auto files = std::filesystem::directory_iterator(folder.path());
+    for (const auto& file : files)  // each a minute older than the one before
+      std::filesystem::last_write_time(file, file.last_write_time() - std::chrono::minutes(1));
+  };
+  std::ofstream(folder.path() + "/notes.txt") << "mine";
+  for (int number = 0; number < 16; ++number) keep(number);
+  CHECK(model(0).load(TurnFiles(folder.path())) == 1);
+  keep(16);
+  keep(17);
+  CHECK(model(0).load(TurnFiles(folder.path())) == 1);
+  CHECK(model(1).load(TurnFiles(folder.path())) == 0);
+  CHECK(model(2).load(TurnFiles(folder.path())) == 0);
+  CHECK(model(3).load(TurnFiles(folder.path())) == 1);
+  CHECK(model(17).load(TurnFiles(folder.path())) == 1);
+  CHECK(std::filesystem::exists(folder.path() + "/notes.txt"));
+}
+
 }  // namespace
 }  // namespace hearth::cli
