@@ -75,7 +75,8 @@ void TurnFiles::load(server::ServedModel& model, const server::ServedModels& ser
   auto saved = read_regular_file(path);
   if (!saved && saved.error().kind == ErrorKind::NotFound) return;
   std::error_code ignored;
-  std::filesystem::last_write_time(path, std::filesystem::file_time_type::clock::now(), ignored);  // it is used: forget_old
+  std::filesystem::last_write_time(path, std::filesystem::file_time_type::clock::now(),
+                                   ignored);  // it is used: forget_old
   const Result<void> taken = saved ? model.turns->load(scope, *saved) : std::unexpected(saved.error());
   if (taken) return log_info("cli", "{} remembered turns of {}", model.turns->turn_count(), model.card.id);
   std::filesystem::rename(path, path + ".bad", ignored);

@@ -145,7 +145,8 @@ TEST_CASE("without a folder nothing is written or read") {
   CHECK(served.load(files) == 1);
 }
 
-TEST_CASE("turns of models that were not served for long are given up, those in use never; other files are left alone") {
+TEST_CASE(
+    "turns of models that were not served for long are given up, those in use never; other files are left alone") {
   const hearth::testing::Quiet quiet;
   const hearth::testing::TestFolder folder;
   const auto model = [](int number) { return Served("one", "m", "digest-" + std::to_string(number)); };
