@@ -204,7 +204,14 @@ int serve_models(const ServeOptions& options, const std::string& engine_program,
     done = true;
   });
   StopWish wish = StopWish::None;
-  while (!done && wish == StopWish::None) wish = signals.wait_for(kLook);
+  // A further model may load for minutes, or download, while the first one works.
+  auto save_at = std::chrono::steady_clock::now() + kTurnsEvery;
+  while (!done && wish == StopWish::None) {
+    wish = signals.wait_for(kLook);
+    if (std::chrono::steady_clock::now() < save_at) continue;
+    turn_files.save(served);
+    save_at += kTurnsEvery;
+  }
   if (wish != StopWish::None) {
     std::fprintf(stderr, "\nhearth: stopped while loading\n");
   } else {

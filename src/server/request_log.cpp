@@ -131,7 +131,7 @@ void RequestLog::finish(const RequestRecord& record) {
   } else if (record.status >= 400) {
     ++refused_count_;
   }
-  repairs_.add(record.repairs);
+  if (!record.attached) repairs_.add(record.repairs);  // what the model wrote once counts once, however many heard it
   if (record.prompt_tokens == 0) return;
   if (recent_.size() == kRecentMax) recent_.pop_front();
   recent_.push_back(record);

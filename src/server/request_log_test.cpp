@@ -68,5 +68,21 @@ TEST_CASE("a request that never started, or only listened, says so") {
       "computed, answer 0 tokens, abort: req_1");
 }
 
+TEST_CASE("what was mended of an answer that two requests hear counts once") {
+  const LogLines quiet(LogLevel::Off);
+  RequestLog log;
+  RequestRecord first = answered();
+  first.repairs.add(chat::Repair::LoopCut);
+  RequestRecord second = first;
+  second.attached = true;
+  for (const RequestRecord& record : {first, second}) {
+    log.begin(record.path);
+    log.finish(record);
+  }
+  chat::RepairCounts once;
+  once.add(chat::Repair::LoopCut);
+  CHECK(log.repairs_json().dump() == chat::to_json(once).dump());
+}
+
 }  // namespace
 }  // namespace hearth::server
