@@ -120,11 +120,16 @@ asio::awaitable<bool> Connection::read_request() {
   const Limits& limits = core_.options.limits;
   parser_ = std::make_unique<RequestParser>(limits.header_bytes_max, limits.body_bytes_max);
   std::int64_t end_us = core_.clock.now_us() + limits.header_timeout_ms * 1000;
-  bool in_body = false;
+  std::shared_ptr<BodyRoom> room;  // once the body comes
   set_deadline(Waiting::ForBytes, end_us);
   for (;;) {
     const RequestParser::Step step = parser_->push(held_);
     held_.erase(0, step.consumed);
+    if (room && !room->take(step.consumed, limits.bodies_bytes_max)) {
+      large_body_refused_ = true;
+      co_await answer_error(503, "too many large requests arrive at once; try again in a moment");
+      co_return false;
+    }
     if (step.progress == RequestParser::Progress::Complete) break;
     if (step.progress == RequestParser::Progress::Failed) {
       const RequestParser::Failure failure = parser_->failure();
@@ -133,12 +138,12 @@ asio::awaitable<bool> Connection::read_request() {
       co_return false;
     }
     if (step.progress == RequestParser::Progress::HeaderDone) {
-      in_body = true;
+      room = std::make_shared<BodyRoom>(core_.body_bytes);
       end_us = core_.clock.now_us() + limits.body_timeout_ms * 1000;
       if (held_.empty() && parser_->expects_continue() && !parser_->is_http_1_0()) send_continue();
       if (!held_.empty()) continue;
     }
-    if (in_body)
+    if (room)
       set_deadline(Waiting::ForBytes, std::min(end_us, core_.clock.now_us() + limits.body_stall_timeout_ms * 1000));
     Fill got = Fill::Again;
     while (got == Fill::Again && open_) got = co_await fill();
@@ -152,7 +157,7 @@ asio::awaitable<bool> Connection::read_request() {
     }
   }
   if (held_.empty()) std::string().swap(held_);  // an idle connection is small
-  dispatch();
+  dispatch(std::move(room));
   co_return true;
 }
 
@@ -193,10 +198,11 @@ void Connection::begin_turn(RequestTraits traits, std::shared_ptr<ExchangeState>
   });
 }
 
-void Connection::dispatch() {
+void Connection::dispatch(std::shared_ptr<BodyRoom> room) {
   const RequestTraits traits{
       .is_head = parser_->is_head(), .is_http_1_0 = parser_->is_http_1_0(), .keep_alive = parser_->keep_alive()};
   Request request = parser_->take_request();
+  request.body_room = std::move(room);
   request.peer = peer_;
   request.received_us = last_read_us_;
   const auto state = std::make_shared<ExchangeState>(core_.unsent_bytes);

@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/queue.h"
+#include "http/body_room.h"
 #include "http/exchange.h"
 #include "http/request_parser.h"
 
@@ -50,6 +51,7 @@ struct Core {
   std::atomic<std::size_t> connection_count{0};  // the others
   std::atomic<std::size_t> answering_count{0};   // turns: from a request's last byte to its answer's last
   const ExchangeState::Total unsent_bytes = std::make_shared<std::atomic<std::size_t>>(0);
+  const BodyRoom::Total body_bytes = std::make_shared<std::atomic<std::size_t>>(0);
   std::array<char, 64 * 1024> scratch{};  // every read lands here first: an idle connection owns no buffer
 };
 
@@ -82,7 +84,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   asio::awaitable<void> linger(std::size_t drain_bytes_max, std::int64_t linger_ms);
   void send_continue();
   void begin_turn(RequestTraits traits, std::shared_ptr<ExchangeState> state);
-  void dispatch();
+  void dispatch(std::shared_ptr<BodyRoom> room);
   void answered();
   void wait_for_space();
   void set_deadline(Waiting what, std::int64_t due_us);
@@ -108,7 +110,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool timed_out_ = false;
   bool waiting_for_space_ = false;
   bool touched_ = false;
-  bool large_body_refused_ = false;
+  bool large_body_refused_ = false;  // or one for which there was no room
 };
 
 }  // namespace hearth::http

@@ -109,7 +109,10 @@ class LiveExchange final : public Exchange {
   LiveExchange(Request request, Line line) : request_(std::move(request)), line_(std::move(line)) {}
   ~LiveExchange() override;
   [[nodiscard]] const Request& request() const override { return request_; }
-  void drop_body() override { std::string().swap(request_.body); }
+  void drop_body() override {
+    std::string().swap(request_.body);
+    request_.body_room.reset();
+  }
   void respond(Response response) override;
   void begin_stream(int status, Headers headers) override;
   void write(std::string bytes) override;

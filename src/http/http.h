@@ -26,8 +26,9 @@ struct Request {
   std::string query;  // without '?'
   Headers headers;
   std::string body;
-  std::string peer;              // "127.0.0.1:50312"
-  std::int64_t received_us = 0;  // steady clock, when the last byte was read
+  std::shared_ptr<void> body_room;  // counts the body until it is dropped
+  std::string peer;                 // "127.0.0.1:50312"
+  std::int64_t received_us = 0;     // steady clock, when the last byte was read
 
   // The first header of that name (any case), or nullptr.
   [[nodiscard]] const std::string* header(std::string_view name) const;
@@ -80,6 +81,7 @@ class Exchange {
 struct Limits {
   std::size_t header_bytes_max = 64 * 1024;
   std::size_t body_bytes_max = 64ULL * 1024 * 1024;
+  std::size_t bodies_bytes_max = 512ULL * 1024 * 1024;  // of all requests together: over this, 503
   std::size_t connections_max = 2048;
   std::size_t unsent_bytes_max = 8ULL * 1024 * 1024;  // a stream whose handler writes on over this is dropped
   std::int64_t header_timeout_ms = 30'000;            // from the first byte (or connect) to the last header byte

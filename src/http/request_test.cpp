@@ -152,6 +152,25 @@ TEST_CASE("a chunked body over the limit is a 413 too") {
   CHECK(client.read_answer().status == 413);
 }
 
+TEST_CASE("all bodies together have a bound: who would go over it hears 503, and finds room when another is done") {
+  const auto server = start_server(echo, {.bodies_bytes_max = 100});
+  TestClient slow(server->port());
+  slow.send("POST / HTTP/1.1\r\nhost: t\r\ncontent-length: 80\r\n\r\n" + std::string(60, 'a'));
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));  // until it is read
+  TestClient refused(server->port());
+  refused.post("/", std::string(60, 'b'));
+  const auto answer = refused.read_answer();
+  CHECK(answer.status == 503);
+  CHECK(answer.complete);
+  slow.send(std::string(20, 'a'));
+  CHECK(slow.read_answer().body == std::string(60, 'a') + std::string(20, 'a'));
+  for (int i = 0; i < 5; ++i) {  // nothing of it stays counted
+    TestClient again(server->port());
+    again.post("/", std::string(60, 'c'));
+    CHECK(again.read_answer().status == 200);
+  }
+}
+
 TEST_CASE("Expect: 100-continue is answered before the body") {
   const auto server = start_server(echo);
   TestClient client(server->port());
