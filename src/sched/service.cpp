@@ -79,11 +79,13 @@ Service::Service(link::Channel& channel, LoopOptions options, std::function<void
       options_(options),
       on_link_end_(std::move(on_link_end)),
       queue_(kQueueCountMax),
+      texts_(kQueueCountMax),
       segment_tokens_(kSegmentBytesMax) {}
 
 Service::~Service() {
   channel_.shut_down();
   if (reader_.joinable()) reader_.join();
+  if (text_reader_.joinable()) text_reader_.join();
 }
 
 // A send fails when the front is gone, which the I/O thread finds out by itself. That a message is too large is a mistake of
@@ -189,14 +191,23 @@ void Service::read_link(const std::shared_future<TokenizerPointer>& tokenizer, c
       break;
     }
     if (tokenizer.get() == nullptr) return;  // waits for the load to end; it failed, and run() has said so
-    if (const auto* request = std::get_if<link::TokenizeRequest>(&*message)) {
-      tokenize(*tokenizer.get(), *request);
+    if (auto* request = std::get_if<link::TokenizeRequest>(&*message)) {
+      if (!text_reader_.joinable()) text_reader_ = std::thread([this, known = tokenizer.get()] { read_texts(*known); });
+      while (!texts_.closed() && !texts_.try_push(std::move(*request)))
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
     } else {
       hand_over(std::move(*message));
     }
   }
   on_link_end_();
   queue_.close();
+  texts_.close();
+}
+
+// A body of 64 MiB takes seconds to tens of them: on a thread of its own, so that cancels and other jobs are heard meanwhile.
+void Service::read_texts(const engine::Tokenizer& tokenizer) {
+  while (!texts_.closed())
+    if (const auto request = texts_.pop_for(std::chrono::seconds(1))) tokenize(tokenizer, *request);
 }
 
 // "Full" is an answer for what asks something; a cancel is never lost: it waits, and with it this thread.

@@ -39,6 +39,7 @@ class Service {
 
   void read_link(const std::shared_future<TokenizerPointer>& tokenizer, const std::shared_future<void>& served);
   void hand_over(link::FrontMessage&& message);
+  void read_texts(const engine::Tokenizer& tokenizer);
   void tokenize(const engine::Tokenizer& tokenizer, const link::TokenizeRequest& request);
   [[nodiscard]] bool handle(Loop& loop, link::FrontMessage&& message);
   void serve(engine::Engine& engine);
@@ -54,8 +55,9 @@ class Service {
   std::promise<void> served_promise_;                 // run() is done with the loop
   std::promise<TokenizerPointer> tokenizer_promise_;  // fulfilled once: by the loaded engine, or null
   std::uint64_t cache_bytes_most_ = 0;                // loop thread; the budget is this or less (cache_budget.h)
-  SegmentTokens segment_tokens_;                      // I/O thread
-  std::thread reader_;
+  BoundedQueue<link::TokenizeRequest> texts_;         // to text_reader_
+  SegmentTokens segment_tokens_;                      // text_reader_'s
+  std::thread reader_, text_reader_;                  // the second is begun, and known, by the first
 };
 
 // What the front hears first of an engine that can work.

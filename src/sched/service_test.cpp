@@ -155,6 +155,24 @@ TEST_CASE("a cancel is heard while the model thinks about its first token for an
   CHECK(service.next<link::JobEnd>().reason == link::EndReason::Cancelled);
 }
 
+TEST_CASE("a text that takes long to read keeps nothing else waiting") {
+  TestService service(script_saying("hello"));
+  service.next<link::Hello>();
+  link::TokenizeRequest request{.id = 1, .count_only = true};
+  request.segments.push_back({std::string(48U << 20, 'x'), false});
+  REQUIRE(service.front->send(link::FrontMessage(std::move(request))));
+  REQUIRE(service.front->send(link::FrontMessage(link::StatsRequest{.id = 2})));
+  bool told = false;  // the text's length
+  for (bool answered = false; !answered;) {
+    auto message = service.front->receive_engine_message();
+    REQUIRE(message);
+    told = told || std::holds_alternative<link::TokenizeReply>(*message);
+    answered = std::holds_alternative<link::StatsReply>(*message);
+  }
+  CHECK_FALSE(told);
+  CHECK(service.next<link::TokenizeReply>().count == 48U << 20);
+}
+
 TEST_CASE("probe and stats are answered, also without jobs") {
   TestService service(script_saying("abc"));
   static_cast<void>(service.next<link::Hello>());
