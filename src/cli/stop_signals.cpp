@@ -44,12 +44,18 @@ StopSignals::StopSignals() {
   }
   set_handler(SIGINT, on_signal);
   set_handler(SIGTERM, on_signal);
+  // A terminal that is closed ends the server in order; under nohup it goes on.
+  struct sigaction hangup{};
+  CHECK(::sigaction(SIGHUP, nullptr, &hangup) == 0);
+  if (hangup.sa_handler != SIG_IGN) set_handler(SIGHUP, on_signal);
   set_handler(SIGPIPE, SIG_IGN);
 }
 
 StopSignals::~StopSignals() {
   set_handler(SIGINT, SIG_DFL);
   set_handler(SIGTERM, SIG_DFL);
+  struct sigaction hangup{};
+  if (::sigaction(SIGHUP, nullptr, &hangup) == 0 && hangup.sa_handler != SIG_IGN) set_handler(SIGHUP, SIG_DFL);
   for (int& end : g_pipe) {
     ::close(end);
     end = -1;

@@ -1,4 +1,4 @@
-// Ctrl-C and SIGTERM as something to wait for. One per process; the handlers only write a byte into a pipe.
+// Ctrl-C, SIGTERM and a terminal that is closed (SIGHUP, unless it is ignored: nohup) as something to wait for. One per process; the handlers only write a byte into a pipe.
 #pragma once
 
 #include <chrono>
@@ -6,7 +6,7 @@
 namespace hearth::cli {
 
 // Interrupt is a person's: there is no hurry, and a second one follows where there is. Terminate is a service manager's,
-// which kills when its time is over.
+// which kills when its time is over, or the terminal's.
 enum class StopWish { None, Interrupt, Terminate };
 
 class StopSignals {

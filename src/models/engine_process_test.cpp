@@ -262,6 +262,19 @@ TEST_CASE("a failed engine refuses at once until it is time to try again") {
   CHECK_FALSE(tokenize(*engine, "text"));
 }
 
+TEST_CASE("who only looks does not make a failed engine try again") {
+  const Stage stage;
+  const auto engine =
+      stage.start({"--die-after", "3", "--die-in-lives", "1", "--die-loading-from", "2", "--die-loading-to", "2"},
+                  {.hello_failures_max = 1, .retry_after_ms = 0});
+  submit(*engine, job_of(1)).recorder->wait_end();
+  REQUIRE(engine->state() == EngineState::Failed);
+  std::promise<bool> answered;
+  engine->stats([&](const auto& reply) { answered.set_value(reply.has_value()); });
+  CHECK_FALSE(answered.get_future().get());
+  CHECK(engine->state() == EngineState::Failed);
+}
+
 TEST_CASE("another model in the same file fails the jobs clearly") {
   const Stage stage;
   const auto engine =

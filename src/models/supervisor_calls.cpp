@@ -228,6 +228,7 @@ Result<void> Supervisor::may_accept_locked(Need need) {
     return fail(ErrorKind::Unavailable,
                 "the model is unloaded, because nobody used it; its next request loads it again");
   if (state_ == EngineState::Failed) {
+    if (need == Need::Counters) return std::unexpected(failure_);  // who only looks does not try again
     if (clock_.now_ms() - failed_at_ms_ < spec_.limits.retry_after_ms) return std::unexpected(failure_);
     state_ = EngineState::Restarting;
   }

@@ -69,12 +69,16 @@ test('a job that kills three engines in a row ends with an api_error and the ser
   } finally { await server.stop(); }
 });
 
-test('SIGTERM drains: a running stream ends whole, then the server exits with 0', async () => {
-  const server = await serve(fakeModel(script()));
-  const running = stream(server, body('story'));
-  await sleep(600);
-  const ended = server.stop();
-  const result = await running;
-  assert(textOf(result.events).trim() === story.trim(), 'the stream was cut');
-  equal((await ended).code, 0, 'exit code');
-});
+for (const [signal, what] of [['SIGTERM', 'SIGTERM'], ['SIGHUP', 'a closed terminal']]) {
+  test(`${what} drains: a running stream ends whole, then the server exits with 0`, async () => {
+    const server = await serve(fakeModel(script()));
+    const running = stream(server, body('story'));
+    await sleep(600);
+    const ended = new Promise((resolve) => server.child.once('exit', (code) => resolve(code)));
+    server.child.kill(signal);
+    const result = await running;
+    assert(textOf(result.events).trim() === story.trim(), 'the stream was cut');
+    equal(await ended, 0, 'exit code');
+    await server.stop();
+  });
+}
