@@ -99,7 +99,8 @@ TEST_CASE("the rest of a conversation comes from the disk also where RAM's part 
     }
     TestLoop world(fake_options(kind), {}, tier_on(std::make_unique<FakeDisk>(folder, 2), kind, 2));
     const std::vector<Token> beginning(whole.begin(), whole.begin() + 700);
-    world.run_one(greedy_job(2, beginning, 1));  // the line that rests holds these 700 tokens and none more
+    const JobRecord& first =
+        world.run_one(greedy_job(2, beginning, 1));  // what rests holds these 700 tokens and none more
     world.loop.cache().vacate();
     const JobRecord& record = world.run_one(turn_of(3, whole, 600));
     CHECK(record.tokens == world.expected(whole, 20));
@@ -113,6 +114,8 @@ TEST_CASE("the rest of a conversation comes from the disk also where RAM's part 
     const JobRecord& again = world.run_one(resumed);
     CHECK(again.cached_tokens == 1300);
     CHECK(again.ram_tokens + again.disk_tokens == 1300);
+    CHECK(world.counter("tokens_from_ram") == first.ram_tokens + record.ram_tokens + again.ram_tokens);
+    CHECK(world.counter("tokens_from_disk") == first.disk_tokens + record.disk_tokens + again.disk_tokens);
   }
 }
 

@@ -227,6 +227,8 @@ void Loop::begin_computing(JobState& job, std::uint32_t cached_tokens) {
     totals_.tokens_cached += job.cached_tokens;
     queue_ms_.add(static_cast<std::uint64_t>(clock_.now_ms() - job.arrived_ms));
     const cache::Brought brought = without_end(cache_.brought(*job.sequence), cached_tokens - job.cached_tokens);
+    totals_.tokens_from_ram += brought.ram;
+    totals_.tokens_from_disk += brought.disk;
     publish_(link::JobStarted{.job = job.id,
                               .cached_tokens = job.cached_tokens,
                               .ram_tokens = brought.ram,

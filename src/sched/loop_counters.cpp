@@ -39,6 +39,8 @@ std::map<std::string, std::uint64_t> Loop::counters() const {
       {"expected_wait_ms", expected_wait_ms(waiting_.size())},
       {"tokens_prefilled", totals_.tokens_prefilled},
       {"tokens_cached", totals_.tokens_cached},
+      {"tokens_from_ram", totals_.tokens_from_ram},
+      {"tokens_from_disk", totals_.tokens_from_disk},
       {"tokens_sampled", totals_.tokens_sampled},
       {"decode_calls", totals_.decode_calls},
       {"decode_us", totals_.decode_us},

@@ -25,6 +25,8 @@ struct LoopTotals {
   std::uint64_t jobs_accepted = 0, jobs_refused = 0, jobs_ended = 0, jobs_failed = 0, jobs_cancelled = 0,
                 jobs_preempted = 0, jobs_joined = 0, jobs_displaced = 0, pauses = 0;
   std::uint64_t tokens_prefilled = 0, tokens_cached = 0, tokens_sampled = 0;
+  std::uint64_t tokens_from_ram = 0,
+                tokens_from_disk = 0;  // of those cached: each job once, however often it comes back
   std::uint64_t decode_calls = 0, decode_us = 0, sample_us = 0;
   std::uint64_t chunks_beside = 0, chunks_held = 0;
   std::uint64_t contexts_grown = 0, growths_refused = 0, growth_us = 0;

@@ -142,15 +142,13 @@ std::string gauges(const AllModels& models, const Replies& replies) {
   });
   out += metric_head("hearth_cache_hit_tokens_total", "counter", "Prompt tokens found in the cache, by tier.");
   for (std::size_t i = 0; i < models.size(); ++i) {
-    // What was imported came from RAM, or through it from the disk; what was not was in the pool.
-    const double all = counter(i, "tokens_cached").value_or(0), imported = counter(i, "tokens_imported").value_or(0);
-    const double disk = counter(i, "disk_tokens_imported").value_or(0);
+    const double ram = counter(i, "tokens_from_ram").value_or(0), disk = counter(i, "tokens_from_disk").value_or(0);
     const auto line = [&](double tokens, std::string_view tier) {
       out += metric_line("hearth_cache_hit_tokens_total", models[i]->card.id, std::max(tokens, 0.0), tier);
     };
     if (!replies[i]) continue;
-    line(all - imported, "tier=\"live\"");
-    line(imported - disk, "tier=\"ram\"");
+    line(counter(i, "tokens_cached").value_or(0) - ram - disk, "tier=\"live\"");
+    line(ram, "tier=\"ram\"");
     line(disk, "tier=\"ssd\"");
   }
   std::set<std::string> names;
