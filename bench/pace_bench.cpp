@@ -2,7 +2,7 @@
 // server around it.
 //   pace_bench MODEL.gguf [TOKENS [STREAMS [THREADS [exact]]]]
 // Prints what a row of prefill costs by the size of its chunk, the gaps of the streams before and beside a prompt of TOKENS
-// (20,000), and the prompt's time beside them and alone. Target: the p95 of the gaps beside it at most 1.5 times the one before.
+// (20,000), and the prompt's time beside them and alone. bench/run sets GOMP_SPINCOUNT as engines have it. Target: the p95 of the gaps beside it at most 1.5 times the one before.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>

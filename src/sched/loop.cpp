@@ -47,6 +47,7 @@ Loop::Loop(engine::Engine& engine, const Clock& clock, LoopOptions options, Publ
       stream_gap_us_(kGapBounds_us) {}
 
 bool Loop::step() {
+  set_aside_paused();
   admit();
   tell_queue();
   import_slices();

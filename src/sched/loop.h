@@ -69,7 +69,7 @@ class Loop {
   [[nodiscard]] JobState& choose(std::span<const link::JobId> equals, std::int64_t now_ms);
   [[nodiscard]] std::optional<link::JobId> who_gives_place(const WaitingJob& next, std::int64_t now_ms) const;
   [[nodiscard]] bool waits_for_room(const JobState& job) const;
-  void set_aside(JobState& job);
+  void set_aside(JobState& job), set_aside_paused();
   void make_room();
   void tell_queue();
   [[nodiscard]] std::uint32_t expected_wait_ms(std::size_t jobs_before) const;

@@ -57,9 +57,9 @@ bool Loop::demote_slice() {
   const std::int64_t began_us = clock_.now_us();
   const auto budget_us = beside_streams ? static_cast<std::int64_t>(demote_credit_us_) : kSliceAlone_us;
   const bool demoted = cache_.demote_step(budget_us, !running_.empty());
-  const bool more = !demoted && cache_.save_step(budget_us, !running_.empty());
+  const bool saves = !demoted && cache_.save_step(budget_us, !running_.empty());
   if (beside_streams) demote_credit_us_ -= static_cast<double>(clock_.now_us() - began_us);
-  return more;
+  return demoted || saves;  // each slice gets on or is refused, so it ends
 }
 
 void Loop::earn_credit(double time_us) {

@@ -13,6 +13,7 @@ namespace {
 // How long a waiting job's known prefix is believed: looking it up again every round would cost more than it tells.
 constexpr std::int64_t kKnownForMs = 1000;
 constexpr std::int64_t kQueueToldEveryMs = 5000;
+constexpr std::int64_t kPausedHold_ms = 5000;  // a reader that is only slow is back sooner
 // Each that is tried is looked up in the cache and compared with those that run. When a thousand wait for one prefix, the streams
 // that run must not stand still until all have been asked; the rest is tried after the next step.
 constexpr int kTriesPerStep = 16;
@@ -149,10 +150,30 @@ void Loop::set_aside(JobState& job) {
   running_.erase(place);
 }
 
+// Who does not read for long keeps its words, but not its cells: every step of the others would pay for them. An exact engine computes an
+// answer again token by token when it comes back: there it stays.
+void Loop::set_aside_paused() {
+  if (info_.exact || !streams_run()) return;
+  const std::int64_t since_ms = clock_.now_ms() - kPausedHold_ms;
+  const auto long_paused = std::ranges::find_if(
+      running_, [&](const JobPointer& job) { return job->paused && !job->ended && job->paused_since_ms <= since_ms; });
+  if (long_paused != running_.end()) set_aside(**long_paused);
+}
+
 // The batch found no cells. Idle prefixes go first, the oldest before the others; then the pool grows, if it may; then a job
 // waits again, with what it has sampled: one whose reader is slow, batch work, or else the youngest. A job that is alone tries smaller batches; when there is
 // no room for one row it has used up the context.
 void Loop::make_room() {
+  if (info_.exact) {
+    // Its lanes share nothing: who has filled his own ends, and nobody else's room would help him.
+    const auto full = std::ranges::find_if(running_, [this](const JobPointer& job) {
+      return job->computed + std::max<std::uint32_t>(job->chunk(info_.prefill_unit), 1) > info_.context_tokens;
+    });
+    if (full != running_.end()) {
+      if (grow_for_running() == Growth::Refused) end(**full, link::EndReason::ContextFull);
+      return;
+    }
+  }
   if (cache_.make_room() || grow_for_running() != Growth::Refused) return;
   if (running_.size() == 1) {
     const bool divisible = rows_.size() > 1 && info_.prefill_unit == 0;

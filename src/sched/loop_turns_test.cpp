@@ -233,6 +233,25 @@ TEST_CASE("a paused job's place goes to who waits, and it comes back for its tur
   CHECK(test.jobs[1].tokens == test.expected(prompt, 60));
 }
 
+TEST_CASE("who does not read for long gives his cells back while others run, and goes on where he was") {
+  TestLoop test(fake_options(), {.parallel_jobs = 4});
+  const auto prompt = talkative(test, 60);
+  test.submit(greedy_job(1, prompt, 60));
+  run_until(test, [&] { return test.jobs[1].tokens.size() == 5; });
+  test.loop.pause(1);
+  test.submit(endless(2));
+  for (int i = 0; i < 400; ++i) test.step();  // 4 s
+  CHECK(test.counter("jobs_waiting") == 0);
+  for (int i = 0; i < 200; ++i) test.step();
+  CHECK(test.counter("jobs_waiting") == 1);
+  CHECK(test.jobs[1].tokens.size() == 5);
+  test.loop.resume(1);
+  run_until(test, [&] { return test.jobs[1].end_count == 1; });
+  CHECK(test.jobs[1].tokens == test.expected(prompt, 60));
+  CHECK(test.jobs[1].started_count == 1);
+  test.loop.cancel(2);
+}
+
 TEST_CASE("a job may be paused while it waits, and while its prompt is computed") {
   auto options = fake_options();
   options.batch_tokens_max = 16;

@@ -43,6 +43,7 @@ std::uint32_t prefill_rows_beside(const StepCosts& costs, const PaceState& state
 
   // What hardly lengthens a step goes along with any.
   const double spread_us = kSpreadPart * step_us;
+  if (state.steps_beside >= kSpreadLook) return 0;
   if (limits.rows_min <= 1 && costs.prefill_us(shortest) <= spread_us) return std::min(shortest, limits.rows_max);
   const std::uint32_t spread_rows = rows_for(costs, spread_us, limits.rows_max);
   if (spread_rows >= std::max(kSpreadRowsMin, limits.rows_min)) return whole(spread_rows, limits);
@@ -51,13 +52,16 @@ std::uint32_t prefill_rows_beside(const StepCosts& costs, const PaceState& state
   const std::uint32_t chunk_rows = whole(rows_for(costs, chunk_us, limits.rows_max), limits);
   const bool rested = state.steps_since >= kStepsBetween &&
                       state.streams_us_since >= state.chunk_us * kStreamsShareMin / (1 - kStreamsShareMin);
-  const bool short_one = shortest <= chunk_rows && state.held_us >= kShortHold_us;
+  // Where steps are slow a chunk is long: the streams have their share of the time before a short one, too.
+  const double hold_us = std::max(kShortHold_us, state.chunk_us * kStreamsShareMin / (1 - kStreamsShareMin));
+  const bool short_one = shortest <= chunk_rows && state.held_us >= hold_us;
   return rested || short_one ? chunk_rows : 0;
 }
 
 PaceState paced(PaceState state, const StepCosts& costs, std::uint32_t stream_rows, std::uint32_t prefill_rows,
                 bool prefill_held, double step_us) {
   state.held_us = prefill_held ? state.held_us + step_us : 0;
+  state.steps_beside = prefill_rows > 0 && stream_rows > 0 ? state.steps_beside + 1 : 0;
   if (stream_rows == 0) {  // nobody saw it
     state.steps_since = kStepsBetween;
     state.streams_us_since = std::numeric_limits<double>::max();

@@ -12,7 +12,7 @@
 //
 // So prefill has at least a fifth of the time (8 s of 33 s, less what tiles cut off), which bounds how long a first token takes,
 // and at most three quarters. Steps before a prompt came count: one that finds quiet streams starts at once. What one chunk completes waits at most
-// kShortHold_us. Pure functions and plain numbers; the loop's thread.
+// kShortHold_us, or for the streams' quarter. Pure functions and plain numbers; the loop's thread.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,8 @@ inline constexpr double kChunkStepsMin = 8;          // of streams' steps: a chu
 inline constexpr double kStreamsShareMin = 0.25;     // of the time, while prompts are waiting
 inline constexpr double kSpreadPart = 0.4;           // of a streams' step: 1.5 less what is uncertain
 inline constexpr std::uint32_t kSpreadRowsMin = 32;  // fewer rows a step are computed at a poor rate
-inline constexpr double kShortHold_us = 250'000;     // how long a prompt that one chunk completes is held back
+inline constexpr std::uint32_t kSpreadLook = 32;     // then one step carries none and tells what the streams cost
+inline constexpr double kShortHold_us = 250'000;     // how long a prompt that one chunk completes is held back at least
 
 struct PaceLimits {
   std::uint32_t rows_min = 1;    // fewer are of no use (exact mode's unit)
@@ -40,6 +41,7 @@ struct PaceState {
   double streams_us_since = 0;                // how long those took
   double chunk_us = 0;                        // how much longer the step with that chunk was
   double held_us = 0;                         // how long prefill has been held back by now
+  std::uint32_t steps_beside = 0;             // in a row that carried rows
 };
 
 // 0: not in this step. `shortest`: how many rows complete the shortest prompt.

@@ -68,6 +68,53 @@ TEST_CASE("beside a 20,000-token prompt 95 of 100 gaps stay below 1.5 times the 
     }
 }
 
+TEST_CASE("what was learned deep in a long prompt does not keep the next one's chunks small") {
+  StepCosts costs;
+  for (int i = 0; i < 50; ++i) costs.learn(1, 0, 5000);
+  // Rows become dearer with what lies before them: chunks of each size were tried when they just fitted.
+  for (const std::uint32_t rows : {256U, 128U, 64U, 32U, 16U, 8U})
+    for (int i = 0; i < 20; ++i) costs.learn(1, rows, 5000 + 100'000.0 * rows / (rows + 8));
+  const PaceState rested{.streams_us_since = 1e9};
+  for (int i = 0; i < 40; ++i) {
+    const std::uint32_t rows = prefill_rows_beside(costs, rested, {}, 20'000);
+    costs.learn(1, rows, 5000 + 500.0 * rows);
+  }
+  CHECK(prefill_rows_beside(costs, rested, {}, 20'000) >= 160);  // 100 ms pay for 200
+}
+
+TEST_CASE("streams that become cheaper while every step carries rows get fewer of them") {
+  StepCosts costs;
+  for (int i = 0; i < 50; ++i) costs.learn(8, 0, 40'000);
+  PaceState state;
+  double longest_us = 0;
+  for (int i = 0; i < 500; ++i) {
+    const double stream_us = i < 50 ? 40'000 : 10'000;  // seven of eight have ended
+    const std::uint32_t rows = prefill_rows_beside(costs, state, {}, 100'000);
+    const double us = stream_us + 50.0 * rows;
+    costs.learn(i < 50 ? 8 : 1, rows, us);
+    state = paced(state, costs, 1, rows, rows == 0, us);
+    if (i > 350) longest_us = std::max(longest_us, us);
+  }
+  CHECK(longest_us <= 1.5 * 10'000);
+}
+
+TEST_CASE("where a step is slow, short prompts leave the streams their quarter of the time") {
+  StepCosts costs;
+  PaceState state;
+  const double step_us = 300'000;
+  for (int i = 0; i < 50; ++i) costs.learn(1, 0, step_us);
+  double streams_us = 0, all_us = 0;
+  for (int i = 0; i < 400; ++i) {  // there is always one more that a chunk completes
+    const std::uint32_t rows = prefill_rows_beside(costs, state, {}, 100);
+    const double us = step_us + 25'000.0 * rows;
+    costs.learn(1, rows, us);
+    state = paced(state, costs, 1, rows, rows == 0, us);
+    all_us += us;
+    if (rows == 0) streams_us += us;
+  }
+  CHECK(streams_us >= 0.2 * all_us);
+}
+
 TEST_CASE("no gap is much longer than a chunk may be") {
   const Outcome outcome = prefill_beside_stream({}, 20'000, {.rows_max = 64});
   CHECK(outcome.longest_us <= kChunk_us + 2000);

@@ -8,7 +8,7 @@ namespace hearth::sched {
 namespace {
 
 // The number of streams changes with every job: a few steps must do. A prompt's depth changes slowly.
-constexpr double kStreamsWeight = 0.2;
+constexpr double kStreamsWeight = 0.2, kFewerStreamsWeight = 0.5;  // other programs only make a step longer
 constexpr double kPrefillWeight = 0.3;
 // A step that another program delayed says little about this one's cost.
 constexpr double kOutlierTimes = 3;
@@ -28,13 +28,19 @@ std::size_t StepCosts::class_of(std::uint32_t rows) {
 void StepCosts::learn(std::uint32_t stream_rows, std::uint32_t prefill_rows, double step_us) {
   if (step_us <= 0) return;
   if (prefill_rows == 0) {
-    if (stream_rows > 0) streams_us_ = blend(streams_us_, step_us, kStreamsWeight);
+    const double weight = step_us < streams_us_ ? kFewerStreamsWeight : kStreamsWeight;
+    if (stream_rows > 0) streams_us_ = blend(streams_us_, step_us, weight);
     return;
   }
+  if (stream_rows > 0 && streams_us_ > 0) streams_us_ = std::min(streams_us_, step_us);
   // The streams' own part is an estimate: never nothing.
   const double added_us = stream_rows == 0 ? step_us : std::max(step_us - streams_us_, kAddedPartMin * step_us);
   double& row_us = row_us_[class_of(prefill_rows)];
   row_us = blend(row_us, added_us / prefill_rows, kPrefillWeight);
+  // A row of a larger chunk costs no more than one of a smaller. Without that what was learned deep in a long prompt would keep the next
+  // one's chunks small: a size that is believed to be too dear is never tried again.
+  for (std::size_t larger = class_of(prefill_rows) + 1; larger < kClassCount; ++larger)
+    row_us_[larger] = std::min(row_us_[larger], row_us);
 }
 
 double StepCosts::prefill_us(std::uint32_t rows) const {
