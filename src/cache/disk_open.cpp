@@ -133,6 +133,29 @@ class Loader {
   std::unordered_map<Hash, BlockId, HashHasher> full_blocks_;
 };
 
+// The extents of which so little is left, or was ever there, that they are worth gathering: as many as one holds, each whole, so that
+// it goes afterwards also where the file system makes no holes.
+std::unordered_set<std::uint64_t> small_extents(const PrefixTree& tree) {
+  std::unordered_map<std::uint64_t, std::uint64_t> sizes;
+  const auto count = [&](const Payload& payload) {
+    if (payload.place()) sizes[payload.place()->extent] += payload.size();
+  };
+  for (const auto& block : tree.blocks())
+    if (block != nullptr) count(block->bytes);
+  for (const auto& anchor : tree.anchors())
+    if (anchor != nullptr) count(anchor->snapshot);
+  std::erase_if(sizes, [](const auto& one) { return one.second >= kSmallBytes; });
+  if (sizes.size() < kSmallExtentsMin) return {};
+  std::unordered_set<std::uint64_t> chosen;
+  std::uint64_t bytes = 0;
+  for (const auto& [extent, live_bytes] : sizes)
+    if (bytes + live_bytes <= kGatherBytes) {
+      bytes += live_bytes;
+      chosen.insert(extent);
+    }
+  return chosen;
+}
+
 }  // namespace
 
 DiskTier::DiskTier(std::unique_ptr<store::Store> store, DiskTierOptions options)
@@ -169,9 +192,18 @@ void DiskTier::load(std::vector<store::Entry> entries) {
   std::ranges::sort(parents_first);
   const std::vector<char> right = named_right(entries);
   Loader loader(index_.tree(), now_ms(), entries.size());
+  // What lies in a file that was not read this time are most likely parents: what hangs on them is good, and theirs the next time.
+  const bool all_read = store_.store().counts().unread == 0;
   std::vector<store::Place> left_over;
-  for (const auto& [kind, begin, i] : parents_first)
-    if (right[i] == 0 || !loader.add(entries[i])) left_over.push_back(entries[i].place);
+  std::vector<store::Entry> orphans;
+  for (const auto& [kind, begin, i] : parents_first) {
+    if (right[i] != 0 && loader.add(entries[i])) continue;
+    if (all_read || right[i] == 0)
+      left_over.push_back(entries[i].place);
+    else
+      orphans.push_back(std::move(entries[i]));
+  }
+  orphans_ = Orphans(std::move(orphans));
   index_.settle(now_ms());
   const bool writes = !store_.store().read_only();
   if (writes && !left_over.empty()) store_.drop(std::move(left_over));
@@ -223,30 +255,8 @@ std::vector<store::Entry> DiskTier::entries() const {
   for (const auto& anchor : index_.tree().anchors())
     if (anchor != nullptr && anchor->parent != nullptr && anchor->snapshot.place()) all.push_back(entry_of(*anchor));
   replaced_.add_entries(all);
+  orphans_.add_entries(all);
   return all;
-}
-
-// The extents of which so little is left, or was ever there, that they are worth gathering: as many as one holds, each whole, so that
-// it goes afterwards also where the file system makes no holes.
-std::unordered_set<std::uint64_t> DiskTier::small_extents() const {
-  std::unordered_map<std::uint64_t, std::uint64_t> sizes;
-  const auto count = [&](const Payload& payload) {
-    if (payload.place()) sizes[payload.place()->extent] += payload.size();
-  };
-  for (const auto& block : index_.tree().blocks())
-    if (block != nullptr) count(block->bytes);
-  for (const auto& anchor : index_.tree().anchors())
-    if (anchor != nullptr) count(anchor->snapshot);
-  std::erase_if(sizes, [](const auto& one) { return one.second >= kSmallBytes; });
-  if (sizes.size() < kSmallExtentsMin) return {};
-  std::unordered_set<std::uint64_t> chosen;
-  std::uint64_t bytes = 0;
-  for (const auto& [extent, live_bytes] : sizes)
-    if (bytes + live_bytes <= kGatherBytes) {
-      bytes += live_bytes;
-      chosen.insert(extent);
-    }
-  return chosen;
 }
 
 // Each turn of a conversation brings a file of its own; now and then the small ones become one, so that their number stays small
@@ -254,7 +264,7 @@ std::unordered_set<std::uint64_t> DiskTier::small_extents() const {
 void DiskTier::gather_small() {
   if (!takes() || pending_bytes_ > 0 || !batches_.empty() || steady_ms() - gathered_ms_ < kGatherEveryMs) return;
   gathered_ms_ = steady_ms();
-  const std::unordered_set<std::uint64_t> extents = small_extents();
+  const std::unordered_set<std::uint64_t> extents = small_extents(index_.tree());
   Batch batch{.gathers = true};
   std::vector<store::Entry> records;
   const auto add = [&](const auto& node, const Payload& payload) {

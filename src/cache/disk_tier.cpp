@@ -1,7 +1,8 @@
-// See disk_tier.h. Opening and the index's entries are disk_open.cpp.
+// See disk_tier.h. Opening and the index's entries are disk_open.cpp, the budget is disk_budget.cpp.
 #include "cache/disk_tier.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "base/check.h"
@@ -22,12 +23,6 @@ constexpr int kStrikesMax = 3;
 constexpr std::size_t kStruckMax = 1024;
 constexpr std::uint64_t kIndexEveryMs = 5 * 60'000;
 constexpr std::uint64_t kIndexOverMs = 30'000;  // while there is too much, the index being a part of it, or it failed
-constexpr std::uint64_t kBudgetEveryMs = 2'000;
-constexpr std::uint64_t kLookEveryMs = 60'000;  // at what the other models hold
-// The tokens of what is on the disk lie in memory: models of a few MB would fill it before the disk.
-constexpr std::uint64_t kTreeBytesMax = std::uint64_t{256} << 20;
-// Of the budget, for tables, the index and holes that are not whole pages.
-constexpr std::uint64_t kTablesPart = 32;
 
 template <class Node>
 bool is_hung(const Node& node) {
@@ -337,8 +332,10 @@ void DiskTier::clear(const Root* root) {
   index_.settle(now_ms());
   if (read_only()) return;
   forget_unsent();
-  std::vector<store::Place> tails = replaced_.clear(root != nullptr ? &root->hash : nullptr);
-  if (!tails.empty()) store_.drop(std::move(tails));
+  const Digest* hash = root != nullptr ? &root->hash : nullptr;
+  std::vector<store::Place> places = replaced_.clear(hash);
+  std::ranges::copy(orphans_.clear(hash), std::back_inserter(places));
+  if (!places.empty()) store_.drop(std::move(places));
   drop_freed();
   for (const auto& [number, batch] : batches_) cleared_batch_ = std::max(cleared_batch_, number);
   save_index();
@@ -418,27 +415,6 @@ void DiskTier::drop_freed() {
   if (freed.empty()) return;
   index_is_old_ = true;
   store_.drop(std::move(freed));
-}
-
-void DiskTier::look_again() {
-  if (!options_.look_again || read_only() || steady_ms() - looked_ms_ < kLookEveryMs) return;
-  looked_ms_ = steady_ms();
-  store_.later([this] { bytes_max_ = options_.look_again(); });
-}
-
-// Room comes back when holes are made, or where there are none when whole files go: until then more leaves than would have to.
-void DiskTier::hold_budget() {
-  if (steady_ms() - budget_held_ms_ < kBudgetEveryMs || store_.store().read_only()) return;
-  budget_held_ms_ = steady_ms();
-  const Counts held = index_.counts();
-  const std::uint64_t bytes_max = bytes_max_;
-  std::uint64_t budget = bytes_max - bytes_max / kTablesPart;
-  const std::uint64_t files_now = store_.store().counts().file_bytes;
-  const std::uint64_t files = files_now - std::min(files_now, store_.dropping_bytes());
-  is_over_ = files > bytes_max;
-  if (is_over_) budget = std::min(budget, held.bytes() - std::min(held.bytes(), files - bytes_max));
-  if (held.tree_bytes > kTreeBytesMax) budget = std::min(budget, held.bytes() - held.bytes() / 16);
-  index_.set_budget(budget, now_ms());
 }
 
 void DiskTier::save_index() {

@@ -22,6 +22,7 @@
 
 #include "cache/disk_patience.h"
 #include "cache/disk_tier_options.h"
+#include "cache/orphans.h"
 #include "cache/ram_tier.h"
 #include "cache/replaced_tails.h"
 #include "store/async_store.h"
@@ -108,9 +109,8 @@ class DiskTier {
   void forget_unwritten(const Batch& batch);
   void forget_unsent();
   void drop_freed();
-  void look_again();
-  void hold_budget();
-  [[nodiscard]] std::unordered_set<std::uint64_t> small_extents() const;
+  void look_again();   // disk_budget.cpp
+  void hold_budget();  // disk_budget.cpp
   void gather_small();
   [[nodiscard]] store::Entry entry_of(const Block& block) const;
   [[nodiscard]] store::Entry entry_of(const Anchor& anchor) const;
@@ -131,6 +131,7 @@ class DiskTier {
   std::uint64_t pending_bytes_ = 0;                   // in all of them
 
   ReplacedTails replaced_;
+  Orphans orphans_;
   std::uint64_t cleared_batch_ = 0;  // the last one that was on its way when the cache was cleared; 0 = none
 
   std::unordered_map<Ticket, Outcome> arrived_;

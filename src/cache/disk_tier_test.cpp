@@ -283,6 +283,93 @@ TEST_CASE(
   CHECK(stack.tier->store_counts().extents == 2);
 }
 
+// A conversation's beginning in one file, how it went on twice in two others, and beside it another one.
+struct Trunk {
+  Trunk() {
+    keep({&trunk});
+    keep({&turn, &apart});
+    keep({&other});
+  }
+  void keep(const std::vector<const Line*>& lines) {
+    for (const Line* line : lines) store(*stack.ram, stack.root, *line, 1, LineKind::Conversation);
+    stack.save();
+  }
+  void restart_with(store::FakeFaults faults) {
+    stack.faults = std::move(faults);
+    stack.restart();
+    stack.settle();
+  }
+  // Tokens of each that are found.
+  [[nodiscard]] std::vector<std::uint32_t> known() const {
+    return {stack.on_disk(trunk), stack.on_disk(turn), stack.on_disk(apart), stack.on_disk(other)};
+  }
+  Stack stack;
+  const Line trunk = numbers(512), apart = numbers(512, 20'000);
+  const Line turn = joined(trunk, numbers(600, 5000)), other = joined(trunk, numbers(300, 9000));
+  const std::string file = store::extent_name(mix_u64(1, 0));  // of the trunk
+};
+using Known = std::vector<std::uint32_t>;
+
+TEST_CASE("a file that cannot be read once is missing for one process, and costs nothing of what hangs on it") {
+  Trunk test;
+  Stack& stack = test.stack;
+  store::FakeFaults faults;
+  SUBCASE("because it cannot be opened") { faults.unopenable = test.file; }
+  SUBCASE("because the system does not say how large it is") { faults.unknown = test.file; }
+  SUBCASE("because the listing leaves it out, while the index speaks of it") {
+    stack.pass(6 * 60'000);
+    stack.settle();
+    faults.unlisted = test.file;
+  }
+  test.restart_with(faults);
+  CHECK(test.known() == Known{0, 0, 512, 0});
+  CHECK(stack.tier->store_counts().unread == 1);
+  // That process writes, and an index, too.
+  const Line more = joined(test.apart, numbers(256, 30'000));
+  store(*stack.ram, stack.root, more, 1, LineKind::Conversation);
+  stack.save();
+  stack.pass(6 * 60'000);
+  stack.settle();
+  REQUIRE(stack.disk->bytes_of("index.bin") != nullptr);
+  test.restart_with({});
+  CHECK(test.known() == Known{512, 1112, 512, 812});
+  CHECK(stack.on_disk(more) == 768);
+  CHECK(stack.read(test.turn).size() == 5);
+  CHECK(stack.read(test.other).size() == 4);
+  test.restart_with({});
+  CHECK(test.known() == Known{512, 1112, 512, 812});
+}
+
+TEST_CASE("what hangs on a file that cannot be read leaves first when room is short, and with what is cleared") {
+  Trunk test;
+  Stack& stack = test.stack;
+  SUBCASE("room is short") {
+    stack.disk_max = stack.tier->store_counts().file_bytes - 1000;
+    test.restart_with({.unopenable = test.file});
+    CHECK(stack.tier->store_counts().file_bytes <= stack.disk_max);
+    CHECK(test.known() == Known{0, 0, 512, 0});
+    test.restart_with({});
+    CHECK(stack.on_disk(test.turn) >= 512);
+    CHECK(stack.on_disk(test.turn) < 1112);
+    CHECK(stack.on_disk(test.other) >= 768);
+  }
+  SUBCASE("all is cleared") {
+    test.restart_with({.unopenable = test.file});
+    stack.tier->clear(nullptr);
+    stack.settle();
+    test.restart_with({});
+    CHECK(test.known() == Known{512, 512, 0, 512});
+  }
+  SUBCASE("another's is cleared") {
+    test.restart_with({.unopenable = test.file});
+    const Root another = root_named("another");
+    stack.tier->clear(&another);
+    stack.settle();
+    test.restart_with({});
+    CHECK(test.known() == Known{512, 1112, 512, 812});
+  }
+}
+
 TEST_CASE("a disk that is full for hours costs a line of log for what it takes no more and one for the index") {
   Stack stack;
   const Line line = numbers(512);

@@ -27,7 +27,7 @@ struct Stack {
   ~Stack() { set_log_level(LogLevel::Info); }
 
   void start() {
-    auto made = std::make_unique<FakeDisk>(folder, 3);
+    auto made = std::make_unique<FakeDisk>(folder, 3, faults);
     disk = made.get();
     auto opened = store::Store::open(std::move(made), {.unix_ms = [this] { return unix_ms; }, .id_seed = ++starts});
     REQUIRE(opened);
@@ -98,6 +98,7 @@ struct Stack {
   bool can_punch = true;
   const std::uint64_t ram_max;
   std::uint64_t disk_max;
+  store::FakeFaults faults;  // of the next process, from its start on
   std::uint64_t unix_ms = 1'000'000, steady_ms = 500'000, now_ms = 10'000, starts = 0;
   std::shared_ptr<FakeDisk::Folder> folder = FakeDisk().folder();
   FakeDisk* disk = nullptr;

@@ -18,6 +18,7 @@ struct FileInfo {
   std::uint64_t bytes = 0;
   std::uint64_t allocated_bytes = 0;  // less than `bytes` where there are holes
   std::int64_t modified_s = 0;        // Unix time
+  bool is_unknown = false;            // the system says its name now, and nothing else of it
 };
 
 class ReadFile {
@@ -40,7 +41,7 @@ class Disk {
  public:
   virtual ~Disk() = default;
   // Regular files that are ours alone; anything else (links, other owners, writable by others) is left out, and so is what is
-  // beyond the 65,536th.
+  // beyond the 65,536th. What the system says nothing of now is_unknown.
   [[nodiscard]] virtual Result<std::vector<FileInfo>> list() = 0;
   // Never follows a link. Forbidden: the file is not ours alone.
   [[nodiscard]] virtual Result<std::unique_ptr<ReadFile>> open(const std::string& name) = 0;

@@ -176,6 +176,11 @@ Result<std::vector<FileInfo>> FakeDisk::list() {
   const std::lock_guard lock(state_->mutex);
   std::vector<FileInfo> files;
   for (const auto& [name, file] : folder_->files) {
+    if (name == state_->faults.unlisted) continue;
+    if (name == state_->faults.unknown) {
+      files.push_back({.name = name, .is_unknown = true});
+      continue;
+    }
     std::uint64_t holes = 0;
     for (const auto& [begin, bytes] : file->holes) holes += bytes;
     // A file with a hole says so, however small it is here.
@@ -188,6 +193,7 @@ Result<std::unique_ptr<ReadFile>> FakeDisk::open(const std::string& name) {
   const std::lock_guard lock(state_->mutex);
   const auto found = folder_->files.find(name);
   if (found == folder_->files.end()) return fail(ErrorKind::NotFound, "fake disk: no such file");
+  if (name == state_->faults.unopenable) return refused("the file cannot be opened");
   return std::make_unique<FakeReadFile>(state_, found->second);
 }
 

@@ -27,6 +27,8 @@ struct FakeFaults {
   std::uint32_t write_error_one_in = 0;
   bool can_punch = true;
   bool read_only = false;  // the folder cannot be written
+  // Single files, by name: one that cannot be opened, one of which a listing says nothing else, one that it leaves out.
+  std::string unopenable, unknown, unlisted;
 };
 
 // What the next process finds: after kill -9 all that was written; after a power cut all that was synced, and of the rest some.

@@ -111,16 +111,21 @@ class PosixDisk final : public Disk {
     if (!entries) return io_error("list", path_);
     static_cast<void>(again.release());  // the listing closes it
     std::vector<FileInfo> files;
-    while (const dirent* entry = ::readdir(entries.get())) {
+    while (true) {
+      errno = 0;
+      const dirent* entry = ::readdir(entries.get());
+      // A listing that is cut off must not pass for a whole one: what hangs on a file that is gone is worth nothing.
+      if (entry == nullptr && errno != 0) return io_error("list", path_);
+      if (entry == nullptr || files.size() == kFilesMax) return files;
       struct stat about{};
-      if (::fstatat(folder_.get(), entry->d_name, &about, AT_SYMLINK_NOFOLLOW) != 0 || !is_ours(about)) continue;
-      if (files.size() == kFilesMax) break;
+      const bool is_known = ::fstatat(folder_.get(), entry->d_name, &about, AT_SYMLINK_NOFOLLOW) == 0;
+      if (is_known ? !is_ours(about) : errno == ENOENT) continue;
       files.push_back({.name = entry->d_name,
                        .bytes = static_cast<std::uint64_t>(about.st_size),
                        .allocated_bytes = static_cast<std::uint64_t>(about.st_blocks) * 512,
-                       .modified_s = about.st_mtime});
+                       .modified_s = about.st_mtime,
+                       .is_unknown = !is_known});
     }
-    return files;
   }
 
   Result<std::unique_ptr<ReadFile>> open(const std::string& name) override {

@@ -61,21 +61,24 @@ bool is_damage(const Error& why) { return why.kind == ErrorKind::InvalidInput ||
 
 const FileInfo* find_file(const std::vector<FileInfo>& files, std::string_view name) {
   const auto found = std::ranges::find(files, name, &FileInfo::name);
-  return found == files.end() ? nullptr : &*found;
+  return found == files.end() || found->is_unknown ? nullptr : &*found;
 }
 
 // Of two records of one name those that are there come first: an index that was written before one was given back still names the
-// place that it left, and a small hole does not show in the length of a file.
-void put_missing_last(Disk& disk, std::vector<Entry>& entries) {
+// place that it left, and a small hole does not show in the length of a file. Returns how many the system refused to read.
+std::uint64_t put_missing_last(Disk& disk, std::vector<Entry>& entries) {
+  std::uint64_t unread = 0;
   std::map<std::pair<RecordKind, Digest>, std::size_t> counts;
   for (const Entry& entry : entries) ++counts[{entry.meta.key.kind, entry.meta.key.name}];
   std::ranges::stable_partition(entries, [&](const Entry& entry) {
     if (counts[{entry.meta.key.kind, entry.meta.key.name}] == 1) return true;
-    const auto file = disk.open(extent_name(entry.place.extent));
-    if (!file) return false;
-    const auto header = read_whole(**file, entry.place.offset, kRecordHeaderBytes);
+    const auto header = disk.open(extent_name(entry.place.extent)).and_then([&](const auto& file) {
+      return read_whole(*file, entry.place.offset, kRecordHeaderBytes);
+    });
+    if (!header && header.error().kind == ErrorKind::Io) ++unread;
     return header && check_record_header(*header, entry.place).has_value();
   });
+  return unread;
 }
 
 bool lock_in_time(Disk& disk, std::chrono::milliseconds patience) {
@@ -124,7 +127,7 @@ Result<void> Store::scan() {
     if (!id) continue;
     const auto known = index.extents.find(*id);
     extents_[*id] = {.bytes = file.bytes, .hole_bytes = file.bytes - std::min(file.bytes, file.allocated_bytes)};
-    if (known != index.extents.end() && known->second == file.bytes) {
+    if (known != index.extents.end() && known->second == file.bytes && !file.is_unknown) {
       indexed.insert(*id);
       continue;
     }
@@ -140,8 +143,23 @@ Result<void> Store::scan() {
   for (Entry& entry : index.entries)
     if (indexed.contains(entry.place.extent)) entries_.push_back(std::move(entry));
   for (const Entry& entry : entries_) ++extents_[entry.place.extent].records;
-  if (counts_.index_rebuilt) put_missing_last(*disk_, entries_);  // the index alone has each name once
+  if (!read_only_) look_for_unlisted(index);
+  if (counts_.index_rebuilt)
+    counts_.unread += put_missing_last(*disk_, entries_);  // the index alone has each name once
   return {};
+}
+
+// What the index speaks of and the listing does not was removed; or the listing is not whole, and it must not pass for removed.
+void Store::look_for_unlisted(const Index& index) {
+  for (const auto& [id, bytes] : index.extents) {
+    if (extents_.contains(id)) continue;
+    const auto opened = disk_->open(extent_name(id));
+    const bool is_gone = !opened && (opened.error().kind == ErrorKind::NotFound ||
+                                     opened.error().kind == ErrorKind::Forbidden);  // not ours: not there for us
+    if (is_gone) continue;
+    const Error why = opened ? Error{ErrorKind::Io, "the folder's listing leaves it out"} : opened.error();
+    static_cast<void>(set_aside({.name = extent_name(id)}, why));
+  }
 }
 
 // One that was put aside and may stay: a few, and not much of the budget, for who loads the model next has to live with the rest.
@@ -190,6 +208,7 @@ Index Store::load_index(const std::vector<FileInfo>& files) {
 }
 
 Result<std::vector<Entry>> Store::load_extent(std::uint64_t id, const FileInfo& file) {
+  if (file.is_unknown) return fail(ErrorKind::Io, "the system does not say how large it is");
   TRY_ASSIGN(const auto opened, disk_->open(file.name));
   TRY_ASSIGN(const Bytes head, read_whole(*opened, 0, kExtentHeaderBytes));
   TRY_ASSIGN(const ExtentHeader header, read_extent_header(head));
@@ -253,6 +272,7 @@ void Store::save_secret() {
 bool Store::set_aside(const FileInfo& file, const Error& why) {
   if (why.kind == ErrorKind::NotFound) return true;  // it vanished while we looked
   ++counts_.rejected;
+  if (!is_damage(why)) ++counts_.unread;
   const bool moves = !read_only_ && is_damage(why) && keeps_bad(file);
   const bool moved = moves && disk_->rename(file.name, file.name + std::string(kBad)).has_value();
   const bool removed = !read_only_ && is_damage(why) && !moves && disk_->remove(file.name).has_value();

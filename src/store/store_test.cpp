@@ -257,6 +257,39 @@ TEST_CASE("what the system refuses to read for now is there the next time: files
   CHECK(!store->counts().rejected);
 }
 
+TEST_CASE("a file that the system keeps back is told from one that is gone") {
+  const Quiet quiet;
+  FakeDisk disk;
+  {
+    const auto store = open(std::make_unique<FakeDisk>(disk.folder(), 1));
+    REQUIRE(store->write(records(1, 2)));
+    const auto reader = open(again(disk.folder()));
+    REQUIRE(store->save_index(reader->take_entries()));
+    REQUIRE(store->write(records(3, 2)));
+  }
+  const std::string indexed = extent_name(mix_u64(7, 0)), newer = extent_name(mix_u64(7, 1));
+  const auto open_with = [&](FakeFaults faults) {
+    return open(std::make_unique<FakeDisk>(disk.folder(), 1, std::move(faults)));
+  };
+  for (const FakeFaults& faults :
+       {FakeFaults{.unopenable = newer}, FakeFaults{.unknown = newer}, FakeFaults{.unknown = indexed},
+        FakeFaults{.unlisted = indexed}, FakeFaults{.unopenable = indexed, .unlisted = indexed}}) {
+    const bool keeps_newer = faults.unopenable == newer || faults.unknown == newer;
+    const auto store = open_with(faults);
+    CHECK(readable(*store, store->take_entries()) == (keeps_newer ? Numbers{1, 2} : Numbers{3, 4}));
+    CHECK(store->counts().unread == 1);
+  }
+  // Where the index cannot be looked at the files say all of it.
+  const auto without_index = open_with({.unknown = "index.bin"});
+  CHECK(readable(*without_index, without_index->take_entries()) == Numbers{1, 2, 3, 4});
+  CHECK(without_index->counts().unread == 0);
+  REQUIRE(disk.bytes_of("index.bin") != nullptr);
+  REQUIRE(disk.remove(indexed));
+  const auto store = open_with({});
+  CHECK(readable(*store, store->take_entries()) == Numbers{3, 4});
+  CHECK(store->counts().unread == 0);
+}
+
 TEST_CASE("a secret that is damaged is made anew, with one line of log; what it kept apart stays apart") {
   FakeDisk disk;
   const Digest before = open(std::make_unique<FakeDisk>(disk.folder(), 1))->secret();
