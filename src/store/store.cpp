@@ -237,6 +237,7 @@ Result<void> Store::save_index(std::vector<Entry> entries) {
   }
   std::uint64_t bytes = 0;
   const auto save = [&]() -> Result<void> {
+    TRY(keep_secret());
     const Bytes whole = write_index(index);
     bytes = whole.size();
     if (bytes > kIndexBytesMax) return fail(ErrorKind::TooLarge, "the index is too large");

@@ -81,8 +81,9 @@ class Store {
   void tidy(std::vector<FileInfo>& files);
   [[nodiscard]] Index load_index(const std::vector<FileInfo>& files);
   [[nodiscard]] Result<std::vector<Entry>> load_extent(std::uint64_t id, const FileInfo& file);
-  void load_secret(const std::vector<FileInfo>& files);
-  void save_secret();
+  void load_secret();
+  [[nodiscard]] Result<void> save_secret();
+  [[nodiscard]] Result<void> keep_secret();
   [[nodiscard]] bool keeps_bad(const FileInfo& file);
   [[nodiscard]] bool set_aside(const FileInfo& file, const Error& why);
   void look_for_unlisted(const Index& index);

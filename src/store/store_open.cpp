@@ -116,7 +116,7 @@ Result<void> Store::scan() {
   counts_.read_only = read_only_;
   TRY_ASSIGN(std::vector<FileInfo> files, disk_->list());
   if (!read_only_) tidy(files);
-  load_secret(files);
+  load_secret();
   Index index = load_index(files);
   day_ = index.day;
   day_bytes_ = index.day_bytes;
@@ -226,7 +226,7 @@ Result<std::vector<Entry>> Store::load_extent(std::uint64_t id, const FileInfo& 
   return entries;
 }
 
-void Store::load_secret(const std::vector<FileInfo>& files) {
+void Store::load_secret() {
   const auto read = [&]() -> Result<Digest> {
     TRY_ASSIGN(const auto opened, disk_->open(std::string(kSecretName)));
     Digest secret{};
@@ -234,12 +234,13 @@ void Store::load_secret(const std::vector<FileInfo>& files) {
     if (got != secret.size()) return fail(ErrorKind::InvalidInput, "it is too short");
     return secret;
   };
-  const bool is_there = find_file(files, kSecretName) != nullptr;
-  const auto known = is_there ? read() : Result<Digest>(fail(ErrorKind::NotFound, "there is none"));
+  const auto known = read();
   if (known) {
     secret_ = *known;
     return;
   }
+  // A link or another's file is not there for us.
+  const bool is_there = known.error().kind != ErrorKind::NotFound && known.error().kind != ErrorKind::Forbidden;
   if (is_there)
     log_warning("store", "the secret of {} cannot be used ({}); what keyed callers had computed is not found",
                 disk_->where(), known.error().message);
@@ -249,22 +250,31 @@ void Store::load_secret(const std::vector<FileInfo>& files) {
     for (std::size_t k = 0; k < 8; ++k) secret_[i + k] = static_cast<std::uint8_t>(random >> (8 * k));
   }
   // One that cannot be read now is the only way to what was kept with it: it stays, and this one is forgotten with the process.
-  if (!is_there || is_damage(known.error())) save_secret();
+  if (is_there && !is_damage(known.error())) return;
+  if (const auto saved = save_secret(); !saved)
+    log_warning("store", "{}: {}; what keyed callers compute is not found again after a restart", disk_->where(),
+                saved.error().message);
 }
 
-void Store::save_secret() {
+// A cleaner of old files takes it for one, being read once and never written; who made it still has it.
+Result<void> Store::keep_secret() {
+  const auto opened = disk_->open(std::string(kSecretName));
+  if (opened || opened.error().kind != ErrorKind::NotFound) return {};
+  return save_secret();
+}
+
+Result<void> Store::save_secret() {
   const std::string making = std::string(kSecretName) + std::string(kTemporary);
+  static_cast<void>(disk_->remove(making));  // of a try that failed, where it could not be removed
   const auto save = [&]() -> Result<void> {
     TRY_ASSIGN(const auto file, disk_->create(making));
     TRY(file->append(secret_));
     TRY(file->sync());
     return name(making, std::string(kSecretName));
   };
-  if (const auto saved = save(); !saved) {
-    log_warning("store", "{}: {}; what keyed callers compute is not found again after a restart", disk_->where(),
-                saved.error().message);
-    static_cast<void>(disk_->remove(making));
-  }
+  auto saved = save();
+  if (!saved) static_cast<void>(disk_->remove(making));
+  return saved;
 }
 
 // True: the file is none of the cache's any more. What could only not be read now stays, and counts, and is looked at again by

@@ -304,6 +304,21 @@ TEST_CASE("a secret that is damaged is made anew, with one line of log; what it 
   CHECK(open(std::make_unique<FakeDisk>(disk.folder(), 1))->secret() == store->secret());
 }
 
+TEST_CASE("a secret that was removed under a process is there again after its next index") {
+  FakeDisk disk;
+  const auto store = open(std::make_unique<FakeDisk>(disk.folder(), 1));
+  REQUIRE(disk.remove("secret"));
+  REQUIRE(store->save_index({}));
+  CHECK(open(again(disk.folder()))->secret() == store->secret());
+}
+
+TEST_CASE("a secret that no listing shows, there being too many files, is used all the same") {
+  FakeDisk disk;
+  const Digest secret = open(std::make_unique<FakeDisk>(disk.folder(), 1))->secret();
+  CHECK(open(std::make_unique<FakeDisk>(disk.folder(), 1, FakeFaults{.unlisted = "secret"}))->secret() == secret);
+  CHECK(open(again(disk.folder()))->secret() == secret);
+}
+
 TEST_CASE("each damaged file costs one line of log") {
   FakeDisk disk;
   {
