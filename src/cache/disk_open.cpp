@@ -250,6 +250,7 @@ store::Entry DiskTier::entry_of(const Anchor& anchor) const {
 
 std::vector<store::Entry> DiskTier::entries() const {
   std::vector<store::Entry> all;
+  all.reserve(index_.counts().blocks + index_.counts().anchors);  // the loop waits for this
   for (const auto& block : index_.tree().blocks())
     if (block != nullptr && block->parent != nullptr && block->bytes.place()) all.push_back(entry_of(*block));
   for (const auto& anchor : index_.tree().anchors())

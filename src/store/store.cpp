@@ -231,10 +231,14 @@ Result<void> Store::save_index(std::vector<Entry> entries) {
     count_written(0);  // what is said of a day is of this one
     index.day = day_;
     index.day_bytes = day_bytes_;
-    // Only extents whose records the caller knows: one that was just written is read by its own table next time.
-    std::erase_if(index.entries, [&](const Entry& entry) { return !extents_.contains(entry.place.extent); });
-    for (const Entry& entry : index.entries) index.extents[entry.place.extent] = extents_[entry.place.extent].bytes;
   }
+  // Only extents whose records the caller knows: one that was just written is read by its own table next time. Without the mutex: which
+  // extents there are and how large is this thread's to change, and a look at each of 100,000 entries takes longer than a step may wait.
+  std::erase_if(index.entries, [&](const Entry& entry) {
+    const auto extent = extents_.find(entry.place.extent);
+    if (extent != extents_.end()) index.extents[extent->first] = extent->second.bytes;
+    return extent == extents_.end();
+  });
   std::uint64_t bytes = 0;
   const auto save = [&]() -> Result<void> {
     TRY(keep_secret());

@@ -118,7 +118,8 @@ class Store {
   std::size_t bad_files_ = 0;             // constant once opened
 
   mutable std::mutex mutex_;
-  std::map<std::uint64_t, Extent> extents_;  // guarded, as all that follows
+  // Guarded, as all that follows. Which there are, and their `bytes`, only the writing thread changes: it may read these without.
+  std::map<std::uint64_t, Extent> extents_;
   std::uint64_t index_bytes_ = 0, bad_bytes_ = 0;
   std::list<std::pair<std::uint64_t, FilePointer>> open_files_;  // the one used last is the first
   std::uint64_t day_ = 0, day_bytes_ = 0;
