@@ -141,6 +141,29 @@ TEST_CASE("a disk that refuses is left alone for a minute; nothing it did not ta
   CHECK(stack.on_disk(line) == 512);
 }
 
+TEST_CASE("what is used again and again while the disk refuses, or before it is due, is remembered once") {
+  Stack stack(true);
+  const Line line = numbers(600);
+  store(*stack.ram, stack.root, line, stack.now_ms);
+  REQUIRE(stack.ram->put_anchor(stack.root, line, 600, snapshot_bytes(600), AnchorKind::Turn, stack.now_ms));
+  const auto use = [&] { stack.ram->touch(stack.ram->find(stack.root, line, 600), stack.now_ms); };
+  for (int i = 0; i < 5; ++i) {
+    use();
+    stack.save(Haste::Usual);  // the state at a turn's end waits for some seconds; this looks for doubles, too
+  }
+  for (int i = 0; i < 1000; ++i) use();
+  CHECK(stack.ram->take_fresh().size() == 4);
+  use();
+  CHECK(stack.ram->take_fresh().size() == 4);
+  // What comes and goes meanwhile does not stay in the list either.
+  for (int i = 0; i < 5000; ++i) {
+    store(*stack.ram, stack.root, numbers(256, 10'000 + 1000 * i), stack.now_ms);
+    stack.ram->drop(stack.root, numbers(256, 10'000 + 1000 * i));
+  }
+  stack.ram->check_invariants();
+  CHECK(stack.ram->take_fresh().empty());
+}
+
 // A conversation on the disk up to 600, with its state there, that goes on to 700.
 struct Growing {
   Growing() {

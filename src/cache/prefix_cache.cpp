@@ -268,6 +268,7 @@ std::map<std::string, std::uint64_t> PrefixCache::counters() const {
 void PrefixCache::check_invariants() const {
   ram_.check_invariants();
   if (disk_) disk_->check_invariants();
+  if (saver_) saver_->check_invariants();
   for (const Line& one : lines_) {
     CHECK((one.root == nullptr) == (one.state == Line::State::Free));
     CHECK(one.state != Line::State::Free || (one.tokens.empty() && !one.import));

@@ -37,6 +37,7 @@ struct Block {
   LineKind line = LineKind::Unknown;
   bool begins_line = false;  // the first of its own line, where it left another one or a root
   bool had_anchor = false;   // an anchor in or beyond it was kept once
+  bool is_fresh = false;     // take_fresh() will give it
   BlockId twin{};            // the same block in the slower tier, while it is live there
 
   [[nodiscard]] std::uint32_t end() const { return begin + static_cast<std::uint32_t>(tokens.size()); }
@@ -57,6 +58,7 @@ struct Anchor {
   std::uint32_t pins = 0;
   std::uint64_t used_ms = 0;
   std::uint64_t stamp = 0;
+  bool is_fresh = false;
   AnchorId twin{};
 
   [[nodiscard]] std::uint64_t bytes() const { return snapshot.size() + logits.size() * sizeof(float); }

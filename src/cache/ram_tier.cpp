@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <variant>
 
 #include "base/check.h"
 #include "cache/prefix_tree.h"
@@ -93,10 +94,32 @@ std::optional<BlockId> RamTier::put_under(Block& parent, std::span<const Token> 
   if (made.begins_line && made.line == LineKind::Unknown) experience_.count_begun();
   made.stored_ms = made.used_ms = now_ms;
   const BlockId id = made.id;
-  if (options_.leaving) fresh_.emplace_back(id);
+  mark_fresh(made);
   push_candidate(made, now_ms);
   evict(now_ms);
   return tree_->is_live(id) ? std::optional(id) : std::nullopt;
+}
+
+// For hours nobody may take them, while the disk refuses: the list is no longer than what there is.
+template <class Node>
+void RamTier::mark_fresh(Node& node) {
+  if (!options_.leaving || std::exchange(node.is_fresh, true)) return;
+  const Counts& held = tree_->counts();
+  if (fresh_.size() >= held.blocks + held.anchors + kFreshGoneMax)
+    std::erase_if(fresh_,
+                  [&](const NodeId& one) { return std::visit([&](auto id) { return !tree_->is_live(id); }, one); });
+  fresh_.emplace_back(node.id);
+}
+
+std::vector<NodeId> RamTier::take_fresh() {
+  std::erase_if(fresh_, [&](const NodeId& one) {
+    const auto* block = std::get_if<BlockId>(&one);
+    const bool is_live = block != nullptr ? tree_->is_live(*block) : tree_->is_live(std::get<AnchorId>(one));
+    if (is_live)
+      (block != nullptr ? tree_->block(*block).is_fresh : tree_->anchor(std::get<AnchorId>(one)).is_fresh) = false;
+    return !is_live;
+  });
+  return std::exchange(fresh_, {});
 }
 
 bool RamTier::has_anchor(const Root& root, std::span<const Token> line, std::uint32_t position) const {
@@ -138,7 +161,7 @@ Anchor& RamTier::add_anchor(Block& parent, std::span<const Token> tokens, Payloa
 // Where there is room for it.
 std::optional<AnchorId> RamTier::keep(Anchor& anchor, std::uint64_t now_ms) {
   const AnchorId id = anchor.id;
-  if (options_.leaving) fresh_.emplace_back(id);
+  mark_fresh(anchor);
   push_candidate(anchor, now_ms);
   thin_line(anchor, now_ms);
   evict(now_ms);
@@ -175,7 +198,7 @@ void RamTier::touch(const Match& match, std::uint64_t now_ms) {
   const auto use = [&](auto& node) {
     node.used_ms = std::max(node.used_ms, now_ms);
     if (node.uses < UINT32_MAX) ++node.uses;
-    if (options_.leaving) fresh_.emplace_back(node.id);
+    mark_fresh(node);
   };
   for (const BlockId id : match.blocks) {
     Block& block = tree_->block(id);

@@ -106,8 +106,8 @@ class RamTier {
                                            AnchorKind kind, std::uint64_t now_ms);
   void settle(std::uint64_t now_ms);  // after the tree was filled or changed by others: candidates and budget
   [[nodiscard]] Appraiser appraiser(std::uint64_t now_ms) const;
-  // What was put or used since the last call.
-  [[nodiscard]] std::vector<NodeId> take_fresh() { return std::exchange(fresh_, {}); }
+  // What was put or used since the last call and is still there, each once.
+  [[nodiscard]] std::vector<NodeId> take_fresh();
 
  private:
   // A candidate for eviction as it stood when it was appraised; stale once its node has a newer stamp or is gone.
@@ -120,6 +120,8 @@ class RamTier {
   Anchor& add_anchor(Block& parent, std::span<const Token> tokens, Payload&& snapshot, AnchorKind kind);
   std::optional<AnchorId> keep(Anchor& anchor, std::uint64_t now_ms);
   template <class Node>
+  void mark_fresh(Node& node);
+  template <class Node>
   void push_candidate(Node& node, std::uint64_t now_ms);
   void rebuild_candidates(std::uint64_t now_ms);
   void evict(std::uint64_t now_ms);
@@ -129,11 +131,13 @@ class RamTier {
   template <class Node>
   bool puts_back(Node& node);
   void thin_line(Anchor& newest, std::uint64_t now_ms);
+  void check_fresh() const;
 
   RamTierOptions options_;
   std::unique_ptr<PrefixTree> tree_;
-  std::vector<Entry> candidates_;  // a heap, the worst first
-  std::vector<NodeId> fresh_;      // only with a tier below
+  std::vector<Entry> candidates_;                     // a heap, the worst first
+  static constexpr std::size_t kFreshGoneMax = 1024;  // of what has left, in the list of what is fresh
+  std::vector<NodeId> fresh_;                         // only with a tier below
   std::uint64_t candidates_built_ms_ = 0;
   Experience experience_;
   std::uint64_t stamp_ = 0;

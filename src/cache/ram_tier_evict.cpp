@@ -2,8 +2,10 @@
 // ways: a node became worth more (a hit), which is seen when it comes up and puts it back; or less (age), which the heap
 // cannot see, so it is built anew now and then. Everything that may go has a current entry.
 #include <algorithm>
+#include <set>
 #include <unordered_set>
 #include <utility>
+#include <variant>
 
 #include "base/check.h"
 #include "cache/appraise.h"
@@ -146,6 +148,24 @@ void RamTier::check_invariants() const {
   };
   std::ranges::for_each(tree_->blocks(), check);
   std::ranges::for_each(tree_->anchors(), check);
+  check_fresh();
+}
+
+// Each that is marked stands there once, and nothing else that lives.
+void RamTier::check_fresh() const {
+  CHECK(fresh_.size() <= tree_->blocks().size() + tree_->anchors().size() + kFreshGoneMax);
+  std::set<NodeId> listed;
+  for (const NodeId& one : fresh_)
+    if (std::visit([&](auto id) { return tree_->is_live(id); }, one)) CHECK(listed.insert(one).second);
+  std::size_t marked = 0;
+  const auto count = [&](const auto& node) {
+    if (node == nullptr || !node->is_fresh) return;
+    ++marked;
+    CHECK(listed.contains(node->id));
+  };
+  std::ranges::for_each(tree_->blocks(), count);
+  std::ranges::for_each(tree_->anchors(), count);
+  CHECK(marked == listed.size());
 }
 
 std::vector<BlockId> RamTier::blocks_by_worth(std::uint64_t now_ms) const {

@@ -5,6 +5,7 @@
 #include <type_traits>
 #include <variant>
 
+#include "base/check.h"
 #include "cache/appraise.h"
 
 namespace hearth::cache {
@@ -43,6 +44,9 @@ std::vector<Saver::Chosen> Saver::choose(std::uint64_t now_ms, Haste haste) {
   look_after_taken();
   const std::vector<NodeId> fresh = ram_.take_fresh();
   waiting_.insert(waiting_.end(), fresh.begin(), fresh.end());
+  // What is used while it waits comes again each time.
+  std::ranges::sort(waiting_);
+  waiting_.erase(std::ranges::unique(waiting_).begin(), waiting_.end());
   const PrefixTree& tree = ram_.tree();
   const Appraiser appraise = ram_.appraiser(now_ms);
   std::vector<Chosen> chosen;
@@ -115,6 +119,15 @@ void Saver::leaving(Block& block, std::uint64_t now_ms) {
 
 void Saver::leaving(Anchor& anchor, std::uint64_t now_ms) {
   if (needs_snapshots_ && due(anchor, now_ms, Haste::Last) == Due::Now) static_cast<void>(disk_.keep(anchor));
+}
+
+void Saver::check_invariants() const {
+  const auto is_each_once = [](std::vector<NodeId> nodes) {
+    std::ranges::sort(nodes);
+    return std::ranges::adjacent_find(nodes) == nodes.end();
+  };
+  CHECK(is_each_once(waiting_));
+  CHECK(is_each_once(taken_));
 }
 
 }  // namespace hearth::cache

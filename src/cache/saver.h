@@ -29,6 +29,7 @@ class Saver {
   // About to leave RAM: its last chance, with the anchors that only it covers.
   void leaving(Block& block, std::uint64_t now_ms);
   void leaving(Anchor& anchor, std::uint64_t now_ms);
+  void check_invariants() const;
 
  private:
   struct Chosen {
@@ -43,7 +44,7 @@ class Saver {
   RamTier& ram_;
   DiskTier& disk_;
   const bool needs_snapshots_;
-  std::vector<NodeId> waiting_;  // not on the disk, and not due yet
+  std::vector<NodeId> waiting_;  // not on the disk, and not due yet; each once, as in the next
   std::vector<NodeId> taken_;    // by the disk's tree, but not written yet: what fails is due again
 };
 

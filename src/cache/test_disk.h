@@ -66,6 +66,7 @@ struct Stack {
     for (int i = 0; i < 1000; ++i) tier->tick();
     tier->check_invariants();
     ram->check_invariants();
+    if (saver) saver->check_invariants();
   }
   void save(Haste haste = Haste::Last) {
     static_cast<void>(saver->round(now_ms, haste));
