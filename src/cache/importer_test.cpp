@@ -209,6 +209,22 @@ TEST_CASE("state that cannot be read is known before the blocks are brought in, 
   }
 }
 
+TEST_CASE("what a line in the pool has of a prompt is used when the state on the disk cannot be read") {
+  const hearth::testing::Quiet quiet;
+  for (const MemoryKind kind : {MemoryKind::Hybrid, MemoryKind::Window}) {
+    CAPTURE(static_cast<int>(kind));
+    const auto line = letters(1, 1000);
+    const auto folder = folder_with(kind, line);
+    damage_anchor(folder);
+    Process process(kind, folder);
+    CHECK(process.run({line.begin(), line.begin() + 600}) == 0);
+    CHECK(process.run(joined(line, letters(2, 50))) == 600);
+    CHECK(process.cache->counters().at("sequence_forks") == 1);
+    CHECK(process.cache->counters().at("imports_failed") == 1);
+    CHECK(process.run(line) >= 600);  // the line that was copied rests as it was
+  }
+}
+
 TEST_CASE("all imports together read ahead so much and no more, and each asks for what it needs next") {
   testing::Stack stack(true);
   std::vector<testing::Line> lines;

@@ -91,8 +91,7 @@ class PrefixCache {
   [[nodiscard]] std::uint64_t ram_bytes() const;
 
   [[nodiscard]] std::uint32_t length(Sequence sequence) const;
-  // Whether state can only be kept at chosen places (recurrent, hybrid, sliding window).
-  [[nodiscard]] bool keeps_anchors() const { return keeps_anchors_; }
+  [[nodiscard]] bool keeps_anchors() const { return keeps_anchors_; }  // state can be kept at chosen places only
   [[nodiscard]] std::map<std::string, std::uint64_t> counters() const;
   [[nodiscard]] std::uint32_t running_count() const;
   void check_invariants() const;
@@ -115,6 +114,7 @@ class PrefixCache {
   [[nodiscard]] bool copy_block();
   bool begin_import(Sequence target, const Start& start, std::span<const Token> prompt);
   [[nodiscard]] ImportStep end_import(Line& line, Sequence sequence);
+  [[nodiscard]] std::uint32_t fork_instead(const Start& start, Sequence target);
   [[nodiscard]] std::optional<Sequence> next_to_demote(bool jobs_run) const;
   [[nodiscard]] ExportStep export_block(Sequence sequence, std::uint32_t end);
   [[nodiscard]] ExportStep export_slice(Sequence sequence);

@@ -64,19 +64,33 @@ ImportStep PrefixCache::end_import(Line& filled, Sequence sequence) {
     import.is_broken = true;
     import.leaves_disk = !disk_->reject(*import.refused, {ErrorKind::Internal, "the engine does not take it"});
   }
+  std::uint32_t forked = 0;
   if (held == 0 && import.is_broken) {
     // The longest of what is left. Ends, because each try forgets something of the disk or does without it.
     Start again = choose_start(*filled.root, import.tokens, import.leaves_disk ? Below::Ram : Below::All);
+    if (again.way == Start::Way::Fork || again.way == Start::Way::TakeOver) forked = fork_instead(again, sequence);
     again.live_tokens = 0;
     if (again.way == Start::Way::Import && begin_import(sequence, again, import.tokens)) return ImportStep::More;
   }
   ++totals_.imports;
   if (held == 0) ++totals_.imports_failed;
   if (disk_ && !import.disk.blocks.empty()) disk_->count_hit(held);
-  filled.tokens.assign(import.tokens.begin(), import.tokens.begin() + held);
-  filled.exact_tokens = held;
+  filled.tokens.assign(import.tokens.begin(), import.tokens.begin() + held + forked);
+  filled.exact_tokens = held + forked;
   if (held > 0) filled.brought = import.brought;
   return ImportStep::Ready;
+}
+
+// The job has its line already: a line that could go on as it is, is copied too. Returns how many tokens came; 0 where the state
+// refuses.
+std::uint32_t PrefixCache::fork_instead(const Start& start, Sequence target) {
+  line(*start.live).last_used = tick_;
+  if (!engine_.fork(*start.live, target, start.tokens)) {
+    engine_.clear(target);
+    return 0;
+  }
+  ++totals_.forks;
+  return start.tokens;
 }
 
 // ---- from the pool to RAM ---------------------------------------------------------------------------------------------
