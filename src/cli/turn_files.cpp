@@ -23,6 +23,9 @@ std::uint64_t hash_of(std::string_view text) {
   return hash;
 }
 
+// What the system refuses now it may give another time; only what was read and is wrong is damage.
+bool is_damage(const Error& why) { return why.kind == ErrorKind::InvalidInput || why.kind == ErrorKind::TooLarge; }
+
 // Who opens a pipe that somebody has put there waits for its writer.
 Result<std::string> read_regular_file(const std::string& path) {
   std::error_code failed;
@@ -70,18 +73,39 @@ void TurnFiles::load(server::ServedModel& model, const server::ServedModels& ser
       model.turns = other->turns;
       return;
     }
-  if (folder_.empty()) return;
-  const std::string path = path_of(scope);
+  if (!folder_.empty()) static_cast<void>(read(path_of(scope), scope, model));
+}
+
+// What lies there is in the model's memory now, or is put aside. False: it cannot be read now, and is not to be written over.
+bool TurnFiles::read(const std::string& path, const std::string& scope, const server::ServedModel& model) const {
   auto saved = read_regular_file(path);
-  if (!saved && saved.error().kind == ErrorKind::NotFound) return;
+  const Result<void> taken = saved ? model.turns->load(scope, *saved) : std::unexpected(saved.error());
+  const std::lock_guard lock(mutex_);
+  if (!taken && taken.error().kind != ErrorKind::NotFound && !is_damage(taken.error())) {
+    if (unread_.insert(path).second)
+      log_warning("cli",
+                  "the remembered turns in {} cannot be read now ({}); the file stays as it is, and is tried again",
+                  path, taken.error().message);
+    return false;
+  }
+  unread_.erase(path);
+  if (!taken && taken.error().kind == ErrorKind::NotFound) return true;
   std::error_code ignored;
   std::filesystem::last_write_time(path, std::filesystem::file_time_type::clock::now(),
                                    ignored);  // it is used: forget_old
-  const Result<void> taken = saved ? model.turns->load(scope, *saved) : std::unexpected(saved.error());
-  if (taken) return log_info("cli", "{} remembered turns of {}", model.turns->turn_count(), model.card.id);
+  if (taken) {
+    log_info("cli", "{} remembered turns of {}", model.turns->turn_count(), model.card.id);
+    return true;
+  }
   std::filesystem::rename(path, path + ".bad", ignored);
   log_warning("cli", "the remembered turns in {} cannot be used ({}); the file is now {}.bad", path,
               taken.error().message, path);
+  return true;
+}
+
+bool TurnFiles::is_unread(const std::string& path) const {
+  const std::lock_guard lock(mutex_);
+  return unread_.contains(path);
 }
 
 void TurnFiles::save(const server::ServedModels& models) {
@@ -90,14 +114,20 @@ void TurnFiles::save(const server::ServedModels& models) {
     if (model->turns->turn_count() == 0) continue;
     const std::string scope = turn_scope(*model->hello);
     const std::string path = path_of(scope);
+    if (is_unread(path) && !read(path, scope, *model)) continue;
     const std::string bytes = model->turns->save(scope);
     std::string state = std::format("{} {}", bytes.size(), hash_of(bytes));
-    const bool first = !written_.contains(path);
-    if (written_[path] == state) continue;
-    if (auto done = write_file_atomically(path, bytes); !done)
-      log_warning("cli", "the turns could not be kept: {}", done.error().message);
-    if (first) forget_old(folder_);
-    written_[path] = std::move(state);  // a folder that cannot be written is not tried, and complained of, every minute
+    const auto known = written_.find(path);
+    if (known != written_.end() && known->second == state) continue;
+    if (const auto done = write_file_atomically(path, bytes); !done) {
+      // Tried again every minute, and said once: its words name another temporary file each time.
+      if (unwritten_.insert(path).second)
+        log_warning("cli", "the turns could not be kept: {}; it is tried again", done.error().message);
+      continue;
+    }
+    unwritten_.erase(path);
+    if (known == written_.end()) forget_old(folder_);
+    written_[path] = std::move(state);
   }
 }
 

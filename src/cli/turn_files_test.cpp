@@ -2,6 +2,7 @@
 #include "cli/turn_files.h"
 
 #include <doctest/doctest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <filesystem>
@@ -46,11 +47,11 @@ struct Served {
   std::shared_ptr<chat::TurnMemory> turns_;  // once they were loaded
 };
 
-void remember(chat::TurnMemory& turns) {
+void remember(chat::TurnMemory& turns, const std::string& text = "hello") {
   chat::Message message{.role = chat::Role::Assistant};
-  message.blocks.emplace_back(chat::TextBlock{"hello"});
-  turns.remember(chat::make_sampled_turn(chat::TurnOpening::Suffix, "<|im_start|>assistant\n", {1, 2, 3}, "hello",
-                                         message, chat::SpecialTexts({"<|im_end|>"})),
+  message.blocks.emplace_back(chat::TextBlock{text});
+  turns.remember(chat::make_sampled_turn(chat::TurnOpening::Suffix, "<|im_start|>assistant\n", {1, 2, 3}, text, message,
+                                         chat::SpecialTexts({"<|im_end|>"})),
                  7);
 }
 
@@ -123,6 +124,70 @@ TEST_CASE(
   CHECK(std::filesystem::exists(std::filesystem::symlink_status(path + ".bad")));
   TurnFiles(folder.path()).save(before.models);
   CHECK(Served("one").load(TurnFiles(folder.path())) == 1);
+}
+
+// No file can be opened while it lives, also not by root.
+class NoDescriptors {
+ public:
+  NoDescriptors() {
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &before_) == 0);
+    const rlimit none{.rlim_cur = 0, .rlim_max = before_.rlim_max};
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+  }
+  ~NoDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+  NoDescriptors(const NoDescriptors&) = delete;
+  NoDescriptors& operator=(const NoDescriptors&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+TEST_CASE("turns that cannot be read for now stay where they are, and are there with the new ones afterwards") {
+  const hearth::testing::TestFolder folder;
+  TurnFiles files(folder.path());
+  const Served before("one");
+  remember(before.turns());
+  files.save(before.models);
+  const std::string path = std::filesystem::directory_iterator(folder.path())->path().string();
+  const auto size = std::filesystem::file_size(path);
+  const hearth::testing::LogLines log;
+  Served after("one");
+  TurnFiles next(folder.path());
+  {
+    const NoDescriptors none;
+    CHECK(after.load(next) == 0);
+    remember(after.turns(), "another");
+    next.save(after.models);
+    next.save(after.models);
+  }
+  REQUIRE(log.all().size() == 1);
+  CHECK(log.all()[0].contains("cannot be read now"));
+  CHECK(log.all()[0].ends_with("the file stays as it is, and is tried again"));
+  CHECK(std::filesystem::file_size(path) == size);
+  next.save(after.models);
+  CHECK(Served("one").load(TurnFiles(folder.path())) == 2);
+  CHECK(log.all().size() == 1);
+}
+
+TEST_CASE(
+    "turns that could not be written are written when the folder takes them, with one line of log for all tries") {
+  const hearth::testing::TestFolder folder;
+  const std::string below = folder.path() + "/cache";
+  TurnFiles files(below);
+  const Served served("one");
+  remember(served.turns());
+  const hearth::testing::LogLines log;
+  for (int minute = 0; minute < 3; ++minute) files.save(served.models);
+  REQUIRE(log.all().size() == 1);
+  CHECK(log.all()[0].contains("the turns could not be kept"));
+  std::filesystem::create_directory(below);
+  files.save(served.models);
+  CHECK(Served("one").load(TurnFiles(below)) == 1);
+  CHECK(log.all().size() == 1);
+  std::filesystem::remove_all(below);
+  remember(served.turns(), "another");
+  files.save(served.models);
+  CHECK(log.all().size() == 2);
 }
 
 TEST_CASE("turns go with a model's content: a renamed file loses none, and another model of the same name finds none") {
