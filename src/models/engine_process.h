@@ -24,8 +24,8 @@ struct EngineLimits {
   std::size_t ask_bytes_max = 512U << 20;  // of their text: several of the largest bodies (64 MiB) at once
   std::uint32_t hello_failures_max = 3;    // restarts in a row that do not come to Hello; then the state is Failed
   std::uint32_t retry_after_ms = 5000;     // when Failed, a request may cause one more attempt this often
-  std::uint32_t stop_limit_ms = 15'000;    // after Shutdown, before SIGTERM: its cache goes to the disk meanwhile
-  std::uint32_t term_limit_ms = 2000;      // after SIGTERM, before SIGKILL
+  std::uint32_t stop_limit_ms = 15'000;    // after Shutdown, before the link ends: its cache goes to the disk meanwhile
+  std::uint32_t term_limit_ms = 2000;      // after the link's end and SIGTERM, before SIGKILL
   std::int64_t keep_alive_ms = -1;         // unused for so long, the engine is ended until it is wanted; -1 = never
   std::int64_t hang_limit_ms = 0;  // silent so long when it owes an answer (loading: 4 times): replaced; 0 = never
 };

@@ -338,6 +338,16 @@ TEST_CASE("stop while the next engine is loading comes to an end") {
   CHECK(run.recorder->wait_end().reason == EndReason::Failed);
 }
 
+TEST_CASE("an engine that is not done when its time is over ends with its link, whatever it thinks of SIGTERM") {
+  const Stage stage;
+  const auto engine = stage.start({"--tarry", "1"}, {.stop_limit_ms = 20, .term_limit_ms = 60'000});
+  const int process_id = engine->process_id();
+  const auto began = std::chrono::steady_clock::now();
+  engine->stop();
+  CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(30));
+  CHECK(::kill(process_id, 0) == -1);
+}
+
 TEST_CASE("a listener may submit and cancel from its own calls") {
   const Stage stage;
   const auto engine = stage.start({});

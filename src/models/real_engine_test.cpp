@@ -118,6 +118,20 @@ TEST_CASE("three crashes of the real engine on one job end it, its neighbour goe
   CHECK(tell(stage, "a story, please").text == expected.text);
 }
 
+TEST_CASE("the real engine goes on when all processes are asked to end, until the front ends it") {
+  RealStage calm;
+  const Told expected = tell(calm, "a story, please");
+  RealStage stage;
+  const auto recorder = std::make_shared<Recorder>();
+  recorder->at_token(100, [&] {
+    for (const int signal : {SIGINT, SIGTERM}) ::kill(stage.engine().process_id(), signal);
+  });
+  REQUIRE(stage.engine().submit(stage.job_saying("a story, please"), recorder));
+  CHECK(recorder->wait_end().reason == expected.end.reason);
+  CHECK(recorder->text() == expected.text);
+  CHECK_EQ(stage.engine().restart_count(), 0);
+}
+
 TEST_CASE("an engine program that is given nonsense says what is wrong") {
   const auto engine = EngineProcess::start(
       {.engine_program = HEARTH_ENGINE_PROGRAM, .arguments = {"--model", "fake:/no/such.json"}, .model_path = "fake:"},

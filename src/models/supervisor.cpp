@@ -299,6 +299,7 @@ void Supervisor::end_engine() {
   {
     const std::lock_guard lock(mutex_);
     state_ = EngineState::Stopped;
+    if (link_) link_->shut_down();  // which ends one that works or loads at once; SIGTERM it ignores
   }
   if (!child_->wait_for(milliseconds(0))) child_->end(milliseconds(spec_.limits.term_limit_ms));
   discard_engine();

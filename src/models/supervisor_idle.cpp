@@ -46,8 +46,6 @@ bool Supervisor::sleep_until_wanted() {
   log_info("models", "{} was not used for {} s and is unloaded; the next request loads it again", spec_.model_path,
            spec_.limits.keep_alive_ms / 1000);
   await_engine_end();
-  if (!child_->wait_for(std::chrono::milliseconds(0)))
-    child_->end(std::chrono::milliseconds(spec_.limits.term_limit_ms));
   discard_engine();
   while (wait_for_frame(kLookForWishesMs) != Woken::Stop) {
     const std::lock_guard lock(mutex_);

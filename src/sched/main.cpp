@@ -64,8 +64,10 @@ int main(int argc, char** argv) {
   if (line->wants_help) return std::fputs(kHelp, stdout) < 0;
   if (line->link_fd < 0) return fail_usage("--link-fd is missing; hearth starts this program (see --help)");
 
-  // A Ctrl-C in a terminal reaches the whole group; the front decides what it means, and then ends the link.
+  // A Ctrl-C in a terminal and a service manager's wish reach all processes; the front decides what they mean, lets answers end and
+  // the cache be saved, and then ends the link.
   std::signal(SIGINT, SIG_IGN);
+  std::signal(SIGTERM, SIG_IGN);
 
   hearth::link::Channel channel(line->link_fd);
   const auto options = hearth::engine::parse_options(line->engine_arguments);

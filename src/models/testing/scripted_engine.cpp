@@ -12,6 +12,7 @@
 //   --template-from A                   another chat template from life A on
 //   --context N --context-from A        another context from life A on (100000 before)
 //   --deaf 1                            ignore Shutdown, the link's end and SIGTERM
+//   --tarry 1                           ignore Shutdown and SIGTERM, and end with the link
 // A job's first prompt token is its part in the play, see Part.
 #include <fcntl.h>
 #include <poll.h>
@@ -111,7 +112,7 @@ class ScriptedEngine {
       const bool work = !running_.empty();
       if (link_.has_buffered_bytes() || ::poll(&watched, 1, work ? 0 : -1) > 0) {
         auto message = link_.receive_front_message();
-        if (!message || std::holds_alternative<Shutdown>(*message)) return end();
+        if (!message || (std::holds_alternative<Shutdown>(*message) && script_.number("--tarry", 0) == 0)) return end();
         std::visit([this](auto& value) { on(value); }, *message);
       } else if (work) {
         step();
@@ -241,7 +242,7 @@ int main(int argc, char** argv) {
   Script script;
   for (int index = 1; index + 1 < argc; index += 2) script.options[argv[index]] = argv[index + 1];
   script.life = count_life(script.options["--lives"]);
-  if (script.number("--deaf", 0) != 0) ::signal(SIGTERM, SIG_IGN);
+  if (script.number("--deaf", 0) != 0 || script.number("--tarry", 0) != 0) ::signal(SIGTERM, SIG_IGN);
   const int fd = static_cast<int>(script.number("--link-fd", -1));
   return ScriptedEngine(std::move(script), fd).play();
 }
