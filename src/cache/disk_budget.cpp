@@ -11,6 +11,10 @@ constexpr std::uint64_t kBudgetEveryMs = 2'000;
 constexpr std::uint64_t kLookEveryMs = 60'000;  // at what the other models hold
 // The tokens of what is on the disk lie in memory: models of a few MB would fill it before the disk.
 constexpr std::uint64_t kTreeBytesMax = std::uint64_t{256} << 20;
+// On a disk that others fill room is made for what is written next: a batch, or small files that become one, which are no more than
+// this part of a budget that is small.
+constexpr std::uint64_t kSpareBytes = std::uint64_t{128} << 20;
+constexpr std::uint64_t kSparePart = 2;
 // Of the budget, for tables, the index and holes that are not whole pages.
 constexpr std::uint64_t kTablesPart = 32;
 
@@ -19,7 +23,11 @@ constexpr std::uint64_t kTablesPart = 32;
 void DiskTier::look_again() {
   if (!options_.look_again || read_only() || steady_ms() - looked_ms_ < kLookEveryMs) return;
   looked_ms_ = steady_ms();
-  store_.later([this] { bytes_max_ = options_.look_again(); });
+  store_.later([this] {
+    const std::uint64_t own = options_.look_again();
+    // Else a disk that is nearly full would keep what nobody asks for any more and take nothing new.
+    bytes_max_ = std::min(own, store_.store().bytes_that_fit(std::min(kSpareBytes, own / kSparePart)));
+  });
 }
 
 // Room comes back when holes are made, or where there are none when whole files go: until then more leaves than would have to.

@@ -65,6 +65,44 @@ TEST_CASE("where other models hold more than before, files leave until the rest 
   CHECK(stack.tier->index().counts().blocks > 10);
 }
 
+TEST_CASE(
+    "where others fill the disk what is worth least leaves, until the next batch fits; and comes to stay when they "
+    "leave") {
+  Stack stack(false, 1U << 20, 80'000);
+  stack.free_min = 50'000;
+  stack.restart();
+  const auto keep = [&](Token first) {
+    store(*stack.ram, stack.root, numbers(512, first), stack.now_ms, LineKind::Conversation);
+    stack.now_ms += 1000;
+    stack.pass(3000);
+    stack.save();
+    return stack.on_disk(numbers(512, first));
+  };
+  const auto minutes = [&](int count) {
+    for (int i = 0; i < count; ++i) {
+      stack.pass(61'000);
+      stack.settle();
+    }
+  };
+  for (int i = 0; i < 20; ++i) CHECK(keep(1000 * i) == 512);
+  const std::size_t before = stack.tier->index().counts().blocks;
+  stack.disk->set_faults({.capacity_bytes = stack.tier->store_counts().file_bytes + 48'000});
+  CHECK(keep(100'000) == 0);
+  CHECK(!stack.tier->takes());
+  minutes(3);
+  CHECK(stack.tier->takes());
+  CHECK(keep(200'000) == 512);
+  CHECK(keep(300'000) == 512);
+  CHECK(*stack.disk->free_bytes() >= 50'000);
+  const std::size_t meanwhile = stack.tier->index().counts().blocks;
+  CHECK(meanwhile >= 4);  // what is new
+  CHECK(meanwhile < before);
+  stack.disk->set_faults({});
+  minutes(2);
+  for (int i = 0; i < 10; ++i) CHECK(keep(400'000 + 1000 * i) == 512);
+  CHECK(stack.tier->index().counts().blocks >= meanwhile + 20);
+}
+
 TEST_CASE("a folder that nobody uses shrinks, and what is worth most of it is there afterwards") {
   for (const bool anchors : {false, true}) {
     CAPTURE(anchors);

@@ -29,7 +29,8 @@ struct Stack {
   void start() {
     auto made = std::make_unique<FakeDisk>(folder, 3, faults);
     disk = made.get();
-    auto opened = store::Store::open(std::move(made), {.unix_ms = [this] { return unix_ms; }, .id_seed = ++starts});
+    auto opened = store::Store::open(
+        std::move(made), {.unix_ms = [this] { return unix_ms; }, .id_seed = ++starts, .free_bytes_min = free_min});
     REQUIRE(opened);
     tier = std::make_unique<DiskTier>(std::move(*opened), DiskTierOptions{.bytes_max = disk_max,
                                                                           .look_again = [this] { return disk_max; },
@@ -99,7 +100,9 @@ struct Stack {
   bool can_punch = true;
   const std::uint64_t ram_max;
   std::uint64_t disk_max;
-  store::FakeFaults faults;  // of the next process, from its start on
+  // Of the next process, from its start on.
+  store::FakeFaults faults;
+  std::uint64_t free_min = 0;
   std::uint64_t unix_ms = 1'000'000, steady_ms = 500'000, now_ms = 10'000, starts = 0;
   std::shared_ptr<FakeDisk::Folder> folder = FakeDisk().folder();
   FakeDisk* disk = nullptr;

@@ -71,7 +71,10 @@ struct FakeDisk::State {
   }
   std::uint64_t used_bytes() const {
     std::uint64_t bytes = 0;
-    for (const auto& [name, file] : folder->files) bytes += file->bytes.size();
+    for (const auto& [name, file] : folder->files) {
+      bytes += file->bytes.size();
+      for (const auto& [begin, count] : file->holes) bytes -= std::min(bytes, count);
+    }
     return bytes;
   }
 };

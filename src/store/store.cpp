@@ -153,6 +153,13 @@ Result<void> Store::check_room() const {
   return {};
 }
 
+std::uint64_t Store::bytes_that_fit(std::uint64_t spare_bytes) const {
+  const auto free = disk_->free_bytes();
+  if (options_.free_bytes_min == 0 || !free) return UINT64_MAX;
+  const std::uint64_t room = counts().file_bytes + *free;
+  return room - std::min(room, options_.free_bytes_min + spare_bytes);
+}
+
 // `bytes`: of the file so far, also when it fails.
 Result<std::vector<Place>> Store::write_extent(std::uint64_t id, std::size_t count, const Source& source,
                                                const Pause& pause, std::uint64_t& bytes) {

@@ -64,6 +64,8 @@ class Store {
 
   [[nodiscard]] bool read_only() const { return read_only_; }
   [[nodiscard]] StoreCounts counts() const;
+  // What the files here may hold together so that the disk keeps free what it must, and `spare_bytes` more. Waits for the disk.
+  [[nodiscard]] std::uint64_t bytes_that_fit(std::uint64_t spare_bytes) const;
   [[nodiscard]] std::string where() const { return disk_->where(); }
 
  private:
