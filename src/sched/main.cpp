@@ -68,6 +68,7 @@ int main(int argc, char** argv) {
   // the cache be saved, and then ends the link.
   std::signal(SIGINT, SIG_IGN);
   std::signal(SIGTERM, SIG_IGN);
+  std::signal(SIGHUP, SIG_IGN);
 
   hearth::link::Channel channel(line->link_fd);
   const auto options = hearth::engine::parse_options(line->engine_arguments);
