@@ -1,15 +1,17 @@
 // How smooth running streams stay while a long prompt is computed, and how long the prompt takes: the loop on a real engine, without a
 // server around it.
 //   pace_bench MODEL.gguf [TOKENS [STREAMS [THREADS [exact]]]]
-// Prints what a row of prefill costs by the size of its chunk, the gaps of the streams before and beside a prompt of TOKENS
-// (20,000), and the prompt's time beside them and alone. bench/run sets GOMP_SPINCOUNT as engines have it. Target: the p95 of the gaps beside it at most 1.5 times the one before.
+// Prints what a row of prefill costs by the size of its chunk, the gaps of the streams' same tokens alone and beside a prompt of TOKENS
+// (20,000), and the prompt's time beside them and alone. bench/run sets GOMP_SPINCOUNT as engines have it. Target: the p95 of the gaps beside it at most 1.5 times the one alone.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <limits>
 #include <map>
 #include <memory>
+#include <set>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -30,36 +32,48 @@ double quantile(std::vector<double> values, double part) {
   return values[std::min(values.size() - 1, static_cast<std::size_t>(static_cast<double>(values.size()) * part))];
 }
 
-class PaceBench {
+// Streams in a loop of their own, and when each of their tokens came.
+class Streams {
  public:
-  PaceBench(engine::Engine& engine, std::uint32_t streams)
+  Streams(engine::Engine& engine, std::uint32_t count)
       : engine_(engine),
-        streams_(streams),
-        loop_(engine, clock_, {.parallel_jobs = streams + 1},
-              [this](const link::EngineMessage& message) { hear(message); }) {}
-
-  void run(std::uint32_t tokens) {
+        loop_(engine, clock_, {.parallel_jobs = count + 1},
+              [this](const link::EngineMessage& message) { hear(message); }) {
     run_to_end(submit(3000, 1));  // buffers are made, costs are learned
-    for (std::uint32_t i = 0; i < streams_; ++i) streaming_.push_back(submit(200, 0));
-    while (times_us_[streaming_.back()].size() < kTokensBefore) step();
+    for (std::uint32_t i = 0; i < count; ++i) streaming_.push_back(submit(200, 0));
+    run_until(kTokensBefore);
+  }
+  ~Streams() {
+    for (const link::JobId id : streaming_) loop_.cancel(id);
+    for (engine::Sequence sequence = 0; sequence < static_cast<engine::Sequence>(engine_.info().sequences_max);
+         ++sequence)
+      engine_.clear(sequence);
+  }
+  Streams(const Streams&) = delete;
+  Streams& operator=(const Streams&) = delete;
+
+  void run_until(std::size_t tokens) {
+    while (times_us_[streaming_.back()].size() < tokens) step();
+  }
+  // Seconds until the prompt is computed.
+  double compute_prompt(std::uint32_t tokens) {
     const std::int64_t asked_us = clock_.now_us();
     run_to_end(submit(tokens, 1));
-    const std::int64_t told_us = clock_.now_us();
-    for (const link::JobId id : streaming_) loop_.cancel(id);
-    const std::int64_t alone_us = clock_.now_us();
-    run_to_end(submit(tokens, 1));
-
-    const auto before = gaps_ms(0, asked_us);
-    const auto beside = gaps_ms(asked_us, told_us);
-    show("before", before);
-    show("beside the prompt", beside);
-    const double beside_s = static_cast<double>(told_us - asked_us) / 1e6;
-    const double alone_s = static_cast<double>(clock_.now_us() - alone_us) / 1e6;
-    // In a unified pool a step also pays for the cells that the prompt fills: its own median tells that part.
-    std::printf("p95 beside / before %.3f (target 1.5), beside / its own median %.3f\n",
-                quantile(beside, 0.95) / quantile(before, 0.95), quantile(beside, 0.95) / quantile(beside, 0.5));
-    std::printf("%u tokens of prompt took %.1f s, alone %.1f s (%.2f times)\n", tokens, beside_s, alone_s,
-                beside_s / alone_s);
+    return static_cast<double>(clock_.now_us() - asked_us) / 1e6;
+  }
+  void end_streams() {
+    for (const link::JobId id : std::exchange(streaming_, {})) loop_.cancel(id);
+  }
+  [[nodiscard]] std::size_t token_count() { return times_us_[streaming_.back()].size(); }
+  // Between the tokens of all streams, from their `begin`th to before their `end`th.
+  [[nodiscard]] std::vector<double> gaps_ms(std::size_t begin, std::size_t end) {
+    std::vector<double> gaps;
+    for (const link::JobId id : streaming_) {
+      const auto& times = times_us_[id];
+      for (std::size_t i = begin + 1; i < std::min(end, times.size()); ++i)
+        gaps.push_back(static_cast<double>(times[i] - times[i - 1]) / 1000);
+    }
+    return gaps;
   }
 
  private:
@@ -80,34 +94,46 @@ class PaceBench {
   }
   void hear(const link::EngineMessage& message) {
     if (const auto* event = std::get_if<link::TokenEvent>(&message)) times_us_[event->job].push_back(clock_.now_us());
-    if (const auto* end = std::get_if<link::JobEnd>(&message)) ended_[end->job] = *end;
-  }
-  // Of all streams, between two tokens that both came in [from, to). The first ones still see the prompts.
-  std::vector<double> gaps_ms(std::int64_t from_us, std::int64_t to_us) {
-    std::vector<double> gaps;
-    for (const link::JobId id : streaming_) {
-      const auto& times = times_us_[id];
-      for (std::size_t i = 50; i < times.size(); ++i)
-        if (times[i - 1] >= from_us && times[i] < to_us)
-          gaps.push_back(static_cast<double>(times[i] - times[i - 1]) / 1000);
-    }
-    return gaps;
-  }
-  static void show(const char* what, const std::vector<double>& gaps) {
-    std::printf("%-18s %6zu gaps: median %.2f ms, p90 %.2f, p95 %.2f, p99 %.2f, longest %.1f\n", what, gaps.size(),
-                quantile(gaps, 0.5), quantile(gaps, 0.9), quantile(gaps, 0.95), quantile(gaps, 0.99),
-                quantile(gaps, 1));
+    if (const auto* end = std::get_if<link::JobEnd>(&message)) ended_.insert(end->job);
   }
 
   engine::Engine& engine_;
-  const std::uint32_t streams_;
   SteadyClock clock_;
   sched::Loop loop_;
   link::JobId last_id_ = 0;
   std::vector<link::JobId> streaming_;
   std::map<link::JobId, std::vector<std::int64_t>> times_us_;
-  std::map<link::JobId, link::JobEnd> ended_;
+  std::set<link::JobId> ended_;
 };
+
+void show(const char* what, const std::vector<double>& gaps) {
+  std::printf("%-18s %6zu gaps: median %.2f ms, p90 %.2f, p95 %.2f, p99 %.2f, longest %.1f\n", what, gaps.size(),
+              quantile(gaps, 0.5), quantile(gaps, 0.9), quantile(gaps, 0.95), quantile(gaps, 0.99), quantile(gaps, 1));
+}
+
+// The same tokens of the same streams, beside the prompt and alone: while it is computed they grow, and their steps with them.
+void run(engine::Engine& engine, std::uint32_t tokens, std::uint32_t count) {
+  std::vector<double> beside;
+  std::size_t end = 0;
+  double beside_s = 0, alone_s = 0;
+  {
+    Streams streams(engine, count);
+    beside_s = streams.compute_prompt(tokens);
+    end = streams.token_count();
+    beside = streams.gaps_ms(kTokensBefore, end);
+    streams.end_streams();
+    alone_s = streams.compute_prompt(tokens);
+  }
+  Streams streams(engine, count);
+  streams.run_until(end);
+  const auto alone = streams.gaps_ms(kTokensBefore, end);
+  show("alone", alone);
+  show("beside the prompt", beside);
+  std::printf("p95 beside / alone %.3f (target 1.5), median %.3f\n", quantile(beside, 0.95) / quantile(alone, 0.95),
+              quantile(beside, 0.5) / quantile(alone, 0.5));
+  std::printf("%u tokens of prompt took %.1f s, alone %.1f s (%.2f times)\n", tokens, beside_s, alone_s,
+              beside_s / alone_s);
+}
 
 // What a row costs, by how many come together: the middle of three, behind 512 others.
 void show_row_costs(engine::Engine& engine) {
@@ -160,6 +186,6 @@ int main(int argument_count, char** arguments) {
     return 1;
   }
   if (!options.exact) show_row_costs(**engine);
-  PaceBench(**engine, number(3, 1)).run(number(2, 20000));
+  run(**engine, number(2, 20000), number(3, 1));
   return 0;
 }

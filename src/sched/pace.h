@@ -4,13 +4,13 @@
 // without prefill. Two ways lead there, and the cheaper one is taken as soon as its cost is known:
 //
 //   spread   every step carries rows that lengthen it by less than a half: where a device computes kSpreadRowsMin rows in that
-//   pulse    else one step carries a chunk that is worth its while, and then kStepsBetween steps carry none: fewer than 5 gaps of
-//            100 are longer, and no row is computed in tiny batches, which CPUs do slowly
+//   pulse    else one step carries a chunk that is worth its while, and then kStepsBetween steps carry none: 2 gaps of 100
+//            are longer, and no row is computed in tiny batches, which CPUs do slowly
 //
 //   | s s s s s s ... s | chunk | s s s s s s ... s | chunk |     s = a step of the streams alone
-//     24 steps or more    <= 100 ms, or 8 s
+//     48 steps or more    <= 200 ms, or 16 s
 //
-// So prefill has at least a fifth of the time (8 s of 33 s, less what tiles cut off), which bounds how long a first token takes,
+// So prefill has at least a fifth of the time (16 s of 65 s, less what tiles cut off), which bounds how long a first token takes,
 // and at most three quarters. Steps before a prompt came count: one that finds quiet streams starts at once. What one chunk completes waits at most
 // kShortHold_us, or for the streams' quarter. Pure functions and plain numbers; the loop's thread.
 #pragma once
@@ -21,9 +21,9 @@
 
 namespace hearth::sched {
 
-inline constexpr std::uint32_t kStepsBetween = 24;   // 1 of 25 gaps; the fifth of 100 is left to what is not ours
-inline constexpr double kChunk_us = 100'000;         // a pause that a reader does not see
-inline constexpr double kChunkStepsMin = 8;          // of streams' steps: a chunk may always last so long
+inline constexpr std::uint32_t kStepsBetween = 48;   // 2 of 100 gaps; three of the five are left to what is not ours
+inline constexpr double kChunk_us = 200'000;         // a pause that a reader hardly sees
+inline constexpr double kChunkStepsMin = 16;         // of streams' steps: a chunk may always last so long
 inline constexpr double kStreamsShareMin = 0.25;     // of the time, while prompts are waiting
 inline constexpr double kSpreadPart = 0.4;           // of a streams' step: 1.5 less what is uncertain
 inline constexpr std::uint32_t kSpreadRowsMin = 32;  // fewer rows a step are computed at a poor rate

@@ -9,7 +9,8 @@ namespace {
 
 // The number of streams changes with every job: a few steps must do. A prompt's depth changes slowly.
 constexpr double kStreamsWeight = 0.2, kFewerStreamsWeight = 0.5;  // other programs only make a step longer
-constexpr double kPrefillWeight = 0.3;
+constexpr double kPrefillWeight = 0.3,
+                 kDearerPrefillWeight = 0.8;  // deeper in a prompt: a chunk that is too long is seen
 // A step that another program delayed says little about this one's cost.
 constexpr double kOutlierTimes = 3;
 constexpr double kAddedPartMin = 0.05;
@@ -35,12 +36,18 @@ void StepCosts::learn(std::uint32_t stream_rows, std::uint32_t prefill_rows, dou
   if (stream_rows > 0 && streams_us_ > 0) streams_us_ = std::min(streams_us_, step_us);
   // The streams' own part is an estimate: never nothing.
   const double added_us = stream_rows == 0 ? step_us : std::max(step_us - streams_us_, kAddedPartMin * step_us);
-  double& row_us = row_us_[class_of(prefill_rows)];
-  row_us = blend(row_us, added_us / prefill_rows, kPrefillWeight);
-  // A row of a larger chunk costs no more than one of a smaller. Without that what was learned deep in a long prompt would keep the next
-  // one's chunks small: a size that is believed to be too dear is never tried again.
-  for (std::size_t larger = class_of(prefill_rows) + 1; larger < kClassCount; ++larger)
-    row_us_[larger] = std::min(row_us_[larger], row_us);
+  const double measured_us = added_us / prefill_rows;
+  const std::size_t learned = class_of(prefill_rows);
+  const double known_us = row_us_[learned];
+  const double row_us = blend(known_us, measured_us, measured_us > known_us ? kDearerPrefillWeight : kPrefillWeight);
+  // What makes rows dearer or cheaper, how deep in its prompt they lie, does so in chunks of all sizes. A size that is believed to be too dear
+  // is never tried, and one that was last measured at a prompt's beginning would be too cheap at its end.
+  for (std::size_t other = 0; other < kClassCount; ++other) {
+    if (known_us > 0) row_us_[other] *= row_us / known_us;
+    if (row_us_[other] > 0)  // and a row of a larger chunk costs no more than one of a smaller
+      row_us_[other] = other > learned ? std::min(row_us_[other], row_us) : std::max(row_us_[other], row_us);
+  }
+  row_us_[learned] = row_us;
 }
 
 double StepCosts::prefill_us(std::uint32_t rows) const {
