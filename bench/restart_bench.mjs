@@ -84,6 +84,7 @@ async function disk(model) {
     for (const file of files) spawnSync('dd', [`if=${file}`, 'of=/dev/null', 'bs=4M']);
     const dd_s = Number(process.hrtime.bigint() - begun) / 1e9;
     const server = await start(model, ['--cache-dir', folder]);
+    await measure(server, turn(9000 + round, 60, false, 1));  // the weights are read
     forgetPages();
     const again = await measure(server, turn(500, tokens, true, 4));
     await server.stop();

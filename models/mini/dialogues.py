@@ -176,10 +176,13 @@ def other_turns(talk, count):
             length = source.pick([1, 1, 1, 1, 2, 2, 3])
             steps, ask = make_chain(source, length) if length > 1 else (lambda step: ([step], step.text))(make_step(source, source.pick(OFTEN)))
             steps = [fallback(source, step, talk.box.by_kind) for step in steps]
-            if None in steps:
+            if None in steps and source.chance(0.7):  # a few of them will do
                 continue
             other.messages = [{"role": "user", "content": dress(source, ask)}]
-            play_steps(other, talk.box, steps)
+            if None in steps:
+                other.turn("No tool does that.", text=DEMO)
+            else:
+                play_steps(other, talk.box, steps)
         out.append(pick_turn(source, other.samples))
     return out
 

@@ -22,7 +22,7 @@ from words import Source  # noqa: E402
 
 CHECKOUT = HERE.parent.parent
 KINDS = ["create", "edit", "read", "run", "list", "search", "find", "work", "chain2", "chain3", "none"]
-SINGLE = {"create", "edit", "read", "run", "list", "search", "find", "work"}
+SINGLE = {"create", "edit", "read", "run", "list", "search", "find"}  # files and commands; "work" is tools of any other make
 
 
 def free_port():
@@ -142,7 +142,7 @@ def main():
                 play = Play(url, talk, number % 2 == 0, system)
                 wrong = play.run()
                 calls, valid = calls + play.calls, valid + play.valid
-                key = "none" if talk.kind == "none" else kind
+                key = "missing" if talk.kind == "none" and kind != "none" else kind  # asked for, and no tool does it
                 count[key] += 1
                 right[key] += wrong is None
                 if wrong and shown < options.failures:
@@ -155,7 +155,8 @@ def main():
     single = [sum(c[k] for k in SINGLE) for c in (right, count)]
     chains = [right["chain2"] + right["chain3"], count["chain2"] + count["chain3"]]
     share = lambda pair: f"{pair[0]}/{pair[1]} = {100 * pair[0] / max(1, pair[1]):.1f} %"
-    print(f"single steps     {share(single)}\nchains           {share(chains)}\nno call          {share([right['none'], count['none']])}\nvalid calls      {share([valid, calls])}")
+    of = lambda key: share([right[key], count[key]])
+    print(f"single steps     {share(single)}\nchains           {share(chains)}\nno call          {of('none')}\nno tool does it  {of('missing')}\nother tools      {of('work')}\nvalid calls      {share([valid, calls])}")
 
 
 if __name__ == "__main__":

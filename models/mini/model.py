@@ -1,8 +1,9 @@
 """The network: a small transformer with a sliding window in every layer, tensor for tensor what libllama runs as "gemma3".
 
 Of each head's 64 dimensions the first 16 turn with the position (RoPE), the rest match content at any distance. The first two
-layers begin as what copying needs: layer 0 looks one, two and three tokens back, layer 1 finds where the last three
-tokens stood before and points at what followed. Random weights find that too, after a few hundred times more text.
+layers begin as what copying needs: layer 0 looks one, two and three tokens back, and at the six around the seventh together; layer 1 finds
+where the last three tokens stood before, of several such places the one with the like before it, and points at what followed.
+Random weights find that too, after a few hundred times more text.
 """
 import math
 
@@ -14,9 +15,9 @@ from tokenizer import SIZE
 
 class Shape:
     vocabulary = SIZE
-    width = 256
+    width = 288
     layers = 6
-    heads = 4
+    heads = 5
     head_width = 64
     rotary = 16
     feed_forward = 704
@@ -130,29 +131,30 @@ class Model(torch.nn.Module):
         return F.linear(norm(x, self.final), self.embedding.to(dtype)).float()
 
     def begin_as_copier(self):
-        """Dimensions of the stream: 0 is one and the same for every token, [1, 160) say which token, [160, 256) are empty:
-        32 for each of the three tokens before."""
+        """Dimensions of the stream: 0 is one and the same for every token, [1, 160) say which token, the others are empty:
+        [160, 256) take 32 for each of the three tokens before, [256, 288) the mean of some six before those."""
         e, w = self.embedding, Shape.head_width
         e[:, 160:] = 0
         e[:, 0] = 2.5 / math.sqrt(Shape.width)
         first, second = self.blocks[0], self.blocks[1]
         half = Shape.rotary // 2
-        for back in (1, 2, 3):  # layer 0, head back-1: key and query are constant; the query is turned `back` steps
-            rows = slice((back - 1) * w, back * w)
+        near, wide = torch.tensor([1.0, 0.9, 0.8, 0.5, 0.2, 0.1, 0.0, 0.0]), torch.tensor([0.0, 0.2, 0.8, 0.6, 0.6, 0.6, 0.5, 0.5])
+        # Layer 0: key and query are constant, the query is turned `back` steps; slow rates alone see several tokens at once.
+        for number, head, back, strength in ((0, 0, 1, near), (1, 1, 2, near), (2, 2, 3, near), (3, 4, 6.5, wide)):
+            rows = slice(head * w, (head + 1) * w)
             for matrix in (first.q, first.k, first.v):
                 matrix[rows] = 0
-            strength = torch.tensor([1.0, 0.9, 0.8, 0.5, 0.2, 0.1, 0.0, 0.0])
             rates = Shape.rope_base ** (-torch.arange(half, dtype=torch.float64) / half)
             first.k[rows, 0][:half] = strength
             turned = (-back * rates).float()
             first.q[rows, 0][:half] = strength * turned.cos()
             first.q[rows, 0][half:2 * half] = strength * turned.sin()
             for i in range(32):  # the token's dimensions 1..32 go to the empty ones
-                first.v[(back - 1) * w + i, 1 + i] = 1
+                first.v[head * w + i, 1 + i] = 1
             first.o[:, rows] = 0
             for i in range(32):
-                first.o[160 + 32 * (back - 1) + i, (back - 1) * w + i] = 1
-        first.o[:, 3 * w:] *= 0.1
+                first.o[160 + 32 * number + i, head * w + i] = 1
+        first.o[:, 3 * w:4 * w] *= 0.1
         first.q_norm.fill_(2.5)
         first.k_norm.fill_(2.5)
         first.attn_post.fill_(1.0)
@@ -169,7 +171,21 @@ class Model(torch.nn.Module):
             for i in range(53):  # what stood there is what comes now
                 second.v[head * w + i, 1 + 53 * head + i] = 1
                 second.o[1 + 53 * head + i, head * w + i] = 1
-        second.o[:, 3 * w:] *= 0.1
+        rows = slice(4 * w, 5 * w)
+        for matrix in (second.q, second.k, second.v):
+            matrix[rows] = 0
+        second.o[:, rows] = 0
+        for i in range(10):  # its last head: fewer dimensions of the three, and the six before them
+            for step in range(3):
+                at = 4 * w + 16 + 10 * step + i
+                second.k[at, 160 + 32 * step + i] = 1
+                second.q[at, 1 + i if step == 0 else 160 + 32 * (step - 1) + i] = 1
+        for i in range(18):
+            second.k[4 * w + 46 + i, 256 + i] = second.q[4 * w + 46 + i, 256 + i] = 1
+        for i in range(w):
+            second.v[4 * w + i, 1 + i] = 1
+            second.o[1 + i, 4 * w + i] = 0.5
+        second.o[:, 3 * w:4 * w] *= 0.1
         second.q_norm.fill_(1.6)
         second.k_norm.fill_(1.6)
         second.attn_post.fill_(2.0)

@@ -26,7 +26,9 @@ class Muon:
     def __init__(self, matrices, others, rate, momentum=0.95, decay=0.02):
         self.matrices, self.momentum, self.decay = list(matrices), momentum, decay
         self.moved = [torch.zeros_like(p) for p in self.matrices]
-        self.adam = torch.optim.AdamW(others, lr=rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
+        # Weights of norms are of the size of one: at the rate of what is a tenth of that they hardly move.
+        groups = [{"params": [p for p in others if p.dim() > 1], "times": 1.0}, {"params": [p for p in others if p.dim() == 1], "times": 4.0}]
+        self.adam = torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
 
     def zero_grad(self):
         for p in self.matrices:
@@ -43,7 +45,7 @@ class Muon:
             for (p, _), update in zip(moves, orthogonal(torch.stack([move for _, move in moves]))):
                 p.mul_(1 - rate * self.decay).add_(update, alpha=-rate * 0.2 * max(shape) ** 0.5)
         for part in self.adam.param_groups:
-            part["lr"] = rate
+            part["lr"] = rate * part["times"]
         self.adam.step()
 
     def state_dict(self):

@@ -90,7 +90,7 @@ def weights_of(tokens, tokenizer):
     """What each token counts when it is learned: the decisions more, which tool and where a value begins; the first letters of a
     parameter's name less, for Hearth's constraint leaves only names that are declared."""
     out = [1.0] * len(tokens)
-    for before, weight in (("<function=", 5.0), (">\n", 5.0), ("<parameter=", 0.3)):
+    for before, weight in (("<function=", 5.0), ("Use ", 5.0), (">\n", 5.0), ("<parameter=", 0.3)):
         mark = tokenizer.encode(before)
         for i in range(len(mark), len(tokens)):
             if tokens[i - len(mark):i] == mark:
@@ -112,6 +112,8 @@ class Branch:
             self.piece_of += [number] * len(piece.tokens)
             ends[number] = start + len(piece.tokens)
             weights = weights_of(piece.tokens, tokenizer)
+            if piece.learned:
+                weights[piece.learned[0]] = 3.0  # whether a tool is asked for at all
             self.targets += [(base + i - 1, piece.tokens[i], number, weights[i]) for i in piece.learned]
         self.related = {number: {number, pieces[number].parent} for number in numbers}  # two levels: the ask, its answers
 

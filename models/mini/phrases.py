@@ -25,7 +25,7 @@ CREATE_FILE = ["a file", "a file called", "a file named", "the file", "a new fil
 SHOW = "(read|show|print|display|view|open|output|show me|give me|look at|check|inspect|get|see|examine|fetch|dump)"
 CONTENTS = "(||the contents of|the content of|the text of|all of|what is in|what is inside)"
 READ = [
-    f"{SHOW} {CONTENTS} {{f}} {{p}}", f"{SHOW} {{f}} {{p}}", f"{SHOW} {{f}} {{p}} (for me|to me|and tell me what it says|and tell me what is in it|and show me what it says|and report what it contains)",
+    f"{SHOW} {CONTENTS} {{f}} {{p}}", f"{SHOW} {{f}} {{p}}", f"{SHOW} {{f}} {{p}} (for me|and tell me what it says|and tell me what is in it|and show me what it says|and report what it contains)",
     "(what is|what's|what do we have) (in|inside) {f} {p}", "what does {f} {p} (contain|say|hold|have in it)", "what does it say in {f} {p}", "(tell me|show me|I want to know|check|see) what {f} {p} (says|contains|holds)",
     "(let me see|I want to see|I need to see|I'd like to read) (|what is in|the contents of) {f} {p}", "(tell me|show me|I want to see) what is (in|inside) {f} {p}",
 ]
@@ -37,7 +37,7 @@ IN = "(in|in|inside|within|in the file|in file)"
 EDIT = [
     f"{SWAP} {IN} {{p}}", f"{SWAP} {IN} {{p}}", f"{IN} {{p}}(,|) {SWAP}", f"{IN} {{p}}(,|) {SWAP}", f"(edit|modify|update|fix|open|adjust|patch|change) {{f}} {{p}}(:| and| to|, then) {SWAP}",
     f"(edit|modify|update|fix|patch) {{f}} {{p}}: {{o}} {BE} {{n}}", f"(fix|update|edit) {{p}}. {{o}} {BE} {{n}}", f"{{o}} {IN} {{p}} {BE} {{n}}", f"{IN} {{p}}(,|) {{o}} (|is wrong, it|is not right, it) {BE} {{n}}",
-    "(edit|modify|change|update) {f} {p} so (that|) {o} becomes {n}", "(edit|change|update|modify) {f} {p} so (that|) it says {n} instead of {o}", "(edit|update) {f} {p}, (replacing|changing|turning) {o} (by|with|to|into) {n}",
+    "(edit|modify|change|update) {f} {p} so (that|) {o} becomes {n}", "(edit|change|update|modify) {f} {p} so (that|) it says {n} instead of {o}", "(edit|update) {f} {p}, (replacing {o} by|replacing {o} with|changing {o} to|changing {o} into|turning {o} into) {n}",
     "{p} (says|has|contains) {o}(, change it to|, but it should say|, it should be|; make it|, make that) {n}", "make {o} (read|say|become) {n} in {p}", "where {p} says {o}, (it should say|make it say|write) {n}",
 ]
 
@@ -46,7 +46,7 @@ COMMAND = "(||||the command|this command:|the shell command|the following comman
 RUN = [
     f"{EXECUTE} {COMMAND} {{m}}", f"{EXECUTE} {COMMAND} {{m}}", f"{EXECUTE} {COMMAND} {{m}} (and|then) (tell me what it prints|show me the output|report the output|tell me the result|show what it prints|give me the output|tell me what it says)",
     f"{EXECUTE} {{m}} (in the terminal|in a shell|in the shell|on the command line|in a terminal|for me)", "(what does|what will) {m} (print|output|give|say|return|show)", "what is the (output|result) of {m}",
-    "(use the shell to|in a shell,|in the terminal,|use bash to|on the command line,|in the shell,) (run|execute) {m}", "(I need you to run|I want to see the output of|show me the output of|show me what) {m}( prints|)", "do a {m}",
+    "(use the shell to|in a shell,|in the terminal,|use bash to|on the command line,|in the shell,) (run|execute) {m}", "(I need you to run|I want to see the output of|show me the output of) {m}", "(show me|tell me|I want to see) what {m} (prints|gives|says)", "do a {m}",
 ]
 
 IN_FOLDER = "(in|inside|of|under)"

@@ -62,7 +62,7 @@ def make_step(source, kind, final=True):
     if kind == "run":
         command = source.command()
         wording = phrase(source, RUN)
-        text = wording.format(m=quoted(source, command, 0.35 if wording.endswith("{m}") and final else 0.1 if " " not in command else 0.03))
+        text = wording.format(m=quoted(source, command, 0.35 if wording.endswith("{m}") and final else 0.1 if " " not in command else 0.0))
         return Step(kind, {"command": command}, text, f"run {command}")
     if kind == "list":
         if source.chance(0.25):
@@ -142,7 +142,7 @@ def dress(source, text):
     text = lead + text
     if source.chance(0.6) and text[0].isalpha() and not text.split(" ")[0].count("."):
         text = text[0].upper() + text[1:]
-    return text + (source.pick(THANKS) if text[-1] in "'\"`”" else "") + ending(source, text, question)
+    return text + (source.pick(THANKS) if asked and text[-1] in "'\"`”" else "") + ending(source, text, question)
 
 
 def ending(source, text, question):

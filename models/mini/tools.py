@@ -136,7 +136,8 @@ def make_name(source, kind, style):
     if source.chance(0.25):
         name = source.pick(BARE[kind])
         return name.capitalize() if style == "pascal" else name
-    parts = [source.pick(VERBS[kind]), source.pick(NOUNS[kind])]
+    verb = source.pick(VERBS[kind])
+    parts = [verb, source.pick([noun for noun in NOUNS[kind] if not noun.startswith(verb + "_")])]
     if source.chance(0.04):  # a name that says nothing: the description does
         parts = [source.made_up(), source.pick(["tool", "it", "op", source.made_up()])][:source.random.randint(1, 2)]
         return join_name(source, parts, style)
@@ -181,11 +182,16 @@ def is_held_out(tool):
     return zlib.crc32(f"{tool.name}({','.join(tool.required)})".encode()) % 7 == 0
 
 
-def make_tool(source, kind, style, real):
-    """Of the half that the source draws from; real clients' tools are in both."""
+def says_its_kind(name, kind):
+    return any(verb in name.lower() for verb in VERBS[kind] + BARE[kind])
+
+
+def make_tool(source, kind, style, real, many):
+    """Of the half that the source draws from; real clients' tools are in both. many: the brief will not have room for descriptions, so the name must say what
+    the tool does."""
     for _ in range(60):
         tool = draw_tool(source, kind, style, real)
-        if real or is_held_out(tool) == source.held:
+        if real or (is_held_out(tool) == source.held and (not many or says_its_kind(tool.name, kind))):
             break
     return tool
 
@@ -229,7 +235,7 @@ def draw_tool(source, kind, style, real):
         if parameter not in parameters and source.chance(0.3):
             parameters[parameter] = {"type": form}
     description = source.pick(source.split(DESCRIPTIONS[kind]))
-    if source.chance(0.08) and any(verb in name.lower() for verb in VERBS[kind] + BARE[kind]):
+    if source.chance(0.08) and says_its_kind(name, kind):
         description = ""
     return Tool(name, description, parameters, required, roles)
 
@@ -285,11 +291,14 @@ def make_toolbox(source, needed=(), extra=()):
             return box
     real = source.chance(0.3) and not source.held
     style = source.pick(["snake", "snake", "camel", "pascal", "kebab"])
+    count = source.pick([0, 0, 1, 2, 3, 4, 6, 8, 12]) if not real else source.pick([1, 3, 5, 6, 8, 12, 18])
+    if source.chance(0.03):
+        count = 45  # more than any real client has
     by_kind = {}
     for kind in KINDS:
         share = {"create": 0.9, "read": 0.9, "edit": 0.85, "run": 0.85, "list": 0.4, "search": 0.5, "find": 0.45}[kind]
         if kind in needed or source.chance(share):
-            by_kind[kind] = make_tool(source, kind, style, real)
+            by_kind[kind] = make_tool(source, kind, style, real, many=len(KINDS) + len(extra) + count > 12)
     order, names = [], set()
     taken = {tool.name for tool in extra}
     for kind, tool in list(by_kind.items()):
@@ -303,9 +312,6 @@ def make_toolbox(source, needed=(), extra=()):
     for tool in extra:
         names.add(tool.name)
         order.append(tool)
-    count = source.pick([0, 0, 1, 2, 3, 4, 6, 8, 12]) if not real else source.pick([1, 3, 5, 6, 8, 12, 18])
-    if source.chance(0.03):
-        count = 45  # more than any real client has
     for _ in range(count):
         tool = make_other(source)
         if tool.name not in names:
