@@ -192,7 +192,8 @@ void try_levels(const char* what, const store::Bytes& raw) {
     const store::Bytes small = store::compress_at(raw, level);
     const double there = seconds_since(begun);
     const auto back_begun = SteadyTime::now();
-    if (!store::decompress(small, raw.size())) std::exit(1);
+    store::Bytes back(raw.size());
+    if (!store::decompress(small, back)) std::exit(1);
     std::printf("  level %d %.3f (%.0f/%.0f MB/s)", level,
                 static_cast<double>(small.size()) / static_cast<double>(raw.size()),
                 static_cast<double>(raw.size()) / there / 1e6,

@@ -293,7 +293,7 @@ TEST_CASE(
       if (i == 20) continue;  // so that their file stays
       auto bytes = opened->read(entries[i].meta.key, entries[i].place);
       REQUIRE(bytes);
-      again.push_back({.meta = entries[i].meta, .bytes = std::make_shared<const store::Bytes>(*std::move(bytes))});
+      again.push_back({.meta = entries[i].meta, .bytes = *std::move(bytes)});
       left.push_back(entries[i].place);
     }
     opened->drop(left);

@@ -44,7 +44,7 @@ FolderReport verify_folder(const std::filesystem::path& folder) {
     const auto bytes = opened->read(entry.meta.key, entry.place);
     if (bytes) {
       ++report.records;
-      report.bytes += bytes->size();
+      report.bytes += (*bytes)->size();
     } else if (bytes.error().kind == ErrorKind::NotFound) {
       ++report.gone;
     } else {

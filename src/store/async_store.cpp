@@ -25,6 +25,7 @@ constexpr std::size_t kHintsMax = 512;  // behind so many a hint comes too late
 constexpr int kRestsPerWork = 24;
 constexpr std::chrono::milliseconds kRestMax{500};
 constexpr std::chrono::milliseconds kRestSlice{10};
+constexpr std::chrono::seconds kQuiet{5};  // without reads: the memory for them goes back
 
 void give_way() {
 #ifdef __linux__
@@ -77,8 +78,14 @@ bool AsyncStore::run_one(Lane& lane, std::unique_lock<std::mutex>& lock) {
 
 void AsyncStore::serve(Lane& lane) {
   std::unique_lock lock(mutex_);
-  while (!stopping_)
-    if (!run_one(lane, lock)) changed_.wait(lock, [&] { return stopping_ || !lane.tasks.empty(); });
+  const auto is_wanted = [&] { return stopping_ || !lane.tasks.empty(); };
+  while (!stopping_) {
+    if (run_one(lane, lock) || changed_.wait_for(lock, kQuiet, is_wanted)) continue;
+    lock.unlock();
+    if (&lane == &reading_) store_->release_read_buffers();
+    lock.lock();
+    changed_.wait(lock, is_wanted);
+  }
 }
 
 bool AsyncStore::work() {
@@ -132,9 +139,7 @@ std::uint64_t AsyncStore::read(const Key& key, const Place& place) {
     return ticket;
   }
   const auto task = [this, ticket, key, place] {
-    Result<std::shared_ptr<const Bytes>> read = store_->read(key, place).transform([](Bytes&& bytes) {
-      return std::make_shared<const Bytes>(std::move(bytes));
-    });
+    Result<std::shared_ptr<const Bytes>> read = store_->read(key, place);
     const std::lock_guard lock(mutex_);
     read_.push_back({.ticket = ticket, .bytes = std::move(read)});
   };

@@ -38,13 +38,14 @@ std::optional<Bytes> compress(std::span<const std::uint8_t> raw) {
   return worthwhile(raw);
 }
 
-Result<Bytes> decompress(std::span<const std::uint8_t> stored, std::uint64_t raw_bytes) {
-  if (ZSTD_getFrameContentSize(stored.data(), stored.size()) != raw_bytes)
+bool decompresses_to(std::span<const std::uint8_t> stored, std::uint64_t raw_bytes) {
+  return ZSTD_getFrameContentSize(stored.data(), stored.size()) == raw_bytes;
+}
+
+Result<void> decompress(std::span<const std::uint8_t> stored, std::span<std::uint8_t> raw) {
+  if (ZSTD_decompress(raw.data(), raw.size(), stored.data(), stored.size()) != raw.size())
     return fail(ErrorKind::InvalidInput, "the record does not decompress");
-  Bytes raw(raw_bytes);
-  if (ZSTD_decompress(raw.data(), raw.size(), stored.data(), stored.size()) != raw_bytes)
-    return fail(ErrorKind::InvalidInput, "the record does not decompress");
-  return raw;
+  return {};
 }
 
 }  // namespace hearth::store

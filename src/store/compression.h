@@ -15,7 +15,9 @@ namespace hearth::store {
 [[nodiscard]] std::optional<Bytes> compress(std::span<const std::uint8_t> raw);
 // At a level of zstd's, whatever it gains: for measuring.
 [[nodiscard]] Bytes compress_at(std::span<const std::uint8_t> raw, int level);
-// Exactly `raw_bytes` of them, or InvalidInput.
-[[nodiscard]] Result<Bytes> decompress(std::span<const std::uint8_t> stored, std::uint64_t raw_bytes);
+// What the stored bytes say of themselves: that they become so many.
+[[nodiscard]] bool decompresses_to(std::span<const std::uint8_t> stored, std::uint64_t raw_bytes);
+// Fills `raw`, all of it, or InvalidInput.
+[[nodiscard]] Result<void> decompress(std::span<const std::uint8_t> stored, std::span<std::uint8_t> raw);
 
 }  // namespace hearth::store

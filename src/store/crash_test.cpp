@@ -89,7 +89,7 @@ bool all_there(Store& store, const std::map<std::uint64_t, Entry>& committed) {
     const auto bytes = store.read(entry.meta.key, entry.place);
     const std::uint64_t number = number_of(entry);
     first_is_there.emplace(number, bytes.has_value());
-    if (bytes) REQUIRE(*bytes == *record(number, bytes->size()).bytes);  // never a wrong byte
+    if (bytes) REQUIRE(**bytes == *record(number, (*bytes)->size()).bytes);  // never a wrong byte
   }
   return std::ranges::all_of(committed, [&](const auto& one) {
     const auto found = first_is_there.find(one.first);

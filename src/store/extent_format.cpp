@@ -146,15 +146,18 @@ Bytes extent_header(std::uint64_t id, std::uint64_t created_unix_ms) {
   return bytes;
 }
 
-Digest record_digest(const Key& key, const Place& place, std::span<const std::uint8_t> stored) {
-  return Digester("hearth cache record 1")
-      .add(key.name)
+RecordDigester::RecordDigester(const Key& key, const Place& place) : digester_("hearth cache record 1") {
+  digester_.add(key.name)
       .add(static_cast<std::uint64_t>(key.kind))
       .add(static_cast<std::uint64_t>(place.codec))
       .add(place.raw_bytes)
-      .add(place.stored_bytes)
-      .add(stored)
-      .finish();
+      .add(place.stored_bytes);
+}
+
+Digest record_digest(const Key& key, const Place& place, std::span<const std::uint8_t> stored) {
+  RecordDigester digester(key, place);
+  digester.add(stored);
+  return digester.finish();
 }
 
 Bytes record_header(const Place& place) {

@@ -27,6 +27,16 @@ inline constexpr std::uint32_t kRecordTokensMax = 4096;
 
 // ---- writing
 [[nodiscard]] Bytes extent_header(std::uint64_t id, std::uint64_t created_unix_ms);
+// What guards a record: begun with what it is, then all of its stored bytes, in as many pieces as one likes.
+class RecordDigester {
+ public:
+  RecordDigester(const Key& key, const Place& place);
+  void add(std::span<const std::uint8_t> stored) { digester_.add(stored); }
+  [[nodiscard]] Digest finish() const { return digester_.finish(); }
+
+ private:
+  Digester digester_;
+};
 [[nodiscard]] Digest record_digest(const Key& key, const Place& place, std::span<const std::uint8_t> stored);
 [[nodiscard]] Bytes record_header(const Place& place);
 // The table of all records, and the trailer behind it. `offset`: where it begins in the file.

@@ -276,7 +276,7 @@ TEST_CASE("what takes a file's place while the store is open is not read, not wa
     expected = ErrorKind::InvalidInput;
   }
   CHECK(store->read(record(1).meta.key, places[0]).error().kind == expected);
-  CHECK(*store->read(record(2).meta.key, places[1]) == *record(2).bytes);
+  CHECK(**store->read(record(2).meta.key, places[1]) == *record(2).bytes);
   CHECK(store->write(records(5, 1)));
 }
 

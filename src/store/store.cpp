@@ -19,6 +19,8 @@ namespace {
 constexpr std::size_t kOpenFilesMax = 64;
 // Small files are gathered long before; a folder with more would not be listed whole (posix_disk.cpp).
 constexpr std::size_t kExtentsMax = 1U << 15U;
+// Hashed while it is in the processor's cache still.
+constexpr std::size_t kReadPieceBytes = std::size_t{1} << 20;
 constexpr std::uint64_t kDayMs = 24ULL * 3600 * 1000;
 constexpr const char* kIndexMaking = "index.tmp";
 
@@ -42,24 +44,38 @@ Result<Store::FilePointer> Store::file_of(std::uint64_t extent) {
   return file;
 }
 
-Result<Bytes> Store::read_stored(const Key& key, const Place& place) {
+Result<std::shared_ptr<const Bytes>> Store::read_stored(const Key& key, const Place& place) {
   TRY_ASSIGN(const FilePointer file, file_of(place.extent));
   std::array<std::uint8_t, kRecordHeaderBytes> header{};
   TRY_ASSIGN(const std::size_t header_bytes, file->read_at(place.offset, header));
   TRY(check_record_header(std::span(header).first(header_bytes), place));
-  Bytes stored(place.stored_bytes);
-  TRY_ASSIGN(const std::size_t got, file->read_at(place.offset + kRecordHeaderBytes, stored));
-  if (got != stored.size()) return fail(ErrorKind::InvalidInput, "the record is cut off");
-  if (record_digest(key, place, stored) != place.digest)
-    return fail(ErrorKind::InvalidInput, "the record's checksum is wrong");
+  const std::shared_ptr<Bytes> stored = buffers_.take(place.stored_bytes);
+  RecordDigester digester(key, place);
+  for (std::span<std::uint8_t> rest = *stored; !rest.empty();) {
+    const std::span<std::uint8_t> piece = rest.first(std::min(rest.size(), kReadPieceBytes));
+    rest = rest.subspan(piece.size());
+    const std::uint64_t offset = place.offset + kRecordHeaderBytes + (place.stored_bytes - rest.size() - piece.size());
+    TRY_ASSIGN(const std::size_t got, file->read_at(offset, piece));
+    if (got != piece.size()) return fail(ErrorKind::InvalidInput, "the record is cut off");
+    digester.add(piece);
+  }
+  if (digester.finish() != place.digest) return fail(ErrorKind::InvalidInput, "the record's checksum is wrong");
   return stored;
 }
 
-Result<Bytes> Store::read(const Key& key, const Place& place) {
-  Result<Bytes> bytes;
+Result<std::shared_ptr<const Bytes>> Store::unpack(const Bytes& stored, const Place& place) {
+  // Before memory is taken for what they claim.
+  if (!decompresses_to(stored, place.raw_bytes)) return fail(ErrorKind::InvalidInput, "the record does not decompress");
+  const std::shared_ptr<Bytes> raw = buffers_.take(place.raw_bytes);
+  TRY(decompress(stored, *raw));
+  return raw;
+}
+
+Result<std::shared_ptr<const Bytes>> Store::read(const Key& key, const Place& place) {
+  Result<std::shared_ptr<const Bytes>> bytes;
   try {
     bytes = read_stored(key, place);
-    if (bytes && place.codec == Codec::Zstd) bytes = decompress(*bytes, place.raw_bytes);
+    if (bytes && place.codec == Codec::Zstd) bytes = unpack(**bytes, place);
   } catch (const std::bad_alloc&) {
     bytes = fail(ErrorKind::NoMemory, "no memory for the record");
   }
@@ -102,7 +118,7 @@ Result<Store::Gathered> Store::gather(std::span<const Entry> records, const Paus
     return Stored{.meta = &record.meta,
                   .codec = record.place.codec,
                   .raw_bytes = record.place.raw_bytes,
-                  .bytes = std::make_shared<const Bytes>(*std::move(bytes))};
+                  .bytes = *std::move(bytes)};
   };
   TRY_ASSIGN(gathered.places, commit(records.size(), source, pause));
   return gathered;

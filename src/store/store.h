@@ -22,6 +22,7 @@
 #include "base/result.h"
 #include "store/disk.h"
 #include "store/extent_format.h"
+#include "store/read_buffers.h"
 #include "store/record.h"
 #include "store/store_options.h"
 
@@ -39,7 +40,9 @@ class Store {
   [[nodiscard]] const Digest& secret() const { return secret_; }
 
   // The record's bytes as they were written, verified. NotFound: given back or vanished; InvalidInput: damaged; Io.
-  [[nodiscard]] Result<Bytes> read(const Key& key, const Place& place);
+  // The memory is used again when the last owner lets go.
+  [[nodiscard]] Result<std::shared_ptr<const Bytes>> read(const Key& key, const Place& place);
+  void release_read_buffers() { buffers_.release(); }
   // A hint that it will be read soon.
   void will_need(const Place& place);
 
@@ -100,7 +103,8 @@ class Store {
     std::shared_ptr<const Bytes> bytes;
   };
   using Source = std::function<std::optional<Stored>(std::size_t)>;  // nothing: this one is left out
-  [[nodiscard]] Result<Bytes> read_stored(const Key& key, const Place& place);
+  [[nodiscard]] Result<std::shared_ptr<const Bytes>> read_stored(const Key& key, const Place& place);
+  [[nodiscard]] Result<std::shared_ptr<const Bytes>> unpack(const Bytes& stored, const Place& place);
   [[nodiscard]] Result<std::vector<Place>> commit(std::size_t count, const Source& source, const Pause& pause);
   [[nodiscard]] Result<std::vector<Place>> write_extent(std::uint64_t id, std::size_t count, const Source& source,
                                                         const Pause& pause, std::uint64_t& bytes);
@@ -111,6 +115,7 @@ class Store {
   [[nodiscard]] std::uint64_t now_ms() const { return options_.unix_ms(); }
 
   const std::unique_ptr<Disk> disk_;
+  ReadBuffers buffers_;
   const StoreOptions options_;
   bool read_only_ = false;  // constant once opened, as the next two
   Digest secret_{};

@@ -19,7 +19,7 @@ TEST_CASE("what was written is there after a restart, with everything that was s
     const auto places = store->write(records(1, 3));
     REQUIRE(places);
     CHECK(places->size() == 3);
-    CHECK(*store->read(record(2).meta.key, (*places)[1]) == *record(2).bytes);
+    CHECK(**store->read(record(2).meta.key, (*places)[1]) == *record(2).bytes);
   }
   const auto store = open(again(folder));
   const auto entries = store->take_entries();
@@ -421,7 +421,7 @@ TEST_CASE("what cannot be read is left out when files are gathered, and said") {
   CHECK(gathered->unreadable[0].index == 1);
   CHECK(gathered->unreadable[0].why.kind == ErrorKind::InvalidInput);
   REQUIRE(gathered->places.size() == 2);
-  CHECK(*store->read(entries[2].meta.key, gathered->places[1]) == *record(3).bytes);
+  CHECK(**store->read(entries[2].meta.key, gathered->places[1]) == *record(3).bytes);
   const std::size_t files = disk.list()->size();
   const auto nothing = store->gather(std::span(entries).subspan(1, 1));
   REQUIRE(nothing);

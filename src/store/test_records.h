@@ -65,7 +65,7 @@ inline std::vector<std::uint64_t> readable(Store& store, const std::vector<Entry
     const auto read = store.read(entry.meta.key, entry.place);
     if (!read) continue;
     const std::uint64_t number = number_of(entry);
-    CHECK(*read == *record(number, bytes).bytes);
+    CHECK(**read == *record(number, bytes).bytes);
     numbers.push_back(number);
   }
   std::ranges::sort(numbers);
