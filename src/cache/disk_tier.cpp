@@ -255,6 +255,23 @@ void DiskTier::forget_node(NodeId node) {
   }
 }
 
+// The folder was removed and is empty now: what lay there would pass for kept, and never be written again.
+void DiskTier::forget_vanished() {
+  begun_anew_ = store_.store().begun_anew();
+  index_is_old_ = true;
+  std::vector<NodeId> gone;
+  const auto look = [&](const auto& node, const Payload& payload) {
+    if (node != nullptr && payload.place() && !store_.store().has_extent(payload.place()->extent))
+      gone.push_back(node->id);
+  };
+  for (const auto& block : index_.tree().blocks())
+    if (block != nullptr) look(block, block->bytes);
+  for (const auto& anchor : index_.tree().anchors())
+    if (anchor != nullptr) look(anchor, anchor->snapshot);
+  for (const NodeId id : gone) forget_node(id);
+  index_.settle(now_ms());
+}
+
 void DiskTier::pause(const Error& why) {
   ++totals_.write_failures;
   if (!std::exchange(complained_, true))
@@ -399,6 +416,7 @@ void DiskTier::tick() {
       patience_.answered(done->ticket, steady_ms());
     if (unwanted_.erase(done->ticket) == 0) arrived_.emplace(done->ticket, std::move(done->bytes));
   }
+  if (store_.store().begun_anew() != begun_anew_) forget_vanished();
   look_again();
   hold_budget();
   drop_freed();

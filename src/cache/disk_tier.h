@@ -109,13 +109,12 @@ class DiskTier {
   void forget_unwritten(const Batch& batch);
   void forget_unsent();
   void drop_freed();
-  void look_again();   // disk_budget.cpp
-  void hold_budget();  // disk_budget.cpp
+  void forget_vanished();
+  void look_again(), hold_budget();  // disk_budget.cpp
   void gather_small();
   [[nodiscard]] store::Entry entry_of(const Block& block) const;
   [[nodiscard]] store::Entry entry_of(const Anchor& anchor) const;
-  void forget_node(NodeId id);
-  void pause(const Error& why);
+  void forget_node(NodeId id), pause(const Error& why);
   [[nodiscard]] std::uint64_t now_ms() const;
   [[nodiscard]] std::uint64_t steady_ms() const { return options_.steady_ms(); }
 
@@ -133,6 +132,7 @@ class DiskTier {
   ReplacedTails replaced_;
   Orphans orphans_;
   std::uint64_t cleared_batch_ = 0;  // the last one that was on its way when the cache was cleared; 0 = none
+  std::uint64_t begun_anew_ = 0;     // how often the folder was, as far as this tree knows
 
   std::unordered_map<Ticket, Outcome> arrived_;
   DiskPatience patience_;

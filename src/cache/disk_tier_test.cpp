@@ -108,6 +108,26 @@ TEST_CASE("nothing is written twice, also when it came back from the disk in bet
   CHECK(stack.tier->store_counts().records_written == 0);
 }
 
+TEST_CASE("a folder that is removed under the process is begun anew, and nothing of before passes for kept") {
+  Stack stack;
+  const Line before = numbers(512);
+  const Line after = numbers(512, 5000);
+  store(*stack.ram, stack.root, before, 1, LineKind::Conversation);
+  stack.save();
+  stack.disk->remove_folder();
+  store(*stack.ram, stack.root, after, 2, LineKind::Conversation);
+  stack.save();
+  CHECK(stack.on_disk(before) == 0);
+  CHECK(stack.on_disk(after) == 512);
+  CHECK(stack.read(after).size() == 2);
+  stack.ram->touch(stack.ram->find(stack.root, before, 512), 3);
+  stack.save();
+  stack.restart();
+  CHECK(stack.on_disk(before) == 512);
+  CHECK(stack.read(before).size() == 2);
+  CHECK(stack.on_disk(after) == 512);
+}
+
 TEST_CASE("damage costs the block and what hangs on it, and the rest is used") {
   Stack stack;
   const Line line = numbers(256 * 4);

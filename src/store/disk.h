@@ -55,6 +55,9 @@ class Disk {
   [[nodiscard]] virtual Result<std::uint64_t> free_bytes() = 0;
   // True: this Disk alone may write, until it is destroyed; or the lock's file is removed and another has it: Forbidden then.
   [[nodiscard]] virtual bool lock() = 0;
+  // True: somebody had removed the folder, and now it is there again, empty, and locked as it was. Files that were opened before
+  // can still be read. The thread that writes.
+  [[nodiscard]] virtual bool begin_anew() { return false; }
   [[nodiscard]] virtual std::string where() const = 0;  // for people
 };
 

@@ -36,6 +36,7 @@ struct FakeDisk::Folder {
   Names files;
   Names synced;                 // what a power cut leaves ...
   std::vector<Change> changes;  // ... with some of these
+  bool is_removed = false;
 
   void change(Change change) {
     apply(files, change);
@@ -175,6 +176,19 @@ void FakeDisk::put(const std::string& name, Bytes bytes) {
   folder_->files[name] = folder_->synced[name] = std::move(file);
 }
 
+void FakeDisk::remove_folder() {
+  const std::lock_guard lock(state_->mutex);
+  folder_->files.clear();
+  folder_->synced.clear();
+  folder_->changes.clear();
+  folder_->is_removed = true;
+}
+
+bool FakeDisk::begin_anew() {
+  const std::lock_guard lock(state_->mutex);
+  return std::exchange(folder_->is_removed, false);
+}
+
 Result<std::vector<FileInfo>> FakeDisk::list() {
   const std::lock_guard lock(state_->mutex);
   std::vector<FileInfo> files;
@@ -203,6 +217,7 @@ Result<std::unique_ptr<ReadFile>> FakeDisk::open(const std::string& name) {
 Result<std::unique_ptr<WriteFile>> FakeDisk::create(const std::string& name) {
   const std::lock_guard lock(state_->mutex);
   if (folder_->files.contains(name)) return refused("the file exists");
+  if (folder_->is_removed) return fail(ErrorKind::NotFound, "fake disk: no such folder");
   const Step step = state_->next();
   if (step == Step::Refuse || (step == Step::Part && state_->below(2) == 0)) return refused("a file cannot be made");
   auto file = std::make_shared<FakeFile>();

@@ -53,6 +53,7 @@ class FakeDisk final : public Disk {
   // For damage by hand. nullptr: there is none.
   [[nodiscard]] Bytes* bytes_of(const std::string& name);
   void put(const std::string& name, Bytes bytes);
+  void remove_folder();  // with all that is in it, as `rm -rf` does
 
   [[nodiscard]] Result<std::vector<FileInfo>> list() override;
   [[nodiscard]] Result<std::unique_ptr<ReadFile>> open(const std::string& name) override;
@@ -63,6 +64,7 @@ class FakeDisk final : public Disk {
   [[nodiscard]] Result<bool> punch(const std::string& name, std::uint64_t offset, std::uint64_t bytes) override;
   [[nodiscard]] Result<std::uint64_t> free_bytes() override;
   [[nodiscard]] bool lock() override;
+  [[nodiscard]] bool begin_anew() override;
   [[nodiscard]] std::string where() const override { return "fake"; }
 
  private:

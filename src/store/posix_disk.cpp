@@ -51,6 +51,30 @@ std::unexpected<Error> io_error(std::string_view doing, const std::string& path)
   return fail(kind, std::format("cannot {} {}: {}", doing, path, std::strerror(number)));
 }
 
+// Made where it is not there; ours alone.
+Result<Descriptor> open_folder(const std::string& folder) {
+  std::error_code failed;
+  const std::filesystem::path path(folder);
+  std::filesystem::path made;
+  for (const auto& part : path) {
+    made /= part;
+    if (made.empty() || std::filesystem::exists(std::filesystem::symlink_status(made, failed))) continue;
+    if (::mkdir(made.c_str(), 0700) != 0 && errno != EEXIST) return io_error("make the folder", made.string());
+    // What will be synced in it is lost with it otherwise. Where this is refused the system does it in its own time.
+    const std::string parent = made.parent_path().empty() ? "." : made.parent_path().string();
+    const Descriptor above(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (above.is_open()) static_cast<void>(::fsync(above.get()));
+  }
+  Descriptor opened(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!opened.is_open()) return io_error("open the folder", folder);
+  struct stat about{};
+  if (::fstat(opened.get(), &about) != 0) return io_error("look at", folder);
+  if (about.st_uid != ::geteuid() || (about.st_mode & kOthersWrite) != 0)
+    return fail(ErrorKind::Forbidden,
+                std::format("{} belongs to somebody else, or others may write to it; nothing is kept there", folder));
+  return opened;
+}
+
 class PosixReadFile final : public ReadFile {
  public:
   PosixReadFile(Descriptor file, std::string path) : file_(std::move(file)), path_(std::move(path)) {}
@@ -184,6 +208,16 @@ class PosixDisk final : public Disk {
     return taken;
   }
 
+  bool begin_anew() override {
+    struct stat about{};
+    if (::fstat(folder_.get(), &about) != 0 || about.st_nlink != 0) return false;
+    const auto made = open_folder(path_);
+    // In place, for other threads open files by this number.
+    if (!made || ::dup2(made->get(), folder_.get()) < 0) return false;
+    ::fcntl(folder_.get(), F_SETFD, FD_CLOEXEC);
+    return !writes_ || take_lock();
+  }
+
   std::string where() const override { return path_; }
 
  private:
@@ -237,25 +271,7 @@ class PosixDisk final : public Disk {
 }  // namespace
 
 Result<std::unique_ptr<Disk>> open_disk(const std::string& folder) {
-  std::error_code failed;
-  const std::filesystem::path path(folder);
-  std::filesystem::path made;
-  for (const auto& part : path) {
-    made /= part;
-    if (made.empty() || std::filesystem::exists(std::filesystem::symlink_status(made, failed))) continue;
-    if (::mkdir(made.c_str(), 0700) != 0 && errno != EEXIST) return io_error("make the folder", made.string());
-    // What will be synced in it is lost with it otherwise. Where this is refused the system does it in its own time.
-    const std::string parent = made.parent_path().empty() ? "." : made.parent_path().string();
-    const Descriptor above(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (above.is_open()) static_cast<void>(::fsync(above.get()));
-  }
-  Descriptor opened(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (!opened.is_open()) return io_error("open the folder", folder);
-  struct stat about{};
-  if (::fstat(opened.get(), &about) != 0) return io_error("look at", folder);
-  if (about.st_uid != ::geteuid() || (about.st_mode & kOthersWrite) != 0)
-    return fail(ErrorKind::Forbidden,
-                std::format("{} belongs to somebody else, or others may write to it; nothing is kept there", folder));
+  TRY_ASSIGN(Descriptor opened, open_folder(folder));
   return std::make_unique<PosixDisk>(std::move(opened), folder);
 }
 

@@ -170,18 +170,47 @@ TEST_CASE("one whose lock was removed under it takes it anew, and writes nothing
   CHECK(readable(*first, open_at(scratch / "kv")->take_entries()) == std::vector<std::uint64_t>{1, 2, 10, 30});
 }
 
-TEST_CASE("a folder that was removed while it was open is an error for who writes, and for who reads not there") {
+TEST_CASE("a folder that was removed while it was open is made anew by who writes, and for who reads is not there") {
+  const Quiet quiet;
+  const Scratch scratch;
+  Digest secret;
+  {
+    const auto store = open_at(scratch / "kv");
+    secret = store->secret();
+    const auto places = store->write(records(1, 2));
+    REQUIRE(places);
+    fs::remove_all(scratch / "kv");
+    CHECK(store->read(record(1).meta.key, places->front()).error().kind == ErrorKind::NotFound);
+    store->drop(*places);
+    CHECK(!fs::exists(scratch / "kv"));
+    CHECK(store->begun_anew() == 0);
+    REQUIRE(store->write(records(5, 2)));
+    CHECK(store->begun_anew() == 1);
+    CHECK(!store->has_extent(places->front().extent));
+    CHECK(store->read(record(1).meta.key, places->front()).error().kind == ErrorKind::NotFound);
+    CHECK(store->save_index(open_at(scratch / "kv", Access::ReadOnly)->take_entries()));
+    CHECK(open_at(scratch / "kv")->read_only());  // the lock is held there, too
+    CHECK((fs::status(scratch / "kv").permissions() & fs::perms::all) == fs::perms::owner_all);
+  }
+  const auto store = open_at(scratch / "kv");
+  CHECK(store->secret() == secret);
+  CHECK(readable(*store, store->take_entries()) == std::vector<std::uint64_t>{5, 6});
+}
+
+TEST_CASE(
+    "where a removed folder cannot be made anew nothing is written, and another's folder of that name stays its own") {
   const Quiet quiet;
   const Scratch scratch;
   const auto store = open_at(scratch / "kv");
-  const auto places = store->write(records(1, 2));
-  REQUIRE(places);
   fs::remove_all(scratch / "kv");
-  CHECK(store->read(record(1).meta.key, places->front()).error().kind == ErrorKind::NotFound);
-  CHECK(!store->write(records(5, 1)));
+  std::ofstream(scratch / "kv") << "a file";
+  CHECK(!store->write(records(1, 1)));
+  fs::remove(scratch / "kv");
+  const auto other = open_at(scratch / "kv");  // it has the lock now
+  REQUIRE(other->write(records(2, 1)));
+  CHECK(!store->write(records(3, 1)));
   CHECK(!store->save_index({}));
-  store->drop(*places);
-  CHECK(!fs::exists(scratch / "kv"));
+  CHECK(readable(*other, open_at(scratch / "kv")->take_entries()) == std::vector<std::uint64_t>{2});
 }
 
 TEST_CASE("a planted link is neither read nor written through, nor is a file that others may write") {

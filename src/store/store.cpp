@@ -129,8 +129,31 @@ Result<void> Store::name(const std::string& making, const std::string& made) {
   return disk_->sync_names();
 }
 
+bool Store::has_extent(std::uint64_t id) const {
+  const std::lock_guard lock(mutex_);
+  return extents_.contains(id);
+}
+
+// People clear caches with rm, also of what runs.
+void Store::begin_anew_if_removed() {
+  if (!disk_->begin_anew()) return;
+  log_warning("store", "{} was removed; it is made anew, empty", disk_->where());
+  {
+    const std::lock_guard lock(mutex_);
+    extents_.clear();
+    open_files_.clear();
+    index_bytes_ = bad_bytes_ = 0;
+  }
+  unremoved_.clear();
+  ++begun_anew_;
+  if (const auto saved = save_secret(); !saved)
+    log_warning("store", "{}: {}; what keyed callers compute is not found again after a restart", disk_->where(),
+                saved.error().message);
+}
+
 Result<std::vector<Place>> Store::commit(std::size_t count, const Source& source, const Pause& pause) {
   CHECK(!read_only_ && count > 0);
+  begin_anew_if_removed();
   if (const std::lock_guard lock(mutex_); extents_.size() >= kExtentsMax)
     return fail(ErrorKind::TooLarge, "there are too many files");
   const std::uint64_t id = mix_u64(options_.id_seed, ids_made_++);
@@ -248,6 +271,7 @@ void Store::drop(std::span<const Place> places) {
 
 Result<void> Store::save_index(std::vector<Entry> entries) {
   CHECK(!read_only_);
+  begin_anew_if_removed();
   Index index{.written_unix_ms = now_ms(), .day = 0, .day_bytes = 0, .extents = {}, .entries = std::move(entries)};
   {
     const std::lock_guard lock(mutex_);

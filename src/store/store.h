@@ -6,6 +6,7 @@
 // Thread-safe; every call but counts() waits for the disk. One thread writes (write, drop, save_index).
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -66,6 +67,9 @@ class Store {
   [[nodiscard]] Result<void> save_index(std::vector<Entry> entries);
 
   [[nodiscard]] bool read_only() const { return read_only_; }
+  // How often the folder was removed under this process and made anew: what was there before is gone then.
+  [[nodiscard]] std::uint64_t begun_anew() const { return begun_anew_; }
+  [[nodiscard]] bool has_extent(std::uint64_t id) const;
   [[nodiscard]] StoreCounts counts() const;
   // What the files here may hold together so that the disk keeps free what it must, and `spare_bytes` more. Waits for the disk.
   [[nodiscard]] std::uint64_t bytes_that_fit(std::uint64_t spare_bytes) const;
@@ -110,6 +114,7 @@ class Store {
                                                         const Pause& pause, std::uint64_t& bytes);
   [[nodiscard]] Result<void> check_room() const;
   void remove_empty(std::uint64_t extent);
+  void begin_anew_if_removed();
   [[nodiscard]] Result<void> name(const std::string& making, const std::string& made);  // survives a power cut
   void count_written(std::uint64_t bytes);
   [[nodiscard]] std::uint64_t now_ms() const { return options_.unix_ms(); }
@@ -117,6 +122,7 @@ class Store {
   const std::unique_ptr<Disk> disk_;
   ReadBuffers buffers_;
   const StoreOptions options_;
+  std::atomic<std::uint64_t> begun_anew_ = 0;
   bool read_only_ = false;  // constant once opened, as the next two
   Digest secret_{};
   std::vector<Entry> entries_;
