@@ -87,7 +87,7 @@ asio::awaitable<void> Connection::serve() {
     first_request_ = false;
     co_await until_answered();
   }
-  if (open_ && large_body_refused_)
+  if (open_ && body_refused_)
     co_await linger(core_.options.limits.body_bytes_max * kRefusedBodyFactor, kRefusedBodyLingerMs);
   else if (open_ && !half_closed_)
     co_await linger(kPipelinedBytesMax, kLingerMs);
@@ -126,18 +126,23 @@ asio::awaitable<bool> Connection::read_request() {
     const RequestParser::Step step = parser_->push(held_);
     held_.erase(0, step.consumed);
     if (room && !room->take(step.consumed, limits.bodies_bytes_max)) {
-      large_body_refused_ = true;
+      body_refused_ = true;
       co_await answer_error(503, "too many large requests arrive at once; try again in a moment");
       co_return false;
     }
     if (step.progress == RequestParser::Progress::Complete) break;
     if (step.progress == RequestParser::Progress::Failed) {
       const RequestParser::Failure failure = parser_->failure();
-      large_body_refused_ = failure.status == 413;
+      body_refused_ = failure.status == 413;
       co_await answer_error(failure.status, failure.message);
       co_return false;
     }
     if (step.progress == RequestParser::Progress::HeaderDone) {
+      if (core_.options.takes_body && !core_.options.takes_body(parser_->head())) {
+        body_refused_ = true;
+        keep_alive_ = false;
+        break;
+      }
       room = std::make_shared<BodyRoom>(core_.body_bytes);
       end_us = core_.clock.now_us() + limits.body_timeout_ms * 1000;
       if (held_.empty() && parser_->expects_continue() && !parser_->is_http_1_0()) send_continue();
@@ -199,8 +204,9 @@ void Connection::begin_turn(RequestTraits traits, std::shared_ptr<ExchangeState>
 }
 
 void Connection::dispatch(std::shared_ptr<BodyRoom> room) {
-  const RequestTraits traits{
-      .is_head = parser_->is_head(), .is_http_1_0 = parser_->is_http_1_0(), .keep_alive = parser_->keep_alive()};
+  const RequestTraits traits{.is_head = parser_->is_head(),
+                             .is_http_1_0 = parser_->is_http_1_0(),
+                             .keep_alive = parser_->keep_alive() && keep_alive_};
   Request request = parser_->take_request();
   request.body_room = std::move(room);
   request.peer = peer_;

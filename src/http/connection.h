@@ -110,7 +110,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool timed_out_ = false;
   bool waiting_for_space_ = false;
   bool touched_ = false;
-  bool large_body_refused_ = false;  // or one for which there was no room
+  bool body_refused_ = false;  // too large, no room for it, or its head was refused
 };
 
 }  // namespace hearth::http

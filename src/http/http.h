@@ -97,6 +97,9 @@ struct ServerOptions {
   std::uint16_t port = 0;  // 0 = any free one
   std::size_t workers = 2;
   Limits limits;
+  // Whether a request's body is to be read, by its head alone; empty: always. Where it says no the handler gets the request
+  // without its body, to refuse it in its own words, and the connection ends with that. On the I/O thread: it must be quick.
+  std::function<bool(const Request&)> takes_body;
 };
 
 class Server {

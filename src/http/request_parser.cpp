@@ -156,8 +156,10 @@ bool RequestParser::keep_alive() const { return machine_->keep_alive(); }
 bool RequestParser::is_http_1_0() const { return machine_->version() == 10; }
 bool RequestParser::is_head() const { return machine_->request.method == "HEAD"; }
 
+const Request& RequestParser::head() const { return machine_->request; }
+
 Request RequestParser::take_request() {
-  CHECK(machine_->is_done());
+  CHECK(machine_->is_header_done());
   return std::move(machine_->request);
 }
 

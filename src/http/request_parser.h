@@ -40,7 +40,9 @@ class RequestParser {
   [[nodiscard]] bool is_http_1_0() const;
   // Known before Complete too: a failure inside a HEAD request is answered without a body.
   [[nodiscard]] bool is_head() const;
-  // REQUIRES: Complete. Once.
+  // From HeaderDone on.
+  [[nodiscard]] const Request& head() const;
+  // REQUIRES: Complete, or HeaderDone: then without the body. Once; nothing is pushed after it.
   [[nodiscard]] Request take_request();
 
  private:

@@ -1,4 +1,6 @@
 // Requests as they come over the wire: framing, limits, order, and what is refused and how.
+#include <algorithm>
+#include <atomic>
 #include <thread>
 
 #include "http/test_server.h"
@@ -291,6 +293,35 @@ TEST_CASE("a body that takes too long altogether is a 408 though it never stalls
     while (!stop.stop_requested() && client.send("x")) std::this_thread::sleep_for(std::chrono::milliseconds(5));
   });
   CHECK(client.read_answer().status == 408);
+}
+
+TEST_CASE("a body whose head is refused is never held: the handler answers without it, and the connection ends") {
+  std::atomic<std::size_t> most_bytes{0};
+  const auto refuse = [&](const std::shared_ptr<Exchange>& exchange) {
+    most_bytes = std::max(most_bytes.load(), exchange->request().body.size());
+    const bool has_key = exchange->request().header("x-api-key") != nullptr;
+    exchange->respond({has_key ? 200 : 401, {}, has_key ? exchange->request().body : "no key"});
+  };
+  const auto server = start_server(refuse, {}, [](const Request& head) { return head.header("x-api-key") != nullptr; });
+  const std::string body(3 << 20, 'x');
+  for (int i = 0; i < 3; ++i) {
+    TestClient client(server->port());
+    client.post("/", body);
+    const auto answer = client.read_answer();
+    CHECK((answer.status == 401 && answer.body == "no key"));
+    CHECK(answer.headers.at("connection") == "close");
+    CHECK(client.at_end());
+  }
+  CHECK(most_bytes == 0);
+  TestClient slow(server->port());  // which sends nothing of it before it is answered
+  slow.send("POST / HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 1000000\r\n\r\n");
+  CHECK(slow.read_answer().status == 401);
+  TestClient chunked(server->port());
+  chunked.send("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n");
+  CHECK(chunked.read_answer().status == 401);
+  TestClient friendly(server->port());
+  friendly.send("POST / HTTP/1.1\r\nhost: a\r\nx-api-key: k\r\ncontent-length: 5\r\n\r\nhello");
+  CHECK(friendly.read_answer().body == "hello");
 }
 
 TEST_CASE("a connection over the limit hears 503 with retry-after and is closed; a place that frees up is used") {

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -43,9 +44,11 @@ inline Response test_error(int status, std::string_view message) {
   return {status, {{"content-type", "text/plain"}}, std::string(message)};
 }
 
-inline std::unique_ptr<Server> start_server(Server::Handler handler, Limits limits = {}) {
-  auto server =
-      Server::start({.host = "127.0.0.1", .port = 0, .workers = 2, .limits = limits}, std::move(handler), test_error);
+inline std::unique_ptr<Server> start_server(Server::Handler handler, Limits limits = {},
+                                            std::function<bool(const Request&)> takes_body = {}) {
+  auto server = Server::start(
+      {.host = "127.0.0.1", .port = 0, .workers = 2, .limits = limits, .takes_body = std::move(takes_body)},
+      std::move(handler), test_error);
   REQUIRE_MESSAGE(server.has_value(), (server ? "" : server.error().message));
   return std::move(*server);
 }

@@ -132,6 +132,12 @@ std::int64_t unix_now_s() {
   return std::chrono::duration_cast<std::chrono::seconds>(now).count();
 }
 
+// A preflight carries no key, by design of the browsers.
+KeyNeeded key_needed_for(const http::Request& request, const Hall::Route* route) {
+  if (request.method == "OPTIONS") return KeyNeeded::No;
+  return route != nullptr ? route->key_needed : KeyNeeded::Yes;
+}
+
 // A browser asks first whether a page of its origin may call. The origin was checked before this.
 void answer_preflight(const std::shared_ptr<Call>& call) {
   const auto* headers = call->request().header("access-control-request-headers");
@@ -165,6 +171,11 @@ void Hall::answer_batched(std::shared_ptr<http::Exchange> exchange, const BatchO
   answer_message(call, desk_, CameBy::Batch);
 }
 
+bool Hall::takes_body(const http::Request& head) const {
+  const Route* route = find_route(plain_path(head.path), head.method);
+  return check_access(access_, head, key_needed_for(head, route)).has_value();
+}
+
 void Hall::handle(std::shared_ptr<http::Exchange> exchange) {
   const auto call = std::make_shared<Call>(std::move(exchange), log_, clock_);
   const http::Request& request = call->request();
@@ -172,9 +183,8 @@ void Hall::handle(std::shared_ptr<http::Exchange> exchange) {
   const Route* route = find_route(path, request.method);
   const bool preflight = request.method == "OPTIONS";
 
-  // Authorise. A preflight carries no key, by design of the browsers.
-  const auto key_needed = preflight ? KeyNeeded::No : route ? route->key_needed : KeyNeeded::Yes;
-  if (auto allowed = check_access(access_, request, key_needed); !allowed) return call->respond_error(allowed.error());
+  if (auto allowed = check_access(access_, request, key_needed_for(request, route)); !allowed)
+    return call->respond_error(allowed.error());
   call->record.owner = owner_of(access_, request);
   call->record.cache_salt = cache_salt(access_, request);
   if (const auto* origin = request.header("origin")) {
@@ -236,6 +246,7 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options, const Clock
   auto server = std::unique_ptr<Server>(new Server(options, clock));
   Hall& hall = server->hall_;
   hall.batches().load();  // before anybody can ask for one
+  options.http.takes_body = [&hall](const http::Request& head) { return hall.takes_body(head); };
   TRY_ASSIGN(server->http_, http::Server::start(
                                 std::move(options.http),
                                 [&hall](std::shared_ptr<http::Exchange> exchange) { hall.handle(std::move(exchange)); },

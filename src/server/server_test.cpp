@@ -60,6 +60,26 @@ TEST_CASE("with a key, only root and health are open") {
   CHECK(t.ask("GET", "/v1/models", "", {{"x-api-key", "secret"}})->status == 200);
 }
 
+TEST_CASE("nobody's body is read who may not speak to this server; a preflight and what asks for no key may") {
+  const TestHall t({.api_keys = {"secret"}});
+  const auto takes = [&](std::string method, std::string path, http::Headers headers) {
+    http::Request head;
+    head.method = std::move(method);
+    head.path = std::move(path);
+    head.headers = std::move(headers);
+    return t.hall.takes_body(head);
+  };
+  CHECK_FALSE(takes("POST", "/v1/messages", {}));
+  CHECK_FALSE(takes("POST", "/v1/messages", {{"x-api-key", "guess"}}));
+  CHECK_FALSE(takes("POST", "/nowhere", {}));
+  CHECK_FALSE(takes("POST", "/v1/messages", {{"x-api-key", "secret"}, {"host", "evil.example"}}));
+  CHECK_FALSE(takes("POST", "/v1/messages", {{"x-api-key", "secret"}, {"origin", "https://evil.example"}}));
+  CHECK(takes("POST", "/v1/messages", {{"x-api-key", "secret"}, {"host", "localhost:8080"}}));
+  CHECK(takes("POST", "/v1/v1/messages", {{"authorization", "Bearer secret"}}));
+  CHECK(takes("OPTIONS", "/v1/messages", {}));
+  CHECK(takes("GET", "/health", {}));
+}
+
 TEST_CASE("the cache's RAM is changed while the server runs, and nonsense changes nothing") {
   TestHall t;
   const auto set = t.ask("POST", "/v1/hearth/cache", R"({"ram_bytes":1048576})");
