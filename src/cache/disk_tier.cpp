@@ -215,7 +215,9 @@ void DiskTier::settle_gathered(Batch batch, const store::WriteDone& done) {
   for (auto one = done.unreadable.rbegin(); one != done.unreadable.rend(); ++one)
     batch.nodes.erase(batch.nodes.begin() + static_cast<std::ptrdiff_t>(one->index));
   settle_written(batch, *done.places);
-  for (const auto& [node, why] : unreadable) reject(node, why);
+  // Of one whose file was removed, forget_vanished() hears.
+  for (const auto& [node, why] : unreadable)
+    if (why.kind != ErrorKind::NotFound || begun_anew_ == store_.store().begun_anew()) reject(node, why);
 }
 
 // A tail that one of these replaced is on the disk as it was, and takes its place again.
@@ -226,7 +228,8 @@ void DiskTier::forget_unwritten(const Batch& batch) {
     const auto* block_id = std::get_if<BlockId>(&id);
     if (block_id != nullptr) replaced_.lose(*block_id);  // it was replaced itself before it was written
     const auto tail = block_id != nullptr ? replaced_.take(*block_id) : std::nullopt;
-    const bool is_there = tail && tree.is_live(*block_id) && is_hung(tree.block(*block_id));
+    const bool is_there = tail && tree.is_live(*block_id) && is_hung(tree.block(*block_id)) &&
+                          store_.store().has_extent(tail->entry.place.extent);
     if (is_there && shared_with_siblings(tree.block(*block_id)) < tail->entry.meta.tokens.size()) {
       Block& longer = tree.block(*block_id);
       tree.remove_below(longer, Gone::Dropped);
@@ -255,10 +258,10 @@ void DiskTier::forget_node(NodeId node) {
   }
 }
 
-// The folder was removed and is empty now: what lay there would pass for kept, and never be written again.
+// Files were removed by somebody: what lay there would pass for kept, and never be written again.
 void DiskTier::forget_vanished() {
-  begun_anew_ = store_.store().begun_anew();
   index_is_old_ = true;
+  orphans_.forget_if([this](const store::Place& place) { return !store_.store().has_extent(place.extent); });
   std::vector<NodeId> gone;
   const auto look = [&](const auto& node, const Payload& payload) {
     if (node != nullptr && payload.place() && !store_.store().has_extent(payload.place()->extent))
@@ -408,6 +411,7 @@ void DiskTier::count_hit(std::uint32_t tokens) {
 
 void DiskTier::tick() {
   if (options_.workers == store::Workers::Caller) store_.work();
+  const std::uint64_t begun_anew = store_.store().begun_anew();  // before what was written till then is taken
   while (const auto done = store_.take_write()) take_written(*done);
   while (auto done = store_.take_read()) {
     if (!done->bytes && done->bytes.error().kind == ErrorKind::Overloaded)
@@ -416,7 +420,7 @@ void DiskTier::tick() {
       patience_.answered(done->ticket, steady_ms());
     if (unwanted_.erase(done->ticket) == 0) arrived_.emplace(done->ticket, std::move(done->bytes));
   }
-  if (store_.store().begun_anew() != begun_anew_) forget_vanished();
+  if (std::exchange(begun_anew_, begun_anew) != begun_anew) forget_vanished();
   look_again();
   hold_budget();
   drop_freed();

@@ -81,6 +81,7 @@ class DiskTier {
   void flush(std::chrono::milliseconds limit);
 
   [[nodiscard]] bool read_only() const { return store_.store().read_only(); }
+  [[nodiscard]] std::uint64_t begun_anew() const { return begun_anew_; }  // as Store's: what was kept is not any more
   [[nodiscard]] const Digest& secret() const { return store_.store().secret(); }
   void add_counters(std::map<std::string, std::uint64_t>& counters) const;
   [[nodiscard]] store::StoreCounts store_counts() const { return store_.store().counts(); }
@@ -93,9 +94,8 @@ class DiskTier {
     bool gathers = false;     // they are on the disk already
   };
 
-  // disk_open.cpp
-  void load(std::vector<store::Entry> entries);
-  [[nodiscard]] std::vector<store::Entry> entries() const;
+  void load(std::vector<store::Entry> entries);             // disk_open.cpp
+  [[nodiscard]] std::vector<store::Entry> entries() const;  // disk_open.cpp
 
   // disk_tier.cpp
   [[nodiscard]] std::optional<BlockId> keep_one(Block& block, Block& parent);
@@ -132,7 +132,7 @@ class DiskTier {
   ReplacedTails replaced_;
   Orphans orphans_;
   std::uint64_t cleared_batch_ = 0;  // the last one that was on its way when the cache was cleared; 0 = none
-  std::uint64_t begun_anew_ = 0;     // how often the folder was, as far as this tree knows
+  std::uint64_t begun_anew_ = 0;     // what this tree knows of
 
   std::unordered_map<Ticket, Outcome> arrived_;
   DiskPatience patience_;

@@ -18,6 +18,10 @@ class Orphans {
   [[nodiscard]] std::vector<store::Place> leave(std::uint64_t bytes);
   // All of this root (nullptr: of all) are: what can be given back.
   [[nodiscard]] std::vector<store::Place> clear(const Digest* root);
+  template <class IsGone>
+  void forget_if(const IsGone& is_gone) {
+    std::erase_if(entries_, [&](const store::Entry& entry) { return is_gone(entry.place); });
+  }
   // An index that names a file without them would lose them.
   void add_entries(std::vector<store::Entry>& entries) const;
 

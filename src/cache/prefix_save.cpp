@@ -69,8 +69,10 @@ void PrefixCache::save_all(std::chrono::milliseconds limit) {
   // More than the queue takes at once goes in parts.
   bool more = true;
   while (more && left().count() > 0) {
+    const std::uint64_t begun_anew = disk_->begun_anew();
     more = saver_->round(now_ms(), Haste::Last);
     disk_->flush(std::max(left(), std::chrono::milliseconds(1)));
+    more = more || disk_->begun_anew() != begun_anew;  // its files were removed: all of it once more
     if (!disk_->takes()) return;
   }
 }

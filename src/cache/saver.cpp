@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <type_traits>
+#include <utility>
 #include <variant>
 
 #include "base/check.h"
@@ -44,10 +45,16 @@ std::vector<Saver::Chosen> Saver::choose(std::uint64_t now_ms, Haste haste) {
   look_after_taken();
   const std::vector<NodeId> fresh = ram_.take_fresh();
   waiting_.insert(waiting_.end(), fresh.begin(), fresh.end());
+  const PrefixTree& tree = ram_.tree();
+  if (std::exchange(begun_anew_, disk_.begun_anew()) != disk_.begun_anew()) {
+    for (const auto& block : tree.blocks())
+      if (block != nullptr) waiting_.emplace_back(block->id);
+    for (const auto& anchor : tree.anchors())
+      if (anchor != nullptr) waiting_.emplace_back(anchor->id);
+  }
   // What is used while it waits comes again each time.
   std::ranges::sort(waiting_);
   waiting_.erase(std::ranges::unique(waiting_).begin(), waiting_.end());
-  const PrefixTree& tree = ram_.tree();
   const Appraiser appraise = ram_.appraiser(now_ms);
   std::vector<Chosen> chosen;
   std::erase_if(waiting_, [&](const NodeId& node) {

@@ -44,8 +44,9 @@ class Saver {
   RamTier& ram_;
   DiskTier& disk_;
   const bool needs_snapshots_;
-  std::vector<NodeId> waiting_;  // not on the disk, and not due yet; each once, as in the next
-  std::vector<NodeId> taken_;    // by the disk's tree, but not written yet: what fails is due again
+  std::vector<NodeId> waiting_;   // not on the disk, and not due yet; each once, as in the next
+  std::uint64_t begun_anew_ = 0;  // the disk, as far as these lists know
+  std::vector<NodeId> taken_;     // by the disk's tree, but not written yet: what fails is due again
 };
 
 }  // namespace hearth::cache

@@ -302,7 +302,10 @@ TEST_CASE("a body whose head is refused is never held: the handler answers witho
     const bool has_key = exchange->request().header("x-api-key") != nullptr;
     exchange->respond({has_key ? 200 : 401, {}, has_key ? exchange->request().body : "no key"});
   };
-  const auto server = start_server(refuse, {}, [](const Request& head) { return head.header("x-api-key") != nullptr; });
+  Limits limits;
+  limits.bodies_bytes_max = 100;  // of which what is refused takes nothing
+  const auto server =
+      start_server(refuse, limits, [](const Request& head) { return head.header("x-api-key") != nullptr; });
   const std::string body(3 << 20, 'x');
   for (int i = 0; i < 3; ++i) {
     TestClient client(server->port());

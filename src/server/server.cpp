@@ -173,7 +173,8 @@ void Hall::answer_batched(std::shared_ptr<http::Exchange> exchange, const BatchO
 
 bool Hall::takes_body(const http::Request& head) const {
   const Route* route = find_route(plain_path(head.path), head.method);
-  return check_access(access_, head, key_needed_for(head, route)).has_value();
+  // What is open to everybody has no use for a body: else strangers could fill the room that all bodies share.
+  return key_needed_for(head, route) == KeyNeeded::Yes && check_access(access_, head, KeyNeeded::Yes).has_value();
 }
 
 void Hall::handle(std::shared_ptr<http::Exchange> exchange) {

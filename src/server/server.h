@@ -41,7 +41,7 @@ class Hall {
        std::string batch_folder = "");
 
   void handle(std::shared_ptr<http::Exchange> exchange);
-  // By its head: whoever may not speak to this server cannot fill its memory either. Any thread.
+  // By its head: whoever may not speak to this server cannot fill its memory either, nor by routes that ask for no key. Any thread.
   [[nodiscard]] bool takes_body(const http::Request& head) const;
   [[nodiscard]] ServedModels& models() { return desk_.models; }
   [[nodiscard]] MessageDesk& desk() { return desk_; }

@@ -60,7 +60,8 @@ TEST_CASE("with a key, only root and health are open") {
   CHECK(t.ask("GET", "/v1/models", "", {{"x-api-key", "secret"}})->status == 200);
 }
 
-TEST_CASE("nobody's body is read who may not speak to this server; a preflight and what asks for no key may") {
+TEST_CASE(
+    "nobody's body is read who may not speak to this server, nor that of a preflight or of what asks for no key") {
   const TestHall t({.api_keys = {"secret"}});
   const auto takes = [&](std::string method, std::string path, http::Headers headers) {
     http::Request head;
@@ -76,8 +77,8 @@ TEST_CASE("nobody's body is read who may not speak to this server; a preflight a
   CHECK_FALSE(takes("POST", "/v1/messages", {{"x-api-key", "secret"}, {"origin", "https://evil.example"}}));
   CHECK(takes("POST", "/v1/messages", {{"x-api-key", "secret"}, {"host", "localhost:8080"}}));
   CHECK(takes("POST", "/v1/v1/messages", {{"authorization", "Bearer secret"}}));
-  CHECK(takes("OPTIONS", "/v1/messages", {}));
-  CHECK(takes("GET", "/health", {}));
+  CHECK_FALSE(takes("OPTIONS", "/v1/messages", {}));
+  for (const char* path : {"/", "/health", "/v1/health", "/api/hello"}) CHECK_FALSE(takes("POST", path, {}));
 }
 
 TEST_CASE("the cache's RAM is changed while the server runs, and nonsense changes nothing") {

@@ -55,8 +55,8 @@ class Disk {
   [[nodiscard]] virtual Result<std::uint64_t> free_bytes() = 0;
   // True: this Disk alone may write, until it is destroyed; or the lock's file is removed and another has it: Forbidden then.
   [[nodiscard]] virtual bool lock() = 0;
-  // True: somebody had removed the folder, and now it is there again, empty, and locked as it was. Files that were opened before
-  // can still be read. The thread that writes.
+  // True, once each time: somebody removed the folder, which is there again now, or the lock's file, so that what else was there may
+  // be gone, too. The lock is held. Files that were opened before can still be read. The thread that writes.
   [[nodiscard]] virtual bool begin_anew() { return false; }
   [[nodiscard]] virtual std::string where() const = 0;  // for people
 };

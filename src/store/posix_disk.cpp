@@ -209,13 +209,16 @@ class PosixDisk final : public Disk {
   }
 
   bool begin_anew() override {
-    struct stat about{};
-    if (::fstat(folder_.get(), &about) != 0 || about.st_nlink != 0) return false;
-    const auto made = open_folder(path_);
-    // In place, for other threads open files by this number.
-    if (!made || ::dup2(made->get(), folder_.get()) < 0) return false;
-    ::fcntl(folder_.get(), F_SETFD, FD_CLOEXEC);
-    return !writes_ || take_lock();
+    if (is_removed()) {
+      const std::string parent = std::filesystem::path(path_).parent_path().string();
+      const auto above = open_folder(parent.empty() ? "." : parent);  // ours alone, before anything is made in it
+      const auto made = above ? open_folder(path_) : Result<Descriptor>(fail(ErrorKind::Forbidden, ""));
+      // In place, for other threads open files by this number.
+      if (!made || ::dup2(made->get(), folder_.get()) < 0) return false;
+      ::fcntl(folder_.get(), F_SETFD, FD_CLOEXEC);
+      is_changed_ = true;
+    }
+    return (!writes_ || take_lock()) && std::exchange(is_changed_, false);
   }
 
   std::string where() const override { return path_; }
@@ -232,8 +235,13 @@ class PosixDisk final : public Disk {
            ::fstatat(folder_.get(), kLock, &named, AT_SYMLINK_NOFOLLOW) == 0 && named.st_dev == locked.st_dev &&
            named.st_ino == locked.st_ino;
   }
+  [[nodiscard]] bool is_removed() const {
+    struct stat about{};
+    return ::fstat(folder_.get(), &about) != 0 ? errno == ESTALE : about.st_nlink == 0;
+  }
   bool take_lock() {
     for (int i = 0; i < kLockTries && !holds_lock(); ++i) {
+      is_changed_ = is_changed_ || writes_;  // it was held: who removed its file may have removed others
       // Not to wait for the reader of a planted pipe.
       lock_ = Descriptor(::openat(folder_.get(), kLock, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600));
       struct stat about{};
@@ -265,7 +273,8 @@ class PosixDisk final : public Disk {
   const Descriptor folder_;
   const std::string path_;
   Descriptor lock_;
-  bool writes_ = false;  // had the lock once
+  bool writes_ = false;      // had the lock once
+  bool is_changed_ = false;  // the folder, or what is in it, since begin_anew()
 };
 
 }  // namespace

@@ -202,15 +202,45 @@ TEST_CASE(
   const Quiet quiet;
   const Scratch scratch;
   const auto store = open_at(scratch / "kv");
+  REQUIRE(store->write(records(8, 1)));  // whose file the other's, named from the same seed, will be called like
+  const auto places = store->write(records(1, 1));
+  REQUIRE(places);
   fs::remove_all(scratch / "kv");
   std::ofstream(scratch / "kv") << "a file";
   CHECK(!store->write(records(1, 1)));
   fs::remove(scratch / "kv");
-  const auto other = open_at(scratch / "kv");  // it has the lock now
-  REQUIRE(other->write(records(2, 1)));
-  CHECK(!store->write(records(3, 1)));
-  CHECK(!store->save_index({}));
-  CHECK(readable(*other, open_at(scratch / "kv")->take_entries()) == std::vector<std::uint64_t>{2});
+  Digest secret;
+  {
+    const auto other = open_at(scratch / "kv");  // it has the lock now
+    secret = other->secret();
+    REQUIRE(other->write(records(2, 1)));
+    CHECK(!store->write(records(3, 1)));
+    CHECK(!store->save_index({}));
+    CHECK(readable(*other, open_at(scratch / "kv")->take_entries()) == std::vector<std::uint64_t>{2});
+  }
+  CHECK(store->write(records(3, 1)));  // once the other has ended
+  CHECK(store->begun_anew() == 1);
+  CHECK(!store->has_extent(places->front().extent));
+  const auto reader = open_at(scratch / "kv");
+  CHECK(reader->secret() == secret);
+  CHECK(readable(*reader, reader->take_entries()) == std::vector<std::uint64_t>{2, 3});
+}
+
+TEST_CASE("files that somebody removes with the lock, and not the folder, do not pass for kept either") {
+  const Quiet quiet;
+  const Scratch scratch;
+  const auto store = open_at(scratch / "kv");
+  const auto places = store->write(records(1, 1));
+  REQUIRE(places);
+  fs::remove(scratch / "kv" + std::string("/lock"));  // as a cleaner does: the others stay
+  const auto kept = store->write(records(2, 1));
+  REQUIRE(kept);
+  CHECK(store->begun_anew() == 0);
+  for (const auto& file : fs::directory_iterator(scratch / "kv")) fs::remove(file.path());
+  REQUIRE(store->write(records(3, 1)));
+  CHECK(store->begun_anew() == 1);
+  CHECK(!store->has_extent(places->front().extent));
+  CHECK(!store->has_extent(kept->front().extent));
 }
 
 TEST_CASE("a planted link is neither read nor written through, nor is a file that others may write") {

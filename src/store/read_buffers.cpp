@@ -11,15 +11,16 @@
 namespace hearth::store {
 namespace {
 
-constexpr std::size_t kHugePageBytes = std::size_t{2} << 20;
 // Smaller ones are not worth the trouble: the allocator has them at hand.
 constexpr std::size_t kKeptBytesMin = std::size_t{1} << 20;
 // Four blocks of a model with 64 KB a token: what two readers fill while the engine takes in what they have read.
 constexpr std::size_t kFreeBytesMax = std::size_t{64} << 20;
+constexpr std::size_t kFreeMax = kFreeBytesMax / kKeptBytesMin;
 
 // REQUIRES: nothing was written there yet.
 void ask_for_huge_pages([[maybe_unused]] Bytes& buffer) {
 #ifdef MADV_HUGEPAGE
+  constexpr std::size_t kHugePageBytes = std::size_t{2} << 20;
   const auto begin = reinterpret_cast<std::uintptr_t>(buffer.data());
   const std::uintptr_t first = (begin + kHugePageBytes - 1) / kHugePageBytes * kHugePageBytes;
   const std::uintptr_t end = (begin + buffer.capacity()) / kHugePageBytes * kHugePageBytes;
@@ -41,6 +42,7 @@ struct ReadBuffers::Free {
   std::mutex mutex;
   std::vector<std::unique_ptr<Bytes>> buffers;  // guarded by mutex, as the next
   std::size_t bytes = 0;
+  bool is_quiet = false;  // nobody reads: what comes back is not kept
 };
 
 struct ReadBuffers::GiveBack {
@@ -48,19 +50,20 @@ struct ReadBuffers::GiveBack {
   void operator()(Bytes* last) const {
     std::unique_ptr<Bytes> buffer(last);
     const std::lock_guard lock(free->mutex);
-    if (free->bytes + buffer->capacity() > kFreeBytesMax) return;
+    if (free->is_quiet || free->bytes + buffer->capacity() > kFreeBytesMax) return;
     free->bytes += buffer->capacity();
     free->buffers.push_back(std::move(buffer));  // there is room: it does not throw
   }
 };
 
-ReadBuffers::ReadBuffers() : free_(std::make_shared<Free>()) { free_->buffers.reserve(kFreeBytesMax / kKeptBytesMin); }
+ReadBuffers::ReadBuffers() : free_(std::make_shared<Free>()) { free_->buffers.reserve(kFreeMax); }
 
 std::shared_ptr<Bytes> ReadBuffers::take(std::size_t bytes) {
   if (bytes < kKeptBytesMin) return std::make_shared<Bytes>(bytes);
   std::unique_ptr<Bytes> buffer;
   {
     const std::lock_guard lock(free_->mutex);
+    free_->is_quiet = false;
     // Blocks of one model are of one size. A much larger buffer would be held for little.
     const auto fits = std::ranges::find_if(free_->buffers, [&](const std::unique_ptr<Bytes>& one) {
       return one->capacity() >= bytes && one->capacity() / 2 <= bytes;
@@ -78,9 +81,11 @@ std::shared_ptr<Bytes> ReadBuffers::take(std::size_t bytes) {
 
 void ReadBuffers::release() {
   std::vector<std::unique_ptr<Bytes>> buffers;  // freed after the lock
+  buffers.reserve(kFreeMax);
   const std::lock_guard lock(free_->mutex);
   buffers.swap(free_->buffers);
   free_->bytes = 0;
+  free_->is_quiet = true;
 }
 
 std::size_t ReadBuffers::free_bytes() const {

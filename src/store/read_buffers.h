@@ -15,7 +15,7 @@ class ReadBuffers {
   // So many bytes that say anything. The memory comes back when the last owner lets go, even if that outlives this.
   // Throws std::bad_alloc.
   [[nodiscard]] std::shared_ptr<Bytes> take(std::size_t bytes);
-  // What nobody uses goes back to the system.
+  // What nobody uses goes back to the system, and so does what comes back before the next take().
   void release();
   [[nodiscard]] std::size_t free_bytes() const;
 

@@ -44,8 +44,12 @@ TEST_CASE("of what nobody uses 64 MB are kept at most, and nothing once it is re
   many.clear();
   CHECK(buffers.free_bytes() >= 4 * kBlockBytes);
   CHECK(buffers.free_bytes() <= std::size_t{64} << 20);
+  std::shared_ptr<Bytes> held = buffers.take(kBlockBytes);
   buffers.release();
+  held.reset();
   CHECK(buffers.free_bytes() == 0);
+  buffers.take(kBlockBytes).reset();
+  CHECK(buffers.free_bytes() >= kBlockBytes);
 }
 
 TEST_CASE("a buffer outlives those it came from") {

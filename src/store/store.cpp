@@ -6,6 +6,7 @@
 #include <format>
 #include <new>
 #include <optional>
+#include <unordered_set>
 #include <utility>
 
 #include "base/check.h"
@@ -37,8 +38,10 @@ Result<Store::FilePointer> Store::file_of(std::uint64_t extent) {
       return found->second;
     }
   }
+  const std::uint64_t begun_anew = begun_anew_;
   TRY_ASSIGN(FilePointer file, disk_->open(extent_name(extent)));
   const std::lock_guard lock(mutex_);
+  if (begun_anew != begun_anew_) return file;  // perhaps a removed one, whose room would stay taken
   open_files_.emplace_front(extent, file);
   if (open_files_.size() > kOpenFilesMax) open_files_.pop_back();
   return file;
@@ -121,6 +124,7 @@ Result<Store::Gathered> Store::gather(std::span<const Entry> records, const Paus
                   .bytes = *std::move(bytes)};
   };
   TRY_ASSIGN(gathered.places, commit(records.size(), source, pause));
+  buffers_.release();  // nobody waits for the next time
   return gathered;
 }
 
@@ -137,16 +141,25 @@ bool Store::has_extent(std::uint64_t id) const {
 // People clear caches with rm, also of what runs.
 void Store::begin_anew_if_removed() {
   if (!disk_->begin_anew()) return;
-  log_warning("store", "{} was removed; it is made anew, empty", disk_->where());
+  const auto files = disk_->list();
+  if (!files) return;
+  std::unordered_set<std::uint64_t> there;
+  for (const FileInfo& file : *files)
+    if (const auto id = extent_id(file.name)) there.insert(*id);
+  std::list<std::pair<std::uint64_t, FilePointer>>
+      gone;  // closed after the lock: the last to hold a removed file has to free it
+  std::size_t lost = 0;
   {
     const std::lock_guard lock(mutex_);
-    extents_.clear();
-    open_files_.clear();
-    index_bytes_ = bad_bytes_ = 0;
+    lost = std::erase_if(extents_, [&](const auto& extent) { return !there.contains(extent.first); });
+    if (lost > 0) gone.swap(open_files_);
+    if (lost > 0) ++begun_anew_;
   }
-  unremoved_.clear();
-  ++begun_anew_;
-  if (const auto saved = save_secret(); !saved)
+  std::erase_if(unremoved_, [&](std::uint64_t id) { return !there.contains(id); });
+  if (lost == 0) return;
+  log_warning("store", "{} of the cache's files in {} were removed by somebody; what they held is computed again", lost,
+              disk_->where());
+  if (const auto saved = keep_secret(); !saved)
     log_warning("store", "{}: {}; what keyed callers compute is not found again after a restart", disk_->where(),
                 saved.error().message);
 }

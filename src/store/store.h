@@ -67,7 +67,7 @@ class Store {
   [[nodiscard]] Result<void> save_index(std::vector<Entry> entries);
 
   [[nodiscard]] bool read_only() const { return read_only_; }
-  // How often the folder was removed under this process and made anew: what was there before is gone then.
+  // How often files of it were removed under this process. What has_extent() no more is gone.
   [[nodiscard]] std::uint64_t begun_anew() const { return begun_anew_; }
   [[nodiscard]] bool has_extent(std::uint64_t id) const;
   [[nodiscard]] StoreCounts counts() const;
