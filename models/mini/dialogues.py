@@ -146,7 +146,7 @@ def make_conversation(seed, template, held=False, kind=None):
     box = make_toolbox(source, needed=set() if kind == "missing" else {step.kind for step in steps})
     if kind == "missing" and source.chance(0.25):
         box.by_kind, box.order = {}, []
-    if kind not in ("missing", "chain2", "chain3") and source.chance(0.12 if kind in ("list", "search", "find", "read") else 0):
+    if kind not in ("missing", "chain2", "chain3") and source.chance(0.04 if kind in ("list", "search", "find", "read") else 0):
         tool = box.by_kind.pop(kind)
         box.order.remove(tool)
     text = dress(source, text)
@@ -169,14 +169,14 @@ def other_turns(talk, count):
     source, out = talk.source, []
     for _ in range(count if talk.box and talk.box.order else 0):
         other = Conversation(source, talk.template, "other", talk.tools)
-        if source.chance(0.12):
+        if source.chance(0.08):
             other.messages = [{"role": "user", "content": small_talk(source)}]
             other.turn("No tool is asked for.", text=DEMO)
         else:
             length = source.pick([1, 1, 1, 1, 2, 2, 3])
             steps, ask = make_chain(source, length) if length > 1 else (lambda step: ([step], step.text))(make_step(source, source.pick(OFTEN)))
             steps = [fallback(source, step, talk.box.by_kind) for step in steps]
-            if None in steps and source.chance(0.7):  # a few of them will do
+            if None in steps and source.chance(0.85):  # a few of them will do
                 continue
             other.messages = [{"role": "user", "content": dress(source, ask)}]
             if None in steps:

@@ -17,7 +17,7 @@ CREATE = [
     f"{PUT} {THE_TEXT} {{c}} (to|into|in|as) (|the file|a file|a new file|file) {{p}}", f"{PUT} {THE_TEXT} {{c}} (to|into|in) (|the file|a file|a new file|file) {{p}}",
     f"in (|the file|a new file|file) {{p}}(,|) {PUT} {THE_TEXT} {{c}}", f"{MAKE} {{f}} {{p}} and {PUT} {THE_TEXT} {{c}} (in it|into it|inside|there)",
     f"{MAKE} {{f}} {{p}}(. It should (contain|say|hold|read)|. Its content (should be|is)|. Content:|; its content is) {{c}}",
-    f"(I need|I want|I'd like|give me|make me|there should be) {{f}} {{p}} {WITH} {{c}}", "{p} should (contain|hold|say|read|be created and contain|be a file with) {c}",
+    f"(I need|I want|I'd like|give me|make me|there should be) {{f}} {{p}} {WITH} {{c}}", "{p} should (contain|hold|say|be created and contain|be a file with) {c}",
     "new file {p}(:| with) {c}", f"(write|save) the following (to|into) {{p}}: {{c}}", f"{MAKE} {{p}}: {{c}}", "save {c} (under the name|as|in a file called|in a file named) {p}",
 ]
 CREATE_FILE = ["a file", "a file called", "a file named", "the file", "a new file", "a new file called", "", "a text file", "file", "a file with the name", "a new file named"]

@@ -164,8 +164,8 @@ def last_words(step, count, got, failed):
     shown = "\n".join(line for line in got.split("\n") if line.strip())
     lines = shown.split("\n")[:2 if step.kind in ("list", "search", "find") else 3]  # names that end alike are hard to say in order
     shown = "\n".join(lines)
-    if failed:
-        return "That did not work: " + lines[0]
+    if failed:  # not in the client's words: long ones that say a thing twice are copied round and round
+        return f"That did not work: I could not {step.what}."
     lead = f"All {count} steps are done. " if count > 1 else ""
     if step.kind == "create":
         return lead + f"I created {step.values['path']}."
