@@ -2,6 +2,7 @@
 // f16 and q8_0 KV, pools with holes, cuts, forks, refusals, and long random sequences of all of it.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "engine/state_frame.h"
@@ -182,8 +183,8 @@ TEST_CASE("a piece with no cells in it is not taken for the piece of another imp
   feed_tokens(*engine, 0, tokens, 0, 300);
   const KeptState kept = keep_state(*engine, 0, 300, 100);
   constexpr std::size_t kUpToCellCount = sizeof(StateFrame) + 8 + 4;  // the library's head, the number of streams
-  std::vector<std::uint8_t> hollow(kept.cells[0].begin(), kept.cells[0].begin() + kUpToCellCount);
-  hollow.resize(kUpToCellCount + 4);
+  std::vector<std::uint8_t> hollow(kUpToCellCount + 4);
+  std::copy_n(kept.cells[0].begin(), kUpToCellCount, hollow.begin());
   close_frame(hollow, StatePart::Cells, 0, 100);
   REQUIRE(engine->import_cells(1, 0, kept.cells[0], 100));
   CHECK(!engine->import_cells(2, 0, hollow, 100));

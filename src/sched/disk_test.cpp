@@ -86,6 +86,34 @@ TEST_CASE("the next turn after an orderly restart begins where the last one ende
   }
 }
 
+TEST_CASE("what was in a folder that is removed under the process is there again after an orderly restart") {
+  const Quiet quiet;
+  for (const MemoryKind kind : {MemoryKind::Attention, MemoryKind::Hybrid}) {
+    for (const bool asks_again : {false, true}) {
+      CAPTURE(static_cast<int>(kind));
+      CAPTURE(asks_again);
+      auto folder = FakeDisk().folder();
+      const std::vector<Token> before = prompt_of(1, 1500);
+      {
+        TestLoop world(fake_options(kind), {}, tier_on(std::make_unique<FakeDisk>(folder, 1), kind, 1));
+        world.run_one(turn_of(1, before, 600));
+        rest(world);
+        REQUIRE(world.counter("disk_records_written") > 0);
+        FakeDisk(folder, 1).remove_folder();
+        // Without it the first to hear of the removal is the last save of all.
+        if (asks_again) world.run_one(turn_of(2, prompt_of(2, 700), 600));
+        if (!asks_again) world.run_one(greedy_job(2, prompt_of(3, 300), 1));
+        world.loop.cache().save_all(std::chrono::seconds(5));
+      }
+      folder = FakeDisk::restarted(*folder, Crash::Power, 1);
+      TestLoop world(fake_options(kind), {}, tier_on(std::make_unique<FakeDisk>(folder, 2), kind, 2));
+      const JobRecord& record = world.run_one(turn_of(4, before, 600));
+      CHECK(record.tokens == world.expected(before, 20));
+      CHECK(record.disk_tokens >= 1490);
+    }
+  }
+}
+
 TEST_CASE("the rest of a conversation comes from the disk also where RAM's part of it ends within a block") {
   const Quiet quiet;
   for (const MemoryKind kind : {MemoryKind::Attention, MemoryKind::Hybrid, MemoryKind::Window}) {
