@@ -36,13 +36,17 @@ TEST_CASE("an engine program that is missing is a clear error") {
   CHECK(engine.error().message.contains("No such file"));
 }
 
+TEST_CASE("an engine's memory lies in large pages, unless the user has tuned it") {
+  const std::vector<std::string> tuned = {"GOMP_SPINCOUNT=7", "GLIBC_TUNABLES=glibc.malloc.arena_max=1"};
+  CHECK(engine_environment(tuned) == tuned);
+}
+
 TEST_CASE("an engine's threads give way soon when they wait, unless the user has said how they wait") {
-  const auto usual = engine_environment({"HOME=/h"});
-  CHECK(usual == std::vector<std::string>{"HOME=/h", "GOMP_SPINCOUNT=2000"});
-  const std::vector<std::string> policy = {"OMP_WAIT_POLICY=active"};
-  CHECK(engine_environment(policy) == policy);
-  const std::vector<std::string> count = {"A=b", "GOMP_SPINCOUNT=7"};
-  CHECK(engine_environment(count) == count);
+  const std::string pages = "GLIBC_TUNABLES=glibc.malloc.hugetlb=1";
+  using Texts = std::vector<std::string>;
+  CHECK(engine_environment({"HOME=/h"}) == Texts{"HOME=/h", "GOMP_SPINCOUNT=2000", pages});
+  CHECK(engine_environment({"OMP_WAIT_POLICY=active"}) == Texts{"OMP_WAIT_POLICY=active", pages});
+  CHECK(engine_environment({"A=b", "GOMP_SPINCOUNT=7"}) == Texts{"A=b", "GOMP_SPINCOUNT=7", pages});
 }
 
 TEST_CASE("an engine that dies while it loads is named with its signal and a next step") {

@@ -77,6 +77,7 @@ int plan_signals_and_group(SpawnPlan& plan) {
 
 // Tens of microseconds: longer than threads with equal shares wait for each other, far shorter than the kernel's turns.
 constexpr std::string_view kSpin = "GOMP_SPINCOUNT=2000";
+constexpr std::string_view kLargePages = "GLIBC_TUNABLES=glibc.malloc.hugetlb=1";
 
 std::vector<std::string> own_environment() {
   std::vector<std::string> own;
@@ -113,10 +114,11 @@ std::string describe(const ExitStatus& status) {
 }
 
 std::vector<std::string> engine_environment(std::vector<std::string> given) {
-  const bool is_said = std::ranges::any_of(given, [](const std::string& entry) {
-    return entry.starts_with("GOMP_SPINCOUNT=") || entry.starts_with("OMP_WAIT_POLICY=");
-  });
-  if (!is_said) given.emplace_back(kSpin);
+  const auto says = [&](std::string_view name) {
+    return std::ranges::any_of(given, [name](const std::string& entry) { return entry.starts_with(name); });
+  };
+  if (!says("GOMP_SPINCOUNT=") && !says("OMP_WAIT_POLICY=")) given.emplace_back(kSpin);
+  if (!says("GLIBC_TUNABLES=")) given.emplace_back(kLargePages);
   return given;
 }
 

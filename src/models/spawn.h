@@ -26,9 +26,11 @@ struct ExitStatus {
 // For people: "signal 9: killed, perhaps because memory ran out".
 [[nodiscard]] std::string describe(const ExitStatus& status);
 
-// The environment of an engine: `given` ("NAME=value"), and how long a computing thread spins while it waits for the others, unless that
-// is said. GCC's OpenMP spins for milliseconds, in which a core that two programs share does nothing for either: two engines on two
-// cores took 2.5 times as long as one after the other. (libgomp's manual, GOMP_SPINCOUNT.)
+// The environment of an engine: `given` ("NAME=value"), and what is not said there of two things. How long a computing thread spins
+// while it waits for the others: GCC's OpenMP spins for milliseconds, in which a core that two programs share does nothing for either; two
+// engines on two cores took 2.5 times as long as one after the other. (libgomp's manual, GOMP_SPINCOUNT.) And that large blocks of memory
+// lie in large pages: a context that is filled from the disk costs more in page faults than in reading. (glibc's manual, Memory
+// Allocation Tunables; it changes nothing where the system has no large pages, or is told to use them never.)
 [[nodiscard]] std::vector<std::string> engine_environment(std::vector<std::string> given);
 
 class ChildProcess {
