@@ -3,7 +3,8 @@
 // Targets: the first piece of the next turn after a restart of the server comes within 3 % of the time that it takes to compute the
 // prompt (24,000 tokens); a stream beside the writes keeps 97 % of its throughput, and its p95 gap grows at most 1.2 times; and where
 // a conversation is large (WIDE: a model with as many bytes a token as a real one) its first piece comes as fast as 70 % of what
-// dd reads of the same files, the page cache dropped before each, the same request again, so that one token is left to compute. Medians of three. Ends with 1 when a restarted server computes what it should have read.
+// dd reads of the same files, the page cache dropped before each (its last request is asked again, so that one token is left to compute; --tokens: how many,
+// 8,000 unless said). Medians of three, of five beside dd. Ends with 1 when a restarted server computes what it should have read.
 import { spawnSync } from 'node:child_process';
 import { readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -13,7 +14,7 @@ import { measure } from './peer.mjs';
 
 const [attention, hybrid, streamed, last = ''] = process.argv.slice(2);
 const wide = last.startsWith('--') ? '' : last;
-if (!streamed || streamed.startsWith('--')) { console.error('usage: node bench/restart_bench.mjs ATTENTION.gguf HYBRID.gguf STREAM.gguf [WIDE.gguf] [--quick]'); process.exit(2); }
+if (!streamed || streamed.startsWith('--')) { console.error('usage: node bench/restart_bench.mjs ATTENTION.gguf HYBRID.gguf STREAM.gguf [WIDE.gguf] [--quick] [--only restart|stream|disk] [--tokens N]'); process.exit(2); }
 const quick = process.argv.includes('--quick');
 const only = process.argv.includes('--only') ? process.argv[process.argv.indexOf('--only') + 1] : '';
 const rounds = quick ? 1 : 3;

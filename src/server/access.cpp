@@ -73,8 +73,8 @@ bool is_loopback_host(std::string_view host) {
 }
 
 bool equal_in_constant_time(std::string_view given, std::string_view secret) {
-  constexpr std::size_t kGivenBytesMax =
-      4096;  // on the thread that all streams share: who sends more shall not keep it busy
+  // This runs on the thread that all streams share: who sends much shall not keep it busy.
+  constexpr std::size_t kGivenBytesMax = 4096;
   if (given.size() > kGivenBytesMax) return false;
   unsigned difference = given.size() == secret.size() ? 0U : 1U;
   for (std::size_t i = 0; i < given.size(); ++i) {

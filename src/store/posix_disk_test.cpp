@@ -155,6 +155,7 @@ TEST_CASE("one whose lock was removed under it takes it anew, and writes nothing
   REQUIRE(places);
   fs::remove(scratch / "kv/lock");
   REQUIRE(first->write(records(10, 1)));
+  CHECK(first->begun_anew() == 0);  // nothing else is gone
   CHECK(open_at(scratch / "kv")->read_only());
   fs::remove(scratch / "kv/lock");
   {
@@ -232,15 +233,10 @@ TEST_CASE("files that somebody removes with the lock, and not the folder, do not
   const auto store = open_at(scratch / "kv");
   const auto places = store->write(records(1, 1));
   REQUIRE(places);
-  fs::remove(scratch / "kv" + std::string("/lock"));  // as a cleaner does: the others stay
-  const auto kept = store->write(records(2, 1));
-  REQUIRE(kept);
-  CHECK(store->begun_anew() == 0);
   for (const auto& file : fs::directory_iterator(scratch / "kv")) fs::remove(file.path());
   REQUIRE(store->write(records(3, 1)));
   CHECK(store->begun_anew() == 1);
   CHECK(!store->has_extent(places->front().extent));
-  CHECK(!store->has_extent(kept->front().extent));
 }
 
 TEST_CASE("a planted link is neither read nor written through, nor is a file that others may write") {

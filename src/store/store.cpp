@@ -140,14 +140,15 @@ bool Store::has_extent(std::uint64_t id) const {
 
 // People clear caches with rm, also of what runs.
 void Store::begin_anew_if_removed() {
-  if (!disk_->begin_anew()) return;
+  must_list_ = disk_->begin_anew() || must_list_;
+  if (!must_list_) return;
   const auto files = disk_->list();
-  if (!files) return;
+  if (!files) return;  // the next time
+  must_list_ = false;
   std::unordered_set<std::uint64_t> there;
   for (const FileInfo& file : *files)
     if (const auto id = extent_id(file.name)) there.insert(*id);
-  std::list<std::pair<std::uint64_t, FilePointer>>
-      gone;  // closed after the lock: the last to hold a removed file has to free it
+  decltype(open_files_) gone;  // closed after the lock: the last to hold a removed file has to free it
   std::size_t lost = 0;
   {
     const std::lock_guard lock(mutex_);

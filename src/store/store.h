@@ -127,6 +127,7 @@ class Store {
   Digest secret_{};
   std::vector<Entry> entries_;
   std::uint64_t ids_made_ = 0;            // the writing thread's
+  bool must_list_ = false;                // the folder is not what it was; the writing thread's
   std::vector<std::uint64_t> unremoved_;  // extents without records whose files are still there; the writing thread's
   std::size_t bad_files_ = 0;             // constant once opened
 
